@@ -1,0 +1,45 @@
+/* SPDX-FileCopyrightText: PackIce authors */
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * One opened plugin: its own options, host table and worker queue. The same module can be opened
+ * any number of times. Factories are opened before there is a peer, transports after.
+ */
+#ifndef PK_INSTANCE_H
+#define PK_INSTANCE_H
+
+#include "core/executor.h"
+#include "core/plugin.h"
+#include <packice/blob.h>
+#include <packice/lease.h>
+#include <packice/transport.h>
+
+struct pk_peer;
+
+struct pk_instance {
+    const struct pk_plugin_module *module;
+    struct pk_executor *executor;
+    struct pk_queue *queue; /* factories; NULL for transports */
+    void *opened;           /* what the plugin's open returned */
+    union {                 /* by module->plugin.kind; the host's own copy, zero where the
+                               plugin's table ended */
+        struct pk_blob_ops blob;
+        struct pk_lease_ops lease;
+        struct pk_transport_ops transport;
+    } ops;
+};
+
+/* Opens a plugin with these options: conf stays the caller's and must outlive the instance.
+ * workers: threads for blocking work, of a factory. peer: for transports, else NULL. May block.
+ * Errors: the plugin's own, prefixed with its name. */
+int32_t pk_instance_open(const struct pk_plugin_module *module, const struct pk_conf *conf,
+                         struct pk_executor *executor, uint32_t workers, struct pk_peer *peer,
+                         struct pk_instance **ret_instance, struct pk_error *err);
+
+/* Lets lease_ended and changed of a factory (and of its children) reach the peer from now on; NULL
+ * lets them go nowhere again, and waits for those under way. */
+void pk_instance_attach(struct pk_instance *instance, struct pk_peer *peer);
+
+/* Closes it, runs what its queue still holds, and closes its children. NULL is fine. May block. */
+void pk_instance_close(struct pk_instance *instance);
+
+#endif

@@ -1,0 +1,55 @@
+/* SPDX-FileCopyrightText: PackIce authors */
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The peer: coordinates one blob factory and one lease factory for any number of sessions. It holds
+ * which objects and leases there are, who waits for what, and how much room is left. It knows no
+ * concrete plugin, no socket, no JSON and no INI.
+ */
+#ifndef PK_PEER_H
+#define PK_PEER_H
+
+#include "core/instance.h"
+#include <stdbool.h>
+
+/* What a peer is told at its start; pk_peer_option_table holds the same as an option table. */
+struct pk_peer_options {
+    uint64_t capacity;     /* bytes that objects may hold or reserve; PK_FOREVER = no bound */
+    uint64_t max_object;   /* bytes of one object; PK_FOREVER = no bound but capacity */
+    uint64_t max_objects;  /* objects held at once */
+    uint64_t max_calls;    /* calls of one session under way, waits among them; more are `busy` */
+    uint64_t max_sessions; /* sessions open at once */
+    uint64_t sample;       /* nanoseconds between looks at unsized blobs that are being written */
+    bool unsized;          /* whether blobs may be created without a size */
+};
+
+/* The section [peer] of a config, with its defaults; and the way from its values to options. */
+extern const struct pk_option_table pk_peer_option_table;
+void pk_peer_options_from(const struct pk_conf *conf, struct pk_peer_options *ret_options);
+
+/* Makes a peer over two opened factories, which stay the caller's and outlive it; attaches them.
+ * -EINVAL: the factories don't suit (shared storage that can't publish conditionally). */
+int32_t pk_peer_new(const struct pk_peer_options *options, struct pk_executor *executor,
+                    struct pk_instance *blob, struct pk_instance *lease, struct pk_peer **ret_peer,
+                    struct pk_error *err);
+
+/* Refuses new sessions and creates from now on, and ends what waits with -EBUSY. Calls that work
+ * complete as ever. Never blocks. */
+void pk_peer_stop(struct pk_peer *peer);
+
+/* Waits for work under way, and frees the peer and all its objects: what isn't published is gone.
+ * All sessions were closed. May block. NULL is fine. */
+void pk_peer_free(struct pk_peer *peer);
+
+/* The host services of <packice/plugin.h>, with the same contracts. */
+int32_t pk_peer_session_open(struct pk_peer *peer, const struct pk_principal *principal,
+                             struct pk_session **ret_session, struct pk_error *err);
+void pk_peer_session_close(struct pk_session *session);
+void pk_peer_call(struct pk_session *session, const struct pk_request *request, pk_done_fn *done,
+                  void *arg, uint64_t *ret_call);
+void pk_peer_cancel(struct pk_session *session, uint64_t call);
+void pk_peer_stats(struct pk_peer *peer, void (*emit)(void *arg, const struct pk_stat *stat),
+                   void *arg);
+void pk_peer_lease_ended(struct pk_peer *peer, const struct pk_lease *lease);
+void pk_peer_changed(struct pk_peer *peer, const char *object_id);
+
+#endif
