@@ -1,0 +1,90 @@
+/* SPDX-FileCopyrightText: PackIce authors */
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Replies: from `struct pk_reply` to JSON text for a transport, and back for a client. Descriptors
+ * are indexes here: the order of the descriptors in the message that carries the reply.
+ */
+#ifndef PK_WIRE_REPLY_H
+#define PK_WIRE_REPLY_H
+
+#include <packice/types.h>
+#include <stdbool.h>
+#include <stddef.h>
+
+#define PK_WIRE_FDS_MAX 253U /* descriptors of one reply: SCM_MAX_FD, unix(7) */
+
+/* ---- for who answers ---- */
+
+/* What a reply says beside its content. All encoders borrow what they are given, write one line
+ * without a newline, and give a malloc'd *ret_text that is the caller's, of *ret_size bytes and a
+ * NUL. Text that is not UTF-8 comes out with U+FFFD in its place. 0 or -ENOMEM. */
+struct pk_wire_reply_format {
+    const char *tag;   /* JSON text, as a decoded request holds it; NULL = none */
+    uint32_t first_fd; /* index of this reply's first descriptor; 0 but in a batch */
+    bool item;         /* it goes into a batch reply: no tag, and no "fds" of its own */
+};
+
+/* How many descriptors travel with a reply: one for each FD handle, and one for each PATH handle,
+ * opened by the transport; in blob order, numbered from first_fd. 0 for an error. */
+uint32_t pk_wire_reply_fds(const struct pk_reply *reply);
+
+/* Any reply of the peer, errors included. */
+int32_t pk_wire_reply_encode(const struct pk_reply *reply,
+                             const struct pk_wire_reply_format *format, char **ret_text,
+                             size_t *ret_size);
+
+/* An error from nothing but its code (a negative errno) and message. */
+int32_t pk_wire_error_encode(int32_t code, const char *message,
+                             const struct pk_wire_reply_format *format, char **ret_text,
+                             size_t *ret_size);
+
+/* The answer to stats, from what the host emitted (copied, with its names). Of two figures of one
+ * name the last one counts. */
+int32_t pk_wire_stats_encode(const struct pk_stat *stats, size_t count,
+                             const struct pk_wire_reply_format *format, char **ret_text,
+                             size_t *ret_size);
+
+/* Puts the texts of replies encoded as items into one batch reply, which says how many descriptors
+ * travel with it: those of all items, at most PK_WIRE_FDS_MAX. */
+int32_t pk_wire_batch_reply_encode(const char *const *replies, size_t count, uint32_t fds,
+                                   const char *tag, char **ret_text, size_t *ret_size);
+
+/* ---- for who asked ---- */
+
+/* A reply as a client reads it: in two steps, since a tag tells which request was answered, and
+ * that tells how to read the rest. Everything lives in it. */
+struct pk_wire_reply {
+    struct pk_reply reply; /* after parse: status and message alone. handles[i].fd is an index below
+                              fds, no two the same, for FD and PATH handles; else -1 */
+    char *tag;             /* JSON text, in the shortest form; NULL = untagged */
+    uint32_t fds;          /* descriptors that travel with it, at most PK_WIRE_FDS_MAX */
+    struct pk_wire_reply **items; /* BATCH: item_count replies, each parsed, not yet decoded */
+    size_t item_count;
+    struct pk_stat *stats; /* STATS: stat_count figures, of kind 0 and without help */
+    size_t stat_count;
+    struct pk_wire_reply *batch; /* what it is an item of; NULL = none */
+    void *json;                  /* the decoder's, as is all below */
+    uint8_t *fd_seen;
+    struct pk_handle *handles;
+    struct pk_object_info *objects;
+    uint64_t *sizes;
+    char *meta;
+    char *object_meta;
+};
+
+/* First step: reads the JSON, tag, fds and status. *ret_reply is the caller's to free. 0; -ENOMEM;
+ * -EPROTO with the member at fault: the node is not trusted either. */
+int32_t pk_wire_reply_parse(const char *text, size_t size, struct pk_wire_reply **ret_reply,
+                            struct pk_error *err);
+
+/* Second step, once: fills reply->reply (or items, or stats) as the answer to verb (PK_VERB_* or
+ * PK_WIRE_VERB_*). An error reply (status not 0) needs nothing more: 0 at once. The items of a
+ * batch, as many as asked for (-EPROTO otherwise), are decoded one by one with this same function,
+ * each with the verb of its own request; `count` is for a batch alone, else 0. */
+int32_t pk_wire_reply_decode(struct pk_wire_reply *reply, uint32_t verb, size_t count,
+                             struct pk_error *err);
+
+/* Frees its items with it; not to be given an item. NULL is fine. */
+void pk_wire_reply_free(struct pk_wire_reply *reply);
+
+#endif
