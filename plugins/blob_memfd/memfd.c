@@ -1,0 +1,272 @@
+/* SPDX-FileCopyrightText: PackIce authors */
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The system calls behind a blob, with their errors turned into those of the ABI. Keeps no state
+ * and knows no blob.
+ */
+#include "memfd.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <packice/cleanup.h>
+#include <stdbool.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#ifndef MFD_NOEXEC_SEAL
+#define MFD_NOEXEC_SEAL 0x0008U /* Linux 6.3 */
+#endif
+
+/* Shown as "/memfd:packice" in /proc: the same for all, as names are the clients' own business. */
+#define MEMFD_NAME "packice"
+
+#define SPARE_FDS 512U
+#define SEAL_TRIES 5
+#define SEAL_PAUSE 100000L /* nanoseconds */
+#define SEAL_BUDGET 1000000L
+
+/* From here on a request is worth a look at what memory there is. */
+#define ROOM_CHECKED ((uint64_t)1 << 20)
+
+static bool
+no_descriptors(int error)
+{
+    return error == EMFILE || error == ENFILE;
+}
+
+/* Descriptors are given lowest first, so a high number says how many are in use. Blobs stop short
+ * of the limit: connections and readers need descriptors too, and what is stored must stay
+ * readable. */
+static bool
+near_limit(int fd)
+{
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur == RLIM_INFINITY)
+        return false;
+    rlim_t spare = limit.rlim_cur / 4 < SPARE_FDS ? limit.rlim_cur / 4 : SPARE_FDS;
+    return (rlim_t)fd >= limit.rlim_cur - spare;
+}
+
+int32_t
+memfd_make(uint32_t flags, int *ret_fd, struct pk_error *err)
+{
+    pk_autoclose int fd = memfd_create(MEMFD_NAME, flags);
+    if (fd < 0 && no_descriptors(errno))
+        return pk_fail(err, -EBUSY, "out of file descriptors");
+    if (fd < 0 && errno == ENOMEM)
+        return pk_fail(err, -ENOSPC, "no memory for a memfd");
+    if (fd < 0)
+        return pk_fail(err, -EIO, "memfd_create: %s", strerror(errno));
+    if (near_limit(fd))
+        return pk_fail(err, -EBUSY, "out of file descriptors: the last ones are kept for readers");
+    *ret_fd = pk_steal_fd(fd);
+    return 0;
+}
+
+/* Bytes that can be had without the kernel killing somebody for them; UINT64_MAX if unknown. */
+static uint64_t
+memory_available(void)
+{
+    char text[512]; /* MemAvailable is the third line */
+    pk_autoclose int fd = open("/proc/meminfo", O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
+        return UINT64_MAX;
+    ssize_t size = read(fd, text, sizeof(text) - 1);
+    if (size <= 0)
+        return UINT64_MAX;
+    text[size] = '\0';
+    const char *line = strstr(text, "\nMemAvailable:");
+    uint64_t kib;
+    if (line == NULL || sscanf(line, " MemAvailable: %" SCNu64 " kB", &kib) != 1)
+        return UINT64_MAX;
+    return kib > UINT64_MAX >> 10 ? UINT64_MAX : kib << 10;
+}
+
+/* The kernel would hand out page after page until nothing is left for anybody, and then kill. */
+static int32_t
+check_room(uint64_t size, struct pk_error *err)
+{
+    if (size < ROOM_CHECKED)
+        return 0;
+    uint64_t available = memory_available();
+    if (available != UINT64_MAX && size > available - available / 16)
+        return pk_fail(err, -ENOSPC, "%" PRIu64 " bytes wanted, %" PRIu64 " bytes of memory left",
+                       size, available);
+    return 0;
+}
+
+int32_t
+memfd_reserve(int fd, uint64_t size, struct pk_error *err)
+{
+    if (size > PK_SIZE_MAX)
+        return pk_fail(err, -EFBIG, "%" PRIu64 " bytes are more than a memfd can hold", size);
+    int32_t rc = check_room(size, err);
+    if (rc < 0)
+        return rc;
+    int done;
+    do
+        done = fallocate(fd, 0, 0, (off_t)size);
+    while (done != 0 && errno == EINTR);
+    if (done == 0)
+        return 0;
+    if (errno == ENOSPC || errno == ENOMEM)
+        return pk_fail(err, -ENOSPC, "no memory for %" PRIu64 " bytes", size);
+    if (errno == EFBIG)
+        return pk_fail(err, -EFBIG, "%" PRIu64 " bytes are over the limit for a file", size);
+    return pk_fail(err, -EIO, "fallocate: %s", strerror(errno));
+}
+
+int32_t
+memfd_reopen(int fd, int access, int *ret_fd, struct pk_error *err)
+{
+    char path[32];
+    (void)snprintf(path, sizeof(path), "/proc/self/fd/%d", fd); /* always fits */
+    int opened;
+    do
+        opened = open(path, access | O_CLOEXEC);
+    while (opened < 0 && errno == EINTR);
+    if (opened < 0 && no_descriptors(errno))
+        return pk_fail(err, -EBUSY, "out of file descriptors");
+    if (opened < 0)
+        return pk_fail(err, -EIO, "cannot open %s: %s", path, strerror(errno));
+    *ret_fd = opened;
+    return 0;
+}
+
+static int32_t
+memfd_stat(int fd, struct stat *ret_stat, struct pk_error *err)
+{
+    if (fstat(fd, ret_stat) != 0)
+        return pk_fail(err, -EIO, "fstat: %s", strerror(errno));
+    return 0;
+}
+
+int32_t
+memfd_size(int fd, uint64_t *ret_size, struct pk_error *err)
+{
+    struct stat st;
+    int32_t rc = memfd_stat(fd, &st, err);
+    if (rc == 0)
+        *ret_size = (uint64_t)st.st_size;
+    return rc;
+}
+
+int32_t
+memfd_fill(int fd, uint64_t size, struct pk_error *err)
+{
+    struct stat st;
+    int32_t rc = memfd_stat(fd, &st, err);
+    if (rc < 0 || size == 0 || (uint64_t)st.st_blocks >= (size + 511) / 512)
+        return rc;
+    return memfd_reserve(fd, size, err);
+}
+
+static bool
+has_all_seals(int fd)
+{
+    int seals = fcntl(fd, F_GET_SEALS);
+    return seals >= 0 && (seals & MEMFD_SEALS) == MEMFD_SEALS;
+}
+
+static int64_t
+clock_nanoseconds(void)
+{
+    struct timespec ts = { 0 };
+    (void)clock_gettime(CLOCK_MONOTONIC, &ts); /* can't fail for this clock */
+    return (int64_t)ts.tv_sec * 1000000000 + ts.tv_nsec;
+}
+
+/* A map that is going away, or a page that the kernel holds for a moment, is worth a second look. A
+ * try that took long has waited for pinned pages already. Real time: it is the kernel's patience
+ * that is measured. */
+static int
+add_seals(int fd)
+{
+    const struct timespec pause = { 0, SEAL_PAUSE };
+    int64_t start = clock_nanoseconds();
+    for (int tries = 1;; tries++) {
+        if (fcntl(fd, F_ADD_SEALS, MEMFD_SEALS) == 0)
+            return 0;
+        int error = errno;
+        if (error != EBUSY || tries >= SEAL_TRIES || clock_nanoseconds() - start > SEAL_BUDGET)
+            return error;
+        (void)nanosleep(&pause, NULL);
+    }
+}
+
+int32_t
+memfd_seal(int fd, struct pk_error *err)
+{
+    if (has_all_seals(fd))
+        return 0;
+    int error = add_seals(fd);
+    if (error == EBUSY)
+        return pk_fail(err, -EBUSY,
+                       "a writable map is left, or the kernel still uses a page of it");
+    if (error == EPERM && !has_all_seals(fd))
+        return pk_fail(err, -EINVAL, "the memfd was closed to further seals by its writer");
+    if (error != 0 && error != EPERM)
+        return pk_fail(err, -EIO, "cannot add seals: %s", strerror(error));
+    if (!has_all_seals(fd))
+        return pk_fail(err, -EIO, "the kernel did not keep the seals");
+    return 0;
+}
+
+/* A page written by a descriptor of its own, sealed, and refused to the next writer. */
+static int32_t
+probe_life(int fd, struct pk_error *err)
+{
+    pk_autoclose int writer = -1;
+    pk_autoclose int reader = -1;
+    int32_t rc = memfd_reserve(fd, 1, err);
+    if (rc == 0)
+        rc = memfd_reopen(fd, O_RDWR, &writer, err);
+    if (rc == 0 && pwrite(writer, "x", 1, 0) != 1)
+        rc = pk_fail(err, -EIO, "pwrite: %s", strerror(errno));
+    if (rc == 0)
+        rc = memfd_seal(fd, err);
+    if (rc == 0)
+        rc = memfd_reopen(fd, O_RDONLY, &reader, err);
+    if (rc == 0 && pwrite(writer, "y", 1, 0) != -1)
+        rc = pk_fail(err, -EIO, "a sealed memfd was written to");
+    return rc;
+}
+
+static int32_t
+unsupported(const char *what, struct pk_error *err)
+{
+    return pk_fail(
+        err, -EOPNOTSUPP,
+        "sealed memfds don't work here: %s (needed: the system call memfd_create, /proc, "
+        "fallocate on tmpfs)",
+        what);
+}
+
+int32_t
+memfd_probe(uint32_t *ret_flags, struct pk_error *err)
+{
+    struct pk_error reason = PK_ERROR_INIT;
+    uint32_t flags = MFD_CLOEXEC | MFD_ALLOW_SEALING | MFD_NOEXEC_SEAL;
+    pk_autoclose int fd = memfd_create(MEMFD_NAME, flags);
+    if (fd < 0 && errno == EINVAL) {
+        flags &= ~MFD_NOEXEC_SEAL;
+        fd = memfd_create(MEMFD_NAME, flags);
+    }
+    if (fd < 0 && no_descriptors(errno))
+        return pk_fail(err, -EBUSY, "out of file descriptors");
+    if (fd < 0) {
+        (void)pk_fail(&reason, -EIO, "memfd_create: %s", strerror(errno));
+        return unsupported(reason.message, err);
+    }
+    int32_t rc = probe_life(fd, &reason);
+    if (rc == -EBUSY)
+        return pk_fail(err, rc, "%s", reason.message);
+    if (rc < 0)
+        return unsupported(reason.message, err);
+    *ret_flags = flags;
+    return 0;
+}
