@@ -1,0 +1,459 @@
+/* SPDX-FileCopyrightText: PackIce authors */
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The lease factory `lease_mem`: leases of one node, in its memory. It holds the table of slots,
+ * the lock around the leases, the counter of epochs, and how long a lease may live. Nothing in it
+ * outlives the process, and no slot waits for anything.
+ */
+#include "table.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <packice/cleanup.h>
+#include <packice/lease.h>
+#include <pthread.h>
+#include <string.h>
+#include <time.h>
+
+#define EPOCH_MAX (((uint64_t)1 << 53) - 1) /* what every JSON reader keeps exact */
+#define ID_TRIES 8
+
+enum { OPTION_DEFAULT_TTL, OPTION_MAX_TTL, OPTION_MAX_LEASES, OPTION_COUNT };
+
+static const struct pk_option lease_mem_options[OPTION_COUNT] = {
+    [OPTION_DEFAULT_TTL] = { .type = PK_OPTION_DURATION,
+                             .name = "default_ttl",
+                             .value = "60s",
+                             .help = "How long a lease lives if its caller doesn't say" },
+    [OPTION_MAX_TTL] = { .type = PK_OPTION_DURATION,
+                         .name = "max_ttl",
+                         .value = "1d",
+                         .help = "The longest that a lease may live; longer ones are cut to it" },
+    [OPTION_MAX_LEASES] = { .type = PK_OPTION_INT,
+                            .name = "max_leases",
+                            .value = "1000000",
+                            .help = "Leases that may live at once; more are refused as busy" },
+};
+
+struct lease_mem {
+    const struct pk_host *host;
+    uint64_t default_ttl;
+    uint64_t max_ttl;
+    uint64_t max_leases;
+    pthread_mutex_t lock; /* of all below */
+    struct lease_table table;
+    uint64_t epoch; /* the last one given */
+    uint64_t granted;
+};
+
+/* ---- inside ---- */
+
+/* Every slot begins here: behind it, what the table calls live is live. The clock is read under the
+ * lock, so that it never goes back for the table. */
+static uint64_t
+enter(struct lease_mem *mem)
+{
+    (void)pthread_mutex_lock(&mem->lock);
+    uint64_t now = mem->host->now(mem->host->ctx);
+    lease_table_retire(&mem->table, now);
+    return now;
+}
+
+static void
+leave(struct lease_mem *mem)
+{
+    (void)pthread_mutex_unlock(&mem->lock);
+}
+
+/* Leases that were taken out share their holders with those that stay. */
+static void
+dispose(struct lease_mem *mem, struct lease_entry *list)
+{
+    if (list == NULL)
+        return;
+    (void)pthread_mutex_lock(&mem->lock);
+    lease_entry_free_all(list);
+    leave(mem);
+}
+
+/* Only as much as a host of another minor version has room for. */
+static void
+fill(const struct lease_entry *entry, struct pk_lease *ret_lease)
+{
+    struct pk_lease lease = { .struct_size = ret_lease->struct_size };
+    lease_entry_describe(entry, &lease);
+    memcpy(ret_lease, &lease,
+           ret_lease->struct_size < sizeof(lease) ? ret_lease->struct_size : sizeof(lease));
+    explicit_bzero(lease.lease_id, sizeof(lease.lease_id));
+}
+
+static void
+emit_all(const struct lease_entry *list, pk_lease_emit_fn *emit, void *arg)
+{
+    struct pk_lease lease = { .struct_size = sizeof(lease) };
+    for (const struct lease_entry *entry = list; entry != NULL; entry = entry->next) {
+        lease_entry_describe(entry, &lease);
+        emit(arg, &lease);
+    }
+    explicit_bzero(lease.lease_id, sizeof(lease.lease_id));
+}
+
+static int32_t
+no_such_lease(struct pk_error *err)
+{
+    return pk_fail(err, -ESTALE, "no such lease, or it has ended");
+}
+
+static uint64_t
+allowed_ttl(const struct lease_mem *mem, uint64_t ttl)
+{
+    if (ttl == 0)
+        return mem->default_ttl;
+    if (ttl == PK_FOREVER)
+        return ttl;
+    return ttl < mem->max_ttl ? ttl : mem->max_ttl;
+}
+
+static uint64_t
+end_of(uint64_t now, uint64_t ttl)
+{
+    if (ttl == PK_FOREVER)
+        return PK_FOREVER;
+    return ttl < PK_FOREVER - now ? now + ttl : PK_FOREVER - 1;
+}
+
+/* UUIDv4 (RFC 9562, section 5.4). */
+static int32_t
+new_lease_id(const struct pk_host *host, char *ret_id, struct pk_error *err)
+{
+    uint8_t b[16];
+    if (host->random(host->ctx, b, sizeof(b)) != 0)
+        return pk_fail(err, -EIO, "no randomness for a lease id");
+    b[6] = (uint8_t)((b[6] & 0x0f) | 0x40);
+    b[8] = (uint8_t)((b[8] & 0x3f) | 0x80);
+    (void)snprintf(ret_id, PK_LEASE_ID_LEN + 1,
+                   "%02x%02x%02x%02x-%02x%02x-%02x%02x-%02x%02x-%02x%02x%02x%02x%02x%02x", b[0],
+                   b[1], b[2], b[3], b[4], b[5], b[6], b[7], b[8], b[9], b[10], b[11], b[12], b[13],
+                   b[14], b[15]);
+    explicit_bzero(b, sizeof(b));
+    return 0;
+}
+
+/* ---- open and close ---- */
+
+static int32_t
+read_options(struct lease_mem *mem, const struct pk_conf *conf, struct pk_error *err)
+{
+    mem->default_ttl = pk_conf_at(conf, OPTION_DEFAULT_TTL)->number;
+    mem->max_ttl = pk_conf_at(conf, OPTION_MAX_TTL)->number;
+    mem->max_leases = pk_conf_at(conf, OPTION_MAX_LEASES)->number;
+    if (mem->default_ttl == 0)
+        return pk_fail(err, -EINVAL, "default_ttl must be longer than 0");
+    if (mem->max_ttl < mem->default_ttl)
+        return pk_fail(err, -EINVAL, "default_ttl must not be longer than max_ttl");
+    if (mem->max_leases == 0)
+        return pk_fail(err, -EINVAL, "max_leases must be more than 0");
+    return 0;
+}
+
+/* Above what an earlier run gave out, unless the clock was set back or it gave a million a second:
+ * those are then above what the host found in storage (epoch_floor). */
+static uint64_t
+first_epoch(void)
+{
+    struct timespec ts = { 0 };
+    if (clock_gettime(CLOCK_REALTIME, &ts) != 0 || ts.tv_sec <= 0)
+        return 1;
+    return (uint64_t)ts.tv_sec * 1000000 + (uint64_t)ts.tv_nsec / 1000;
+}
+
+static int32_t
+lease_mem_open(const struct pk_host *host, const struct pk_conf *conf, void **ret_instance,
+               struct pk_error *err)
+{
+    pk_autofree struct lease_mem *mem = calloc(1, sizeof(*mem));
+    if (mem == NULL)
+        return pk_fail(err, -ENOMEM, "out of memory");
+    int32_t rc = read_options(mem, conf, err);
+    if (rc < 0)
+        return rc;
+    if (pthread_mutex_init(&mem->lock, NULL) != 0)
+        return pk_fail(err, -ENOMEM, "out of memory");
+    mem->host = host;
+    mem->epoch = first_epoch();
+    *ret_instance = pk_steal(mem);
+    return 0;
+}
+
+static void
+lease_mem_close(void *instance)
+{
+    struct lease_mem *mem = instance;
+    lease_table_finish(&mem->table);
+    (void)pthread_mutex_destroy(&mem->lock);
+    free(mem);
+}
+
+static uint32_t
+lease_mem_may_block(void *instance, uint32_t op, uint64_t bytes)
+{
+    (void)instance;
+    (void)op;
+    (void)bytes;
+    return 0;
+}
+
+/* ---- granting ---- */
+
+static int32_t
+check_request(const struct pk_lease_request *request, struct pk_error *err)
+{
+    size_t id_size = strnlen(request->key.id, PK_ID_MAX + 1);
+    if (id_size == 0 || id_size > PK_ID_MAX)
+        return pk_fail(err, -EINVAL, "an object id has 1 to %d bytes", PK_ID_MAX);
+    if (request->access != PK_ACCESS_CREATE && request->access != PK_ACCESS_READ)
+        return pk_fail(err, -EINVAL, "no such access: %" PRIu32, request->access);
+    if ((request->access == PK_ACCESS_CREATE) != (request->key.epoch == 0))
+        return pk_fail(err, -EINVAL, "a CREATE lease is given its epoch, a READ lease names one");
+    return 0;
+}
+
+/* An epoch above all that were given and all that the host knows of. */
+static int32_t
+next_epoch(const struct lease_mem *mem, uint64_t floor, uint64_t *ret_epoch, struct pk_error *err)
+{
+    uint64_t last = mem->epoch > floor ? mem->epoch : floor;
+    if (last >= EPOCH_MAX)
+        return pk_fail(err, -EOVERFLOW, "out of epochs: the clock or the storage is ahead of time");
+    *ret_epoch = last + 1;
+    return 0;
+}
+
+/* With the lock. lease brings its id, which is not in use. */
+static int32_t
+grant_live(struct lease_mem *mem, uint64_t now, const struct pk_lease_request *request,
+           struct pk_lease *lease, struct pk_lease *ret_lease, struct pk_error *err)
+{
+    struct pk_key key = request->key;
+    int create = request->access == PK_ACCESS_CREATE;
+    if (create && lease_table_claimed(&mem->table, key.id))
+        return pk_fail(err, -EEXIST, "'%s' is being created by another", key.id);
+    if (lease_table_count(&mem->table) >= mem->max_leases)
+        return pk_fail(err, -EBUSY, "%" PRIu64 " leases (max_leases) live already",
+                       mem->max_leases);
+    int32_t rc = create ? next_epoch(mem, request->epoch_floor, &key.epoch, err) : 0;
+    if (rc < 0)
+        return rc;
+    lease->access = request->access;
+    lease->ttl = allowed_ttl(mem, request->ttl);
+    lease->expires_at = end_of(now, lease->ttl);
+    const struct lease_entry *entry = lease_table_add(&mem->table, &key, lease);
+    if (entry == NULL)
+        return pk_fail(err, -ENOMEM, "out of memory");
+    mem->epoch = create ? key.epoch : mem->epoch;
+    mem->granted++;
+    fill(entry, ret_lease);
+    return 0;
+}
+
+/* -EAGAIN: the id that was drawn is in use. */
+static int32_t
+grant_once(struct lease_mem *mem, const struct pk_lease_request *request,
+           struct pk_lease *ret_lease, struct pk_error *err)
+{
+    struct pk_lease lease = { .struct_size = sizeof(lease) };
+    int32_t rc = new_lease_id(mem->host, lease.lease_id, err);
+    if (rc < 0)
+        return rc;
+    uint64_t now = enter(mem);
+    if (lease_table_find(&mem->table, lease.lease_id) != NULL)
+        rc = pk_fail(err, -EAGAIN, "a lease id came up twice");
+    else
+        rc = grant_live(mem, now, request, &lease, ret_lease, err);
+    leave(mem);
+    explicit_bzero(lease.lease_id, sizeof(lease.lease_id));
+    return rc;
+}
+
+/* An id in use is drawn anew; only a broken source of randomness goes on repeating itself. */
+static int32_t
+lease_mem_grant(void *instance, const struct pk_lease_request *request, struct pk_lease *ret_lease,
+                struct pk_error *err)
+{
+    int32_t rc = check_request(request, err);
+    if (rc < 0)
+        return rc;
+    for (int tries = 0; tries < ID_TRIES; tries++) {
+        rc = grant_once(instance, request, ret_lease, err);
+        if (rc != -EAGAIN)
+            return rc;
+    }
+    return pk_fail(err, -EIO, "the source of randomness repeats itself");
+}
+
+/* ---- one lease ---- */
+
+static int32_t
+lease_mem_find(void *instance, const char *lease_id, struct pk_lease *ret_lease,
+               struct pk_error *err)
+{
+    struct lease_mem *mem = instance;
+    (void)enter(mem);
+    struct lease_entry *entry = lease_table_find(&mem->table, lease_id);
+    if (entry != NULL)
+        fill(entry, ret_lease);
+    leave(mem);
+    return entry != NULL ? 0 : no_such_lease(err);
+}
+
+static int32_t
+lease_mem_renew(void *instance, const char *lease_id, uint64_t ttl, struct pk_lease *ret_lease,
+                struct pk_error *err)
+{
+    struct lease_mem *mem = instance;
+    uint64_t now = enter(mem);
+    struct lease_entry *entry = lease_table_find(&mem->table, lease_id);
+    if (entry != NULL) {
+        ttl = allowed_ttl(mem, ttl);
+        lease_table_extend(&mem->table, entry, ttl, end_of(now, ttl));
+        fill(entry, ret_lease);
+    }
+    leave(mem);
+    return entry != NULL ? 0 : no_such_lease(err);
+}
+
+static int32_t
+lease_mem_downgrade(void *instance, const char *lease_id, struct pk_error *err)
+{
+    struct lease_mem *mem = instance;
+    (void)enter(mem);
+    struct lease_entry *entry = lease_table_find(&mem->table, lease_id);
+    if (entry != NULL)
+        lease_table_downgrade(&mem->table, entry);
+    leave(mem);
+    return entry != NULL ? 0 : no_such_lease(err);
+}
+
+static int32_t
+lease_mem_release(void *instance, const char *lease_id, struct pk_error *err)
+{
+    struct lease_mem *mem = instance;
+    (void)err;
+    (void)enter(mem);
+    struct lease_entry *entry = lease_table_find(&mem->table, lease_id);
+    if (entry != NULL) {
+        lease_table_remove(&mem->table, entry);
+        lease_entry_free_all(entry);
+    }
+    leave(mem);
+    return 0;
+}
+
+/* ---- many leases ---- */
+
+static int32_t
+lease_mem_revoke(void *instance, const struct pk_key *key, uint32_t access, pk_lease_emit_fn *emit,
+                 void *arg, struct pk_error *err)
+{
+    struct lease_mem *mem = instance;
+    if (access != PK_ACCESS_CREATE && access != PK_ACCESS_READ)
+        return pk_fail(err, -EINVAL, "no such access: %" PRIu32, access);
+    (void)enter(mem);
+    struct lease_entry *list = lease_table_revoke(&mem->table, key, access);
+    leave(mem);
+    emit_all(list, emit, arg);
+    dispose(mem, list);
+    return 0;
+}
+
+static int32_t
+lease_mem_holders(void *instance, const struct pk_key *key, uint64_t *ret_count,
+                  struct pk_error *err)
+{
+    struct lease_mem *mem = instance;
+    (void)err;
+    (void)enter(mem);
+    *ret_count = lease_table_holders(&mem->table, key);
+    leave(mem);
+    return 0;
+}
+
+static uint64_t
+lease_mem_next_expiry(void *instance)
+{
+    struct lease_mem *mem = instance;
+    (void)pthread_mutex_lock(&mem->lock);
+    uint64_t next = lease_table_next_end(&mem->table);
+    leave(mem);
+    return next;
+}
+
+static int32_t
+lease_mem_expire(void *instance, uint64_t now, pk_lease_emit_fn *emit, void *arg,
+                 struct pk_error *err)
+{
+    struct lease_mem *mem = instance;
+    (void)err;
+    (void)enter(mem);
+    lease_table_retire(&mem->table, now);
+    struct lease_entry *list = lease_table_take_over(&mem->table, now);
+    leave(mem);
+    emit_all(list, emit, arg);
+    dispose(mem, list);
+    return 0;
+}
+
+static void
+lease_mem_stats(void *instance, void (*emit)(void *arg, const struct pk_stat *stat), void *arg)
+{
+    struct lease_mem *mem = instance;
+    (void)enter(mem);
+    const struct pk_stat stats[] = {
+        { sizeof(stats[0]), PK_STAT_GAUGE, "leases", "Leases that live",
+          lease_table_count(&mem->table) },
+        { sizeof(stats[0]), PK_STAT_GAUGE, "claims", "Names claimed for creation",
+          lease_table_claims(&mem->table) },
+        { sizeof(stats[0]), PK_STAT_COUNTER, "granted", "Leases granted", mem->granted },
+        { sizeof(stats[0]), PK_STAT_COUNTER, "expired", "Leases that ran out", mem->table.expired },
+    };
+    leave(mem);
+    for (size_t i = 0; i < sizeof(stats) / sizeof(stats[0]); i++)
+        emit(arg, &stats[i]);
+}
+
+static const struct pk_lease_ops lease_mem_ops = {
+    .struct_size = sizeof(lease_mem_ops),
+    .open = lease_mem_open,
+    .close = lease_mem_close,
+    .may_block = lease_mem_may_block,
+    .grant = lease_mem_grant,
+    .find = lease_mem_find,
+    .renew = lease_mem_renew,
+    .downgrade = lease_mem_downgrade,
+    .revoke = lease_mem_revoke,
+    .release = lease_mem_release,
+    .holders = lease_mem_holders,
+    .next_expiry = lease_mem_next_expiry,
+    .expire = lease_mem_expire,
+    .stats = lease_mem_stats,
+};
+
+static const struct pk_plugin lease_mem_plugin = {
+    .struct_size = sizeof(lease_mem_plugin),
+    .abi_major = PK_ABI_MAJOR,
+    .abi_minor = PK_ABI_MINOR,
+    .kind = PK_KIND_LEASE,
+    .option_count = OPTION_COUNT,
+    .option_stride = sizeof(struct pk_option),
+    .name = "lease_mem",
+    .version = PACKICE_VERSION,
+    .summary = "Leases in the memory of one node",
+    .options = lease_mem_options,
+    .ops = &lease_mem_ops,
+};
+
+const struct pk_plugin *
+pk_plugin_entry(void)
+{
+    return &lease_mem_plugin;
+}
