@@ -2,10 +2,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The lease factory `lease_mem`: leases of one node, in its memory. It holds the table of slots,
- * the lock around the leases, the counter of epochs, and how long a lease may live. Nothing in it
- * outlives the process, and no slot waits for anything.
+ * the lock around the leases, and the counter of epochs. Nothing in it outlives the process, and no
+ * slot waits for anything.
  */
 #include "table.h"
+#include "terms.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -18,28 +19,9 @@
 #define EPOCH_MAX (((uint64_t)1 << 53) - 1) /* what every JSON reader keeps exact */
 #define ID_TRIES 8
 
-enum { OPTION_DEFAULT_TTL, OPTION_MAX_TTL, OPTION_MAX_LEASES, OPTION_COUNT };
-
-static const struct pk_option lease_mem_options[OPTION_COUNT] = {
-    [OPTION_DEFAULT_TTL] = { .type = PK_OPTION_DURATION,
-                             .name = "default_ttl",
-                             .value = "60s",
-                             .help = "How long a lease lives if its caller doesn't say" },
-    [OPTION_MAX_TTL] = { .type = PK_OPTION_DURATION,
-                         .name = "max_ttl",
-                         .value = "1d",
-                         .help = "The longest that a lease may live; longer ones are cut to it" },
-    [OPTION_MAX_LEASES] = { .type = PK_OPTION_INT,
-                            .name = "max_leases",
-                            .value = "1000000",
-                            .help = "Leases that may live at once; more are refused as busy" },
-};
-
 struct lease_mem {
     const struct pk_host *host;
-    uint64_t default_ttl;
-    uint64_t max_ttl;
-    uint64_t max_leases;
+    struct lease_terms terms;
     pthread_mutex_t lock; /* of all below */
     struct lease_table table;
     uint64_t epoch; /* the last one given */
@@ -104,24 +86,6 @@ no_such_lease(struct pk_error *err)
     return pk_fail(err, -ESTALE, "no such lease, or it has ended");
 }
 
-static uint64_t
-allowed_ttl(const struct lease_mem *mem, uint64_t ttl)
-{
-    if (ttl == 0)
-        return mem->default_ttl;
-    if (ttl == PK_FOREVER)
-        return ttl;
-    return ttl < mem->max_ttl ? ttl : mem->max_ttl;
-}
-
-static uint64_t
-end_of(uint64_t now, uint64_t ttl)
-{
-    if (ttl == PK_FOREVER)
-        return PK_FOREVER;
-    return ttl < PK_FOREVER - now ? now + ttl : PK_FOREVER - 1;
-}
-
 /* UUIDv4 (RFC 9562, section 5.4). */
 static int32_t
 new_lease_id(const struct pk_host *host, char *ret_id, struct pk_error *err)
@@ -141,21 +105,6 @@ new_lease_id(const struct pk_host *host, char *ret_id, struct pk_error *err)
 
 /* ---- open and close ---- */
 
-static int32_t
-read_options(struct lease_mem *mem, const struct pk_conf *conf, struct pk_error *err)
-{
-    mem->default_ttl = pk_conf_at(conf, OPTION_DEFAULT_TTL)->number;
-    mem->max_ttl = pk_conf_at(conf, OPTION_MAX_TTL)->number;
-    mem->max_leases = pk_conf_at(conf, OPTION_MAX_LEASES)->number;
-    if (mem->default_ttl == 0)
-        return pk_fail(err, -EINVAL, "default_ttl must be longer than 0");
-    if (mem->max_ttl < mem->default_ttl)
-        return pk_fail(err, -EINVAL, "default_ttl must not be longer than max_ttl");
-    if (mem->max_leases == 0)
-        return pk_fail(err, -EINVAL, "max_leases must be more than 0");
-    return 0;
-}
-
 /* Above what an earlier run gave out, unless the clock was set back or it gave a million a second:
  * those are then above what the host found in storage (epoch_floor). */
 static uint64_t
@@ -174,7 +123,7 @@ lease_mem_open(const struct pk_host *host, const struct pk_conf *conf, void **re
     pk_autofree struct lease_mem *mem = calloc(1, sizeof(*mem));
     if (mem == NULL)
         return pk_fail(err, -ENOMEM, "out of memory");
-    int32_t rc = read_options(mem, conf, err);
+    int32_t rc = lease_terms_from(conf, &mem->terms, err);
     if (rc < 0)
         return rc;
     if (pthread_mutex_init(&mem->lock, NULL) != 0)
@@ -238,15 +187,15 @@ grant_live(struct lease_mem *mem, uint64_t now, const struct pk_lease_request *r
     int create = request->access == PK_ACCESS_CREATE;
     if (create && lease_table_claimed(&mem->table, key.id))
         return pk_fail(err, -EEXIST, "'%s' is being created by another", key.id);
-    if (lease_table_count(&mem->table) >= mem->max_leases)
+    if (lease_table_count(&mem->table) >= mem->terms.max_leases)
         return pk_fail(err, -EBUSY, "%" PRIu64 " leases (max_leases) live already",
-                       mem->max_leases);
+                       mem->terms.max_leases);
     int32_t rc = create ? next_epoch(mem, request->epoch_floor, &key.epoch, err) : 0;
     if (rc < 0)
         return rc;
     lease->access = request->access;
-    lease->ttl = allowed_ttl(mem, request->ttl);
-    lease->expires_at = end_of(now, lease->ttl);
+    lease->ttl = lease_terms_ttl(&mem->terms, request->ttl);
+    lease->expires_at = lease_terms_end(now, lease->ttl);
     const struct lease_entry *entry = lease_table_add(&mem->table, &key, lease);
     if (entry == NULL)
         return pk_fail(err, -ENOMEM, "out of memory");
@@ -314,8 +263,8 @@ lease_mem_renew(void *instance, const char *lease_id, uint64_t ttl, struct pk_le
     uint64_t now = enter(mem);
     struct lease_entry *entry = lease_table_find(&mem->table, lease_id);
     if (entry != NULL) {
-        ttl = allowed_ttl(mem, ttl);
-        lease_table_extend(&mem->table, entry, ttl, end_of(now, ttl));
+        ttl = lease_terms_ttl(&mem->terms, ttl);
+        lease_table_extend(&mem->table, entry, ttl, lease_terms_end(now, ttl));
         fill(entry, ret_lease);
     }
     leave(mem);
@@ -443,12 +392,12 @@ static const struct pk_plugin lease_mem_plugin = {
     .abi_major = PK_ABI_MAJOR,
     .abi_minor = PK_ABI_MINOR,
     .kind = PK_KIND_LEASE,
-    .option_count = OPTION_COUNT,
+    .option_count = LEASE_TERMS_OPTIONS,
     .option_stride = sizeof(struct pk_option),
     .name = "lease_mem",
     .version = PACKICE_VERSION,
     .summary = "Leases in the memory of one node",
-    .options = lease_mem_options,
+    .options = lease_terms_options,
     .ops = &lease_mem_ops,
 };
 
