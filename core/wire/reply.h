@@ -69,7 +69,7 @@ struct pk_wire_reply {
     struct pk_object_info *objects;
     uint64_t *sizes;
     char *meta;
-    char *object_meta;
+    char *message;
 };
 
 /* First step: reads the JSON, tag, fds and status. *ret_reply is the caller's to free. 0; -ENOMEM;

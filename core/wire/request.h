@@ -16,6 +16,7 @@
 
 #define PK_WIRE_BATCH_MAX 1000U /* requests in one batch */
 #define PK_WIRE_TAG_MAX 128U    /* bytes of a tag that is a string */
+#define PK_WIRE_META_DEPTH 24U  /* nesting of meta: less than a frame's, so that it fits a batch */
 
 /* A decoded request, with everything its strings need. */
 struct pk_wire_request {
@@ -55,8 +56,13 @@ void pk_wire_request_free(struct pk_wire_request *request);
 int32_t pk_wire_request_encode(const struct pk_request *request, const char *tag, char **ret_text,
                                size_t *ret_size, struct pk_error *err);
 
-/* The same for a batch of up to PK_WIRE_BATCH_MAX requests, none of them stats. Errors name the
- * request at fault ("requests[3]: ..."). */
+/* Checks that text is a JSON object of at most PK_META_MAX bytes and PK_WIRE_META_DEPTH levels once
+ * it is compact, and gives that form, malloc'd; "" for an empty object, for "" and for NULL. 0,
+ * -EINVAL, -ENOMEM. For clients whose peer has no wire before it. */
+int32_t pk_wire_meta_compact(const char *text, char **ret_text, struct pk_error *err);
+
+/* As pk_wire_request_encode, for a batch of up to PK_WIRE_BATCH_MAX requests, none of them stats.
+ * Errors name the request at fault ("requests[3]: ..."). */
 int32_t pk_wire_batch_encode(const struct pk_request *requests, size_t count, const char *tag,
                              char **ret_text, size_t *ret_size, struct pk_error *err);
 

@@ -1,3 +1,0 @@
-/* SPDX-FileCopyrightText: PackIce authors */
-/* SPDX-License-Identifier: Apache-2.0 */
-#include "core/wire/wire.h"

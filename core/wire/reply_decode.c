@@ -1,0 +1,345 @@
+/* SPDX-FileCopyrightText: PackIce authors */
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Decodes replies for a client, which trusts its node no more than a node trusts its callers: every
+ * index of a descriptor is in range and used once, every count bounded. It never sees a descriptor.
+ */
+#include "core/wire/error_name.h"
+#include "core/wire/member_in.h"
+#include "core/wire/reply.h"
+#include "core/wire/reply_part.h"
+#include "core/wire/request.h"
+#include "core/wire/text.h"
+
+#include <errno.h>
+#include <packice/cleanup.h>
+#include <string.h>
+
+#define PREFIX_SIZE 32U
+
+static struct pk_wire_in
+reader(const struct pk_wire_reply *wire, const char *prefix, struct pk_error *err)
+{
+    struct pk_wire_in in = { wire->json, prefix, -EPROTO, err };
+    return in;
+}
+
+static int32_t
+read_ttl(const struct pk_wire_in *in, uint64_t *ret_ttl)
+{
+    *ret_ttl = PK_FOREVER;
+    return pk_wire_in_seconds(in, "ttl_seconds", false, ret_ttl);
+}
+
+/* ---- what each verb answers ---- */
+
+static int32_t
+new_objects(struct pk_wire_reply *wire, size_t count, struct pk_error *err)
+{
+    wire->objects = calloc(count > 0 ? count : 1, sizeof(*wire->objects));
+    if (wire->objects == NULL)
+        return pk_fail(err, -ENOMEM, "out of memory");
+    wire->reply.objects = wire->objects;
+    wire->reply.object_stride = sizeof(*wire->objects);
+    wire->reply.object_count = (uint32_t)count;
+    return 0;
+}
+
+static int32_t
+decode_lease(const struct pk_wire_in *in, struct pk_wire_reply *wire)
+{
+    static const char *const words[] = { "read", "create" }; /* PK_ACCESS_* */
+    struct pk_reply *reply = &wire->reply;
+    int32_t rc = pk_wire_in_lease_id(in, &reply->lease_id);
+    if (rc == 0)
+        rc = pk_wire_read_key(in, &reply->object_id, &reply->epoch);
+    if (rc == 0)
+        rc = pk_wire_read_word(in, "intent", words, 2, &reply->access);
+    if (rc == 0)
+        rc = read_ttl(in, &reply->ttl);
+    if (rc == 0)
+        rc = pk_wire_read_state(in, &reply->state);
+    if (rc == 0)
+        rc = pk_wire_in_meta(in, &wire->meta);
+    if (rc == 0)
+        rc = pk_wire_read_handles(in, wire);
+    reply->meta = wire->meta != NULL ? wire->meta : "";
+    return rc;
+}
+
+static int32_t
+decode_renew(const struct pk_wire_in *in, struct pk_wire_reply *wire)
+{
+    int32_t rc = pk_wire_in_lease_id(in, &wire->reply.lease_id);
+    return rc != 0 ? rc : read_ttl(in, &wire->reply.ttl);
+}
+
+static int32_t
+decode_stat(const struct pk_wire_in *in, struct pk_wire_reply *wire)
+{
+    uint32_t count = 0;
+    int32_t rc = new_objects(wire, 1, in->err);
+    if (rc == 0)
+        rc = pk_wire_read_object(in, wire->objects);
+    if (rc == 0)
+        rc = pk_wire_in_need(in, "sizes");
+    if (rc == 0)
+        rc = pk_wire_in_sizes(in, &wire->sizes, &count);
+    if (rc == 0 && count != wire->objects->blob_count)
+        rc = pk_wire_in_fail(in, "sizes", "not one for each blob");
+    if (rc == 0)
+        rc = pk_wire_in_meta(in, &wire->meta);
+    if (rc != 0)
+        return rc;
+    wire->objects->sizes = wire->sizes;
+    if (wire->meta != NULL)
+        wire->objects->meta = wire->meta;
+    return 0;
+}
+
+static int32_t
+decode_cursor(const struct pk_wire_in *in, struct pk_wire_reply *wire)
+{
+    const char *text = NULL;
+    int32_t rc = pk_wire_in_text(in, "cursor", 1, 19, &text);
+    if (rc != 0 || text == NULL)
+        return rc;
+    if (strspn(text, "0123456789") != strlen(text))
+        return pk_wire_in_fail(in, "cursor", "not a number");
+    wire->reply.cursor = strtoull(text, NULL, 10);
+    return 0;
+}
+
+static int32_t
+decode_list(const struct pk_wire_in *in, struct pk_wire_reply *wire)
+{
+    json_t *array = NULL;
+    int32_t rc = pk_wire_in_need(in, "objects");
+    if (rc == 0)
+        rc = pk_wire_in_array(in, "objects", 0, PK_LIST_MAX, &array);
+    if (rc == 0)
+        rc = new_objects(wire, json_array_size(array), in->err);
+    for (uint32_t i = 0; rc == 0 && i < wire->reply.object_count; i++) {
+        char prefix[PREFIX_SIZE];
+        (void)snprintf(prefix, sizeof(prefix), "objects[%u].", i);
+        struct pk_wire_in entry = { json_array_get(array, i), prefix, in->code, in->err };
+        rc = pk_wire_read_object(&entry, &wire->objects[i]);
+    }
+    return rc != 0 ? rc : decode_cursor(in, wire);
+}
+
+static int32_t
+decode_stats(const struct pk_wire_in *in, struct pk_wire_reply *wire)
+{
+    json_t *stats = pk_wire_in_get(in, "stats");
+    const char *name;
+    json_t *value;
+    if (!json_is_object(stats))
+        return pk_wire_in_fail(in, "stats", stats == NULL ? "missing" : "not an object");
+    size_t count = json_object_size(stats);
+    wire->stats = calloc(count > 0 ? count : 1, sizeof(*wire->stats));
+    if (wire->stats == NULL)
+        return pk_fail(in->err, -ENOMEM, "out of memory");
+    json_object_foreach(stats, name, value)
+    {
+        struct pk_stat *stat = &wire->stats[wire->stat_count];
+        if (!json_is_integer(value) || json_integer_value(value) < 0)
+            return pk_wire_in_fail(in, "stats", "holds what is not a count");
+        if (pk_wire_has_control(name))
+            return pk_wire_in_fail(in, "stats", "holds a name with a control character");
+        stat->struct_size = sizeof(*stat);
+        stat->name = name;
+        stat->help = "";
+        stat->value = (uint64_t)json_integer_value(value);
+        wire->stat_count++;
+    }
+    return 0;
+}
+
+static int32_t
+decode_nothing(const struct pk_wire_in *in, struct pk_wire_reply *wire)
+{
+    (void)in;
+    (void)wire;
+    return 0;
+}
+
+/* ---- first step ---- */
+
+/* An error's code and message. */
+static int32_t
+parse_error(const struct pk_wire_in *in, struct pk_wire_reply *wire)
+{
+    const char *name = NULL;
+    const char *message = "";
+    int32_t rc = pk_wire_in_need(in, "error");
+    if (rc == 0)
+        rc = pk_wire_in_text(in, "error", 1, PK_WIRE_TEXT_MAX, &name);
+    if (rc == 0)
+        rc = pk_wire_in_text(in, "message", 0, PK_WIRE_TEXT_MAX, &message);
+    if (rc != 0)
+        return rc;
+    wire->message = pk_wire_printable(message);
+    if (wire->message == NULL)
+        return pk_fail(in->err, -ENOMEM, "out of memory");
+    wire->reply.status = pk_wire_error_code(name);
+    wire->reply.message = wire->message;
+    return 0;
+}
+
+static int32_t
+parse_status(const struct pk_wire_in *in, struct pk_wire_reply *wire)
+{
+    const char *status = NULL;
+    int32_t rc = pk_wire_in_need(in, "status");
+    if (rc == 0)
+        rc = pk_wire_in_text(in, "status", 1, PK_WIRE_TEXT_MAX, &status);
+    if (rc != 0)
+        return rc;
+    return strcmp(status, "error") == 0 ? parse_error(in, wire) : 0;
+}
+
+static struct pk_wire_reply *
+new_reply(json_t *json)
+{
+    struct pk_wire_reply *wire = calloc(1, sizeof(*wire));
+    if (wire == NULL)
+        return NULL;
+    wire->json = json;
+    wire->reply.struct_size = sizeof(wire->reply);
+    wire->reply.message = "";
+    return wire;
+}
+
+static int32_t
+parse(struct pk_wire_reply *wire, struct pk_error *err)
+{
+    struct pk_wire_in in = reader(wire, "", err);
+    int64_t fds = 0;
+    int32_t rc = pk_wire_in_tag(&in, &wire->tag);
+    if (rc == 0)
+        rc = pk_wire_in_integer(&in, "fds", 0, PK_WIRE_FDS_MAX, &fds);
+    if (rc == 0)
+        rc = parse_status(&in, wire);
+    if (rc != 0)
+        return rc;
+    wire->fds = (uint32_t)fds;
+    wire->fd_seen = calloc(PK_WIRE_FDS_MAX, 1);
+    return wire->fd_seen == NULL ? pk_fail(err, -ENOMEM, "out of memory") : 0;
+}
+
+int32_t
+pk_wire_reply_parse(const char *text, size_t size, struct pk_wire_reply **ret_reply,
+                    struct pk_error *err)
+{
+    json_t *json = NULL;
+    int32_t rc = pk_wire_json_parse(text, size, -EPROTO, &json, err);
+    if (rc != 0)
+        return rc;
+    struct pk_wire_reply *wire = new_reply(json);
+    if (wire == NULL) {
+        json_decref(json);
+        return pk_fail(err, -ENOMEM, "out of memory");
+    }
+    rc = parse(wire, err);
+    if (rc != 0) {
+        pk_wire_reply_free(wire);
+        return rc;
+    }
+    *ret_reply = wire;
+    return 0;
+}
+
+/* ---- second step ---- */
+
+static int32_t
+parse_item(struct pk_wire_reply *wire, json_t *json, size_t index, struct pk_error *err)
+{
+    char prefix[PREFIX_SIZE];
+    (void)snprintf(prefix, sizeof(prefix), "replies[%zu].", index);
+    if (!json_is_object(json))
+        return pk_fail(err, -EPROTO, "replies[%zu]: not an object", index);
+    struct pk_wire_reply *item = new_reply(json_incref(json));
+    if (item == NULL) {
+        json_decref(json);
+        return pk_fail(err, -ENOMEM, "out of memory");
+    }
+    item->batch = wire;
+    wire->items[wire->item_count++] = item;
+    struct pk_wire_in in = reader(item, prefix, err);
+    return parse_status(&in, item);
+}
+
+static int32_t
+decode_batch(const struct pk_wire_in *in, struct pk_wire_reply *wire, size_t count)
+{
+    json_t *array = NULL;
+    int32_t rc = pk_wire_in_need(in, "replies");
+    if (rc == 0)
+        rc = pk_wire_in_array(in, "replies", count, count, &array);
+    if (rc != 0)
+        return rc;
+    wire->items = calloc(count > 0 ? count : 1, sizeof(struct pk_wire_reply *));
+    if (wire->items == NULL)
+        return pk_fail(in->err, -ENOMEM, "out of memory");
+    for (size_t i = 0; i < count && rc == 0; i++)
+        rc = parse_item(wire, json_array_get(array, i), i, in->err);
+    return rc;
+}
+
+static const struct {
+    uint32_t verb;
+    const char *status;
+    int32_t (*decode)(const struct pk_wire_in *in, struct pk_wire_reply *wire);
+} verbs[] = {
+    { PK_VERB_ACQUIRE, "ok", decode_lease },
+    { PK_VERB_SEAL, "sealed", decode_lease },
+    { PK_VERB_RENEW, "ok", decode_renew },
+    { PK_VERB_RELEASE, "released", decode_nothing },
+    { PK_VERB_DISCARD, "discarded", decode_nothing },
+    { PK_VERB_STAT, "ok", decode_stat },
+    { PK_VERB_LIST, "ok", decode_list },
+    { PK_WIRE_VERB_STATS, "ok", decode_stats },
+};
+
+int32_t
+pk_wire_reply_decode(struct pk_wire_reply *reply, uint32_t verb, size_t count, struct pk_error *err)
+{
+    struct pk_wire_in in = reader(reply, "", err);
+    uint32_t word = 0;
+    reply->reply.verb = verb;
+    if (reply->reply.status != 0)
+        return 0;
+    if (verb == PK_WIRE_VERB_BATCH && reply->batch == NULL) {
+        static const char *const ok[] = { "ok" };
+        int32_t rc = pk_wire_read_word(&in, "status", ok, 1, &word);
+        return rc != 0 ? rc : decode_batch(&in, reply, count);
+    }
+    for (size_t i = 0; i < sizeof(verbs) / sizeof(verbs[0]); i++) {
+        if (verbs[i].verb != verb)
+            continue;
+        int32_t rc = pk_wire_read_word(&in, "status", &verbs[i].status, 1, &word);
+        return rc != 0 ? rc : verbs[i].decode(&in, reply);
+    }
+    return pk_fail(err, -EINVAL, "no verb of the protocol: %u", verb);
+}
+
+void
+pk_wire_reply_free(struct pk_wire_reply *reply)
+{
+    if (reply == NULL)
+        return;
+    for (size_t i = 0; i < reply->item_count; i++)
+        pk_wire_reply_free(reply->items[i]);
+    free(reply->items);
+    free(reply->tag);
+    free(reply->fd_seen);
+    free(reply->handles);
+    free(reply->objects);
+    free(reply->stats);
+    free(reply->sizes);
+    free(reply->meta);
+    free(reply->message);
+    json_decref(reply->json);
+    free(reply);
+}

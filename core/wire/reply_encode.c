@@ -1,0 +1,316 @@
+/* SPDX-FileCopyrightText: PackIce authors */
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Encodes replies: what the peer answered, as one line of JSON. Strings come from plugins and from
+ * other callers, so nothing about them is taken for granted.
+ */
+#include "core/wire/error_name.h"
+#include "core/wire/member_out.h"
+#include "core/wire/reply.h"
+#include "core/wire/request.h"
+#include "core/wire/text.h"
+
+#include <errno.h>
+#include <packice/cleanup.h>
+#include <string.h>
+
+/* ---- parts ---- */
+
+static const struct pk_handle *
+handle_at(const struct pk_reply *reply, uint32_t index)
+{
+    return (const struct pk_handle *)(const void *)((const char *)reply->handles
+                                                    + (size_t)index * reply->handle_stride);
+}
+
+static const struct pk_object_info *
+object_at(const struct pk_reply *reply, uint32_t index)
+{
+    return (const struct pk_object_info *)(const void *)((const char *)reply->objects
+                                                         + (size_t)index * reply->object_stride);
+}
+
+/* Begins a reply: its status and its tag. */
+static struct pk_wire_out
+begin(const char *status, const struct pk_wire_reply_format *format)
+{
+    struct pk_wire_out out = pk_wire_out_new();
+    pk_wire_out_text(&out, "status", status);
+    if (!format->item)
+        pk_wire_out_tag(&out, format->tag);
+    return out;
+}
+
+/* Ends a reply with the number of its descriptors. */
+static int32_t
+finish(struct pk_wire_out *out, const struct pk_wire_reply_format *format, uint32_t fds,
+       char **ret_text, size_t *ret_size)
+{
+    if (!format->item)
+        pk_wire_out_integer(out, "fds", fds);
+    char *text = pk_wire_out_text_take(out);
+    if (text == NULL)
+        return -ENOMEM;
+    *ret_text = text;
+    *ret_size = strlen(text);
+    return 0;
+}
+
+/* Meta is opaque to the peer: what no client can have put there through the wire comes out as an
+ * empty object. */
+static void
+put_meta(struct pk_wire_out *out, const char *meta)
+{
+    pk_autofree char *compact = NULL;
+    int32_t rc = pk_wire_meta_compact(meta, &compact, NULL);
+    if (rc == -ENOMEM)
+        out->failed = true;
+    if (rc != 0 || *compact == '\0')
+        pk_wire_out_json(out, "meta", json_object());
+    else
+        pk_wire_out_json(out, "meta", json_loads(compact, 0, NULL));
+}
+
+static const char *
+state_name(uint32_t state)
+{
+    return state == PK_STATE_SEALED ? "sealed" : "creating";
+}
+
+/* ---- handles ---- */
+
+/* Whether a path can be said as text; a descriptor travels with it in any case. */
+static bool
+is_path(const struct pk_handle *handle)
+{
+    return handle->kind == PK_HANDLE_PATH && handle->text != NULL
+           && pk_wire_utf8_valid(handle->text);
+}
+
+static json_t *
+handle_json(const struct pk_handle *handle, uint32_t fd)
+{
+    struct pk_wire_out out = pk_wire_out_new();
+    if (handle->kind == PK_HANDLE_URL) {
+        pk_wire_out_text(&out, "kind", "url");
+        pk_wire_out_text(&out, "url", handle->text);
+        if (handle->expires_at != 0)
+            pk_wire_out_time(&out, "expires_at", handle->expires_at);
+    } else {
+        pk_wire_out_text(&out, "kind", is_path(handle) ? "path" : "fd");
+        if (is_path(handle))
+            pk_wire_out_text(&out, "path", handle->text);
+        pk_wire_out_integer(&out, "fd", fd);
+    }
+    pk_wire_out_size(&out, "size", handle->size);
+    pk_wire_out_integer(&out, "offset", handle->offset);
+    return pk_wire_out_take(&out);
+}
+
+static void
+append(struct pk_wire_out *out, json_t *array, json_t *value)
+{
+    if (array == NULL)
+        json_decref(value);
+    else if (json_array_append_new(array, value) != 0)
+        out->failed = true;
+}
+
+/* "handles", the paths alone when all are paths, and "blobs". */
+static void
+put_handles(struct pk_wire_out *out, const struct pk_reply *reply, uint32_t fd)
+{
+    json_t *paths = json_array();
+    json_t *blobs = json_array();
+    bool all = true;
+    for (uint32_t i = 0; i < reply->blob_count; i++)
+        all = all && is_path(handle_at(reply, i));
+    for (uint32_t i = 0; i < reply->blob_count; i++) {
+        const struct pk_handle *handle = handle_at(reply, i);
+        if (all)
+            append(out, paths, json_string(handle->text));
+        append(out, blobs, handle_json(handle, fd));
+        if (handle->kind != PK_HANDLE_URL)
+            fd++;
+    }
+    pk_wire_out_json(out, "handles", paths);
+    pk_wire_out_json(out, "blobs", blobs);
+}
+
+uint32_t
+pk_wire_reply_fds(const struct pk_reply *reply)
+{
+    uint32_t fds = 0;
+    if (reply->status != 0 || (reply->verb != PK_VERB_ACQUIRE && reply->verb != PK_VERB_SEAL))
+        return 0;
+    for (uint32_t i = 0; i < reply->blob_count; i++) {
+        if (handle_at(reply, i)->kind != PK_HANDLE_URL)
+            fds++;
+    }
+    return fds;
+}
+
+/* ---- what each verb answers ---- */
+
+/* acquire and seal */
+static void
+put_lease(struct pk_wire_out *out, const struct pk_reply *reply, uint32_t first_fd)
+{
+    pk_wire_out_text(out, "lease_id", reply->lease_id);
+    pk_wire_out_text(out, "object_id", reply->object_id);
+    pk_wire_out_integer(out, "epoch", reply->epoch);
+    pk_wire_out_text(out, "intent", reply->access == PK_ACCESS_CREATE ? "create" : "read");
+    pk_wire_out_seconds(out, "ttl_seconds", reply->ttl);
+    pk_wire_out_text(out, "state", state_name(reply->state));
+    put_meta(out, reply->meta);
+    put_handles(out, reply, first_fd);
+}
+
+static json_t *
+owner_json(const struct pk_principal *owner)
+{
+    struct pk_wire_out out = pk_wire_out_new();
+    if (owner->kind == PK_PRINCIPAL_UNIX)
+        pk_wire_out_integer(&out, "uid", owner->uid);
+    else if (owner->kind == PK_PRINCIPAL_TOKEN)
+        pk_wire_out_text(&out, "name", owner->name);
+    return pk_wire_out_take(&out);
+}
+
+/* One object; all of it for stat, without sizes and meta in a list. */
+static void
+put_object(struct pk_wire_out *out, const struct pk_object_info *object, bool all)
+{
+    pk_wire_out_text(out, "object_id", object->key.id);
+    pk_wire_out_integer(out, "epoch", object->key.epoch);
+    pk_wire_out_text(out, "state", state_name(object->state));
+    pk_wire_out_integer(out, "size", object->size);
+    pk_wire_out_integer(out, "blobs", object->blob_count);
+    if (all) {
+        pk_wire_out_sizes(out, object->sizes, object->sizes != NULL ? object->blob_count : 0);
+        put_meta(out, object->meta);
+    }
+    pk_wire_out_time(out, "created_at", object->created_at);
+    pk_wire_out_time(out, "sealed_at", object->sealed_at);
+    pk_wire_out_json(out, "owner", owner_json(&object->owner));
+}
+
+static void
+put_list(struct pk_wire_out *out, const struct pk_reply *reply)
+{
+    json_t *objects = json_array();
+    for (uint32_t i = 0; i < reply->object_count; i++) {
+        struct pk_wire_out entry = pk_wire_out_new();
+        put_object(&entry, object_at(reply, i), false);
+        append(out, objects, pk_wire_out_take(&entry));
+    }
+    pk_wire_out_json(out, "objects", objects);
+    if (reply->cursor == 0) {
+        pk_wire_out_json(out, "cursor", json_null());
+        return;
+    }
+    char cursor[24];
+    (void)snprintf(cursor, sizeof(cursor), "%llu", (unsigned long long)reply->cursor);
+    pk_wire_out_text(out, "cursor", cursor);
+}
+
+static void
+put_renew(struct pk_wire_out *out, const struct pk_reply *reply)
+{
+    pk_wire_out_text(out, "lease_id", reply->lease_id);
+    pk_wire_out_seconds(out, "ttl_seconds", reply->ttl);
+}
+
+static const char *
+status_name(uint32_t verb)
+{
+    switch (verb) {
+    case PK_VERB_SEAL:
+        return "sealed";
+    case PK_VERB_RELEASE:
+        return "released";
+    case PK_VERB_DISCARD:
+        return "discarded";
+    default:
+        return "ok";
+    }
+}
+
+int32_t
+pk_wire_reply_encode(const struct pk_reply *reply, const struct pk_wire_reply_format *format,
+                     char **ret_text, size_t *ret_size)
+{
+    if (reply->status != 0)
+        return pk_wire_error_encode(reply->status, reply->message, format, ret_text, ret_size);
+    struct pk_wire_out out = begin(status_name(reply->verb), format);
+    if (reply->verb == PK_VERB_ACQUIRE || reply->verb == PK_VERB_SEAL)
+        put_lease(&out, reply, format->first_fd);
+    else if (reply->verb == PK_VERB_RENEW)
+        put_renew(&out, reply);
+    else if (reply->verb == PK_VERB_STAT)
+        put_object(&out, object_at(reply, 0), true);
+    else if (reply->verb == PK_VERB_LIST)
+        put_list(&out, reply);
+    return finish(&out, format, pk_wire_reply_fds(reply), ret_text, ret_size);
+}
+
+int32_t
+pk_wire_error_encode(int32_t code, const char *message, const struct pk_wire_reply_format *format,
+                     char **ret_text, size_t *ret_size)
+{
+    struct pk_wire_out out = begin("error", format);
+    pk_wire_out_text(&out, "error", pk_wire_error_name(code));
+    pk_wire_out_text(&out, "message", message != NULL ? message : "");
+    return finish(&out, format, 0, ret_text, ret_size);
+}
+
+int32_t
+pk_wire_stats_encode(const struct pk_stat *stats, size_t count,
+                     const struct pk_wire_reply_format *format, char **ret_text, size_t *ret_size)
+{
+    struct pk_wire_out out = begin("ok", format);
+    struct pk_wire_out figures = pk_wire_out_new();
+    for (size_t i = 0; i < count; i++) {
+        pk_autofree char *name = pk_wire_utf8_repair(stats[i].name);
+        if (name == NULL)
+            figures.failed = true;
+        else
+            pk_wire_out_integer(&figures, name, stats[i].value);
+    }
+    pk_wire_out_json(&out, "stats", pk_wire_out_take(&figures));
+    return finish(&out, format, 0, ret_text, ret_size);
+}
+
+/* ---- a batch ---- */
+
+static char *
+join_replies(char *at, const char *const *replies, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (i > 0)
+            *at++ = ',';
+        at = stpcpy(at, replies[i]);
+    }
+    return at;
+}
+
+/* The replies are JSON already, so they are joined as text instead of being read again. */
+int32_t
+pk_wire_batch_reply_encode(const char *const *replies, size_t count, uint32_t fds, const char *tag,
+                           char **ret_text, size_t *ret_size)
+{
+    size_t size = 64 + (tag != NULL ? strlen(tag) : 0); /* the names around the replies */
+    for (size_t i = 0; i < count; i++)
+        size += strlen(replies[i]) + 1;
+    char *text = malloc(size);
+    if (text == NULL)
+        return -ENOMEM;
+    char *at = stpcpy(text, "{\"status\":\"ok\"");
+    if (tag != NULL)
+        at = stpcpy(stpcpy(at, ",\"tag\":"), tag);
+    at = join_replies(stpcpy(at, ",\"replies\":["), replies, count);
+    at += snprintf(at, 24, "],\"fds\":%u}", fds);
+    *ret_text = text;
+    *ret_size = (size_t)(at - text);
+    return 0;
+}

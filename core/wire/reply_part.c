@@ -1,0 +1,197 @@
+/* SPDX-FileCopyrightText: PackIce authors */
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Reads the parts of replies: keys, handles and objects. It knows no verb.
+ */
+#include "core/wire/reply_part.h"
+
+#include <errno.h>
+#include <packice/cleanup.h>
+#include <string.h>
+
+#define PREFIX_SIZE 32U
+
+/* ---- words and counts ---- */
+
+int32_t
+pk_wire_read_word(const struct pk_wire_in *in, const char *name, const char *const *words,
+                  size_t count, uint32_t *ret_number)
+{
+    size_t index = 0;
+    int32_t rc = pk_wire_in_need(in, name);
+    if (rc == 0)
+        rc = pk_wire_in_word(in, name, words, count, &index);
+    if (rc == 0)
+        *ret_number = (uint32_t)index + 1;
+    return rc;
+}
+
+int32_t
+pk_wire_read_state(const struct pk_wire_in *in, uint32_t *ret_state)
+{
+    static const char *const words[] = { "creating", "sealed" }; /* PK_STATE_* */
+    return pk_wire_read_word(in, "state", words, 2, ret_state);
+}
+
+/* A count, size or epoch, which must be there. */
+static int32_t
+read_count(const struct pk_wire_in *in, const char *name, int64_t min, int64_t max,
+           uint64_t *ret_count)
+{
+    int64_t count = 0;
+    int32_t rc = pk_wire_in_need(in, name);
+    if (rc == 0)
+        rc = pk_wire_in_integer(in, name, min, max, &count);
+    if (rc == 0)
+        *ret_count = (uint64_t)count;
+    return rc;
+}
+
+int32_t
+pk_wire_read_key(const struct pk_wire_in *in, const char **ret_id, uint64_t *ret_epoch)
+{
+    int32_t rc = pk_wire_in_need(in, "object_id");
+    if (rc == 0)
+        rc = pk_wire_in_object_id(in, ret_id);
+    if (rc == 0)
+        rc = read_count(in, "epoch", 1, INT64_MAX, ret_epoch);
+    return rc;
+}
+
+/* ---- handles ---- */
+
+/* The index of a blob's descriptor: among those of the whole reply, and of no other blob. */
+static int32_t
+read_fd(const struct pk_wire_in *in, struct pk_wire_reply *wire, int32_t *ret_fd)
+{
+    struct pk_wire_reply *whole = wire->batch != NULL ? wire->batch : wire;
+    int64_t fd = -1;
+    int32_t rc = pk_wire_in_integer(in, "fd", 0, (int64_t)whole->fds - 1, &fd);
+    if (rc != 0 || fd < 0)
+        return rc;
+    if (whole->fd_seen[fd] != 0)
+        return pk_wire_in_fail(in, "fd", "another blob's descriptor");
+    whole->fd_seen[fd] = 1;
+    *ret_fd = (int32_t)fd;
+    return 0;
+}
+
+/* The text of a path or URL. */
+static int32_t
+read_target(const struct pk_wire_in *in, struct pk_handle *handle)
+{
+    const char *name = handle->kind == PK_HANDLE_PATH ? "path" : "url";
+    int32_t rc = pk_wire_in_need(in, name);
+    if (rc == 0)
+        rc = pk_wire_in_text(in, name, 1, PK_WIRE_TEXT_MAX, &handle->text);
+    if (rc != 0)
+        return rc;
+    if (handle->kind == PK_HANDLE_PATH && handle->text[0] != '/')
+        return pk_wire_in_fail(in, name, "not an absolute path");
+    return 0;
+}
+
+static int32_t
+read_handle(const struct pk_wire_in *in, struct pk_wire_reply *wire, struct pk_handle *handle)
+{
+    static const char *const words[] = { "fd", "path", "url" }; /* PK_HANDLE_* */
+    int64_t size = -1;
+    int64_t offset = 0;
+    int32_t rc = pk_wire_read_word(in, "kind", words, 3, &handle->kind);
+    if (rc == 0 && handle->kind != PK_HANDLE_FD)
+        rc = read_target(in, handle);
+    if (rc == 0 && handle->kind == PK_HANDLE_FD)
+        rc = pk_wire_in_need(in, "fd");
+    if (rc == 0 && handle->kind != PK_HANDLE_URL)
+        rc = read_fd(in, wire, &handle->fd);
+    if (rc == 0)
+        rc = pk_wire_in_integer(in, "size", 0, INT64_MAX, &size);
+    if (rc == 0)
+        rc = pk_wire_in_integer(in, "offset", 0, INT64_MAX, &offset);
+    if (rc == 0)
+        rc = pk_wire_in_time(in, "expires_at", &handle->expires_at);
+    handle->size = size < 0 ? PK_UNSIZED : (uint64_t)size;
+    handle->offset = (uint64_t)offset;
+    return rc;
+}
+
+int32_t
+pk_wire_read_handles(const struct pk_wire_in *in, struct pk_wire_reply *wire)
+{
+    json_t *array = NULL;
+    int32_t rc = pk_wire_in_need(in, "blobs");
+    if (rc == 0)
+        rc = pk_wire_in_array(in, "blobs", 1, PK_BLOBS_MAX, &array);
+    if (rc != 0)
+        return rc;
+    size_t count = json_array_size(array);
+    wire->handles = calloc(count, sizeof(*wire->handles));
+    if (wire->handles == NULL)
+        return pk_fail(in->err, -ENOMEM, "out of memory");
+    for (size_t i = 0; i < count && rc == 0; i++) {
+        char prefix[PREFIX_SIZE];
+        (void)snprintf(prefix, sizeof(prefix), "blobs[%zu].", i);
+        struct pk_wire_in blob = { json_array_get(array, i), prefix, in->code, in->err };
+        wire->handles[i].struct_size = sizeof(wire->handles[i]);
+        wire->handles[i].fd = -1;
+        rc = read_handle(&blob, wire, &wire->handles[i]);
+    }
+    wire->reply.handles = wire->handles;
+    wire->reply.handle_stride = sizeof(*wire->handles);
+    wire->reply.blob_count = (uint32_t)count;
+    return rc;
+}
+
+/* ---- objects ---- */
+
+static int32_t
+read_owner(const struct pk_wire_in *in, struct pk_principal *owner)
+{
+    json_t *json = pk_wire_in_get(in, "owner");
+    const char *name = NULL;
+    int64_t uid = -1;
+    owner->struct_size = sizeof(*owner);
+    owner->uid = UINT32_MAX;
+    owner->gid = UINT32_MAX;
+    if (json == NULL)
+        return 0;
+    if (!json_is_object(json))
+        return pk_wire_in_fail(in, "owner", "not an object");
+    struct pk_wire_in inner = { json, "owner.", in->code, in->err };
+    int32_t rc = pk_wire_in_integer(&inner, "uid", 0, UINT32_MAX, &uid);
+    if (rc == 0)
+        rc = pk_wire_in_text(&inner, "name", 1, sizeof(owner->name) - 1, &name);
+    if (rc != 0)
+        return rc;
+    if (uid >= 0) {
+        owner->kind = PK_PRINCIPAL_UNIX;
+        owner->uid = (uint32_t)uid;
+    } else if (name != NULL) {
+        owner->kind = PK_PRINCIPAL_TOKEN;
+        (void)stpcpy(owner->name, name);
+    }
+    return 0;
+}
+
+int32_t
+pk_wire_read_object(const struct pk_wire_in *in, struct pk_object_info *object)
+{
+    uint64_t blobs = 0;
+    object->struct_size = sizeof(*object);
+    object->meta = "";
+    int32_t rc = pk_wire_read_key(in, &object->key.id, &object->key.epoch);
+    if (rc == 0)
+        rc = pk_wire_read_state(in, &object->state);
+    if (rc == 0)
+        rc = read_count(in, "size", 0, INT64_MAX, &object->size);
+    if (rc == 0)
+        rc = read_count(in, "blobs", 1, PK_BLOBS_MAX, &blobs);
+    if (rc == 0)
+        rc = pk_wire_in_time(in, "created_at", &object->created_at);
+    if (rc == 0)
+        rc = pk_wire_in_time(in, "sealed_at", &object->sealed_at);
+    if (rc == 0)
+        rc = read_owner(in, &object->owner);
+    object->blob_count = (uint32_t)blobs;
+    return rc;
+}

@@ -1,0 +1,261 @@
+/* SPDX-FileCopyrightText: PackIce authors */
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Encodes requests for a stream: what a client asks for, as far as the protocol can say it. It does
+ * not repeat the checks of the decoder: a node makes them.
+ */
+#include "core/wire/frame.h"
+#include "core/wire/member_in.h"
+#include "core/wire/member_out.h"
+#include "core/wire/request.h"
+#include "core/wire/text.h"
+
+#include <errno.h>
+#include <packice/cleanup.h>
+#include <string.h>
+
+/* ---- meta ---- */
+
+int32_t
+pk_wire_meta_compact(const char *text, char **ret_text, struct pk_error *err)
+{
+    if (text == NULL || *text == '\0') {
+        char *empty = strdup("");
+        if (empty == NULL)
+            return pk_fail(err, -ENOMEM, "out of memory");
+        *ret_text = empty;
+        return 0;
+    }
+    struct pk_error why = PK_ERROR_INIT;
+    json_t *json = NULL;
+    int32_t rc = pk_wire_json_parse(text, strlen(text), -EINVAL, &json, &why);
+    if (rc != 0)
+        return pk_fail(err, rc, "meta: %s", why.message);
+    json_t *holder = json_pack("{s:o}", "meta", json);
+    if (holder == NULL)
+        return pk_fail(err, -ENOMEM, "out of memory");
+    struct pk_wire_in in = { .object = holder, .prefix = "", .code = -EINVAL, .err = err };
+    rc = pk_wire_in_meta(&in, ret_text);
+    json_decref(holder);
+    return rc;
+}
+
+static int32_t
+put_meta(struct pk_wire_out *out, const char *meta, struct pk_error *err)
+{
+    pk_autofree char *compact = NULL;
+    int32_t rc = pk_wire_meta_compact(meta, &compact, err);
+    if (rc != 0 || *compact == '\0')
+        return rc;
+    pk_wire_out_json(out, "meta", json_loads(compact, 0, NULL));
+    return 0;
+}
+
+/* ---- members ---- */
+
+/* Text must be what the caller meant: it is not repaired here. */
+static int32_t
+put_text(struct pk_wire_out *out, const char *name, const char *text, struct pk_error *err)
+{
+    if (text != NULL && !pk_wire_utf8_valid(text))
+        return pk_fail(err, -EINVAL, "%s: not UTF-8", name);
+    pk_wire_out_text(out, name, text);
+    return 0;
+}
+
+/* A ttl that is bound to its connection needs none to last as long as that. */
+static int32_t
+put_ttl(struct pk_wire_out *out, const struct pk_request *request, struct pk_error *err)
+{
+    if (request->ttl == PK_FOREVER && (request->flags & PK_REQUEST_BIND) == 0)
+        return pk_fail(err, -EINVAL,
+                       "ttl_seconds: only a lease bound to its connection has no end");
+    if (request->ttl != 0 && request->ttl != PK_FOREVER)
+        pk_wire_out_seconds(out, "ttl_seconds", request->ttl);
+    return 0;
+}
+
+static int32_t
+put_create(struct pk_wire_out *out, const struct pk_request *request, struct pk_error *err)
+{
+    if (request->sizes != NULL)
+        pk_wire_out_sizes(out, request->sizes, request->blob_count);
+    else if (request->blob_count > 1)
+        pk_wire_out_integer(out, "blobs", request->blob_count);
+    if (request->object_ttl != 0 && request->object_ttl != PK_FOREVER)
+        pk_wire_out_seconds(out, "object_ttl_seconds", request->object_ttl);
+    return put_meta(out, request->meta, err);
+}
+
+static int32_t
+put_acquire(struct pk_wire_out *out, const struct pk_request *request, struct pk_error *err)
+{
+    bool create = request->access == PK_ACCESS_CREATE;
+    if (!create && request->access != PK_ACCESS_READ)
+        return pk_fail(err, -EINVAL, "intent: neither create nor read");
+    pk_wire_out_text(out, "intent", create ? "create" : "read");
+    int32_t rc = put_text(out, "object_id", request->object_id, err);
+    if (rc == 0)
+        rc = put_ttl(out, request, err);
+    if (rc == 0)
+        rc = put_text(out, "request_id", request->request_id, err);
+    if (rc != 0)
+        return rc;
+    if ((request->flags & PK_REQUEST_BIND) != 0)
+        pk_wire_out_text(out, "bind", "connection");
+    if (create)
+        return put_create(out, request, err);
+    if (request->wait == PK_FOREVER) /* the longest that can be said is 292 years */
+        pk_wire_out_integer(out, "wait_seconds", PK_WIRE_SECONDS_MAX);
+    else if (request->wait != 0)
+        pk_wire_out_seconds(out, "wait_seconds", request->wait);
+    return 0;
+}
+
+static int32_t
+put_seal(struct pk_wire_out *out, const struct pk_request *request, struct pk_error *err)
+{
+    if (request->sizes != NULL)
+        pk_wire_out_sizes(out, request->sizes, request->blob_count);
+    return put_text(out, "lease_id", request->lease_id, err);
+}
+
+static int32_t
+put_renew(struct pk_wire_out *out, const struct pk_request *request, struct pk_error *err)
+{
+    int32_t rc = put_text(out, "lease_id", request->lease_id, err);
+    return rc != 0 ? rc : put_ttl(out, request, err);
+}
+
+static int32_t
+put_lease(struct pk_wire_out *out, const struct pk_request *request, struct pk_error *err)
+{
+    return put_text(out, "lease_id", request->lease_id, err);
+}
+
+static int32_t
+put_object(struct pk_wire_out *out, const struct pk_request *request, struct pk_error *err)
+{
+    return put_text(out, "object_id", request->object_id, err);
+}
+
+static int32_t
+put_list(struct pk_wire_out *out, const struct pk_request *request, struct pk_error *err)
+{
+    if (request->limit != 0)
+        pk_wire_out_integer(out, "limit", request->limit);
+    if (request->cursor != 0) {
+        char cursor[24];
+        (void)snprintf(cursor, sizeof(cursor), "%llu", (unsigned long long)request->cursor);
+        pk_wire_out_text(out, "cursor", cursor);
+    }
+    return put_text(out, "prefix", request->prefix, err);
+}
+
+static int32_t
+put_nothing(struct pk_wire_out *out, const struct pk_request *request, struct pk_error *err)
+{
+    (void)out;
+    (void)request;
+    (void)err;
+    return 0;
+}
+
+/* ---- requests ---- */
+
+static const struct {
+    uint32_t number;
+    const char *name;
+    int32_t (*put)(struct pk_wire_out *out, const struct pk_request *request, struct pk_error *err);
+} verbs[] = {
+    { PK_VERB_ACQUIRE, "acquire", put_acquire }, { PK_VERB_SEAL, "seal", put_seal },
+    { PK_VERB_RENEW, "renew", put_renew },       { PK_VERB_RELEASE, "release", put_lease },
+    { PK_VERB_DISCARD, "discard", put_object },  { PK_VERB_STAT, "stat", put_object },
+    { PK_VERB_LIST, "list", put_list },          { PK_WIRE_VERB_STATS, "stats", put_nothing },
+};
+
+static int32_t
+put_request(struct pk_wire_out *out, const struct pk_request *request, const char *tag,
+            struct pk_error *err)
+{
+    for (size_t i = 0; i < sizeof(verbs) / sizeof(verbs[0]); i++) {
+        if (verbs[i].number != request->verb)
+            continue;
+        pk_wire_out_text(out, "command", verbs[i].name);
+        pk_wire_out_tag(out, tag);
+        return verbs[i].put(out, request, err);
+    }
+    return pk_fail(err, -EOPNOTSUPP, "command: the protocol has no verb %u", request->verb);
+}
+
+/* Ends the object with a newline and hands its text over. */
+static int32_t
+finish(struct pk_wire_out *out, char **ret_text, size_t *ret_size, struct pk_error *err)
+{
+    pk_autofree char *text = pk_wire_out_text_take(out);
+    if (text == NULL)
+        return pk_fail(err, -ENOMEM, "out of memory");
+    size_t size = strlen(text);
+    if (size > PK_WIRE_REQUEST_MAX)
+        return pk_fail(err, -EFBIG, "request longer than %u bytes", PK_WIRE_REQUEST_MAX);
+    char *line = realloc(text, size + 2);
+    if (line == NULL)
+        return pk_fail(err, -ENOMEM, "out of memory");
+    text = NULL;
+    line[size] = '\n';
+    line[size + 1] = '\0';
+    *ret_text = line;
+    *ret_size = size + 1;
+    return 0;
+}
+
+int32_t
+pk_wire_request_encode(const struct pk_request *request, const char *tag, char **ret_text,
+                       size_t *ret_size, struct pk_error *err)
+{
+    struct pk_wire_out out = pk_wire_out_new();
+    int32_t rc = put_request(&out, request, tag, err);
+    if (rc == 0)
+        return finish(&out, ret_text, ret_size, err);
+    json_decref(out.object);
+    return rc;
+}
+
+/* Puts the requests of a batch one by one. */
+static int32_t
+put_items(json_t *array, const struct pk_request *requests, size_t count, struct pk_error *err)
+{
+    for (size_t i = 0; i < count; i++) {
+        struct pk_error why = PK_ERROR_INIT;
+        struct pk_wire_out item = pk_wire_out_new();
+        int32_t rc = requests[i].verb == PK_WIRE_VERB_STATS
+                         ? pk_fail(&why, -EINVAL, "command: stats can't be part of a batch")
+                         : put_request(&item, &requests[i], NULL, &why);
+        if (rc != 0) {
+            json_decref(item.object);
+            return pk_fail(err, rc, "requests[%zu]: %.200s", i, why.message);
+        }
+        if (json_array_append_new(array, pk_wire_out_take(&item)) != 0)
+            return pk_fail(err, -ENOMEM, "out of memory");
+    }
+    return 0;
+}
+
+int32_t
+pk_wire_batch_encode(const struct pk_request *requests, size_t count, const char *tag,
+                     char **ret_text, size_t *ret_size, struct pk_error *err)
+{
+    if (count > PK_WIRE_BATCH_MAX)
+        return pk_fail(err, -EINVAL, "requests: %zu, not at most %u", count, PK_WIRE_BATCH_MAX);
+    struct pk_wire_out out = pk_wire_out_new();
+    json_t *array = json_array();
+    pk_wire_out_text(&out, "command", "batch");
+    pk_wire_out_tag(&out, tag);
+    int32_t rc = array == NULL ? pk_fail(err, -ENOMEM, "out of memory")
+                               : put_items(array, requests, count, err);
+    pk_wire_out_json(&out, "requests", array);
+    if (rc == 0)
+        return finish(&out, ret_text, ret_size, err);
+    json_decref(out.object);
+    return rc;
+}
