@@ -77,11 +77,10 @@ pk_ini_add_section(struct pk_ini *ini, const char *name, uint32_t line, struct p
     return 0;
 }
 
-int32_t
-pk_ini_add_entry(struct pk_ini *ini, const char *key, const char *value, uint32_t line,
-                 struct pk_error *err)
+static int32_t
+entry_add(struct pk_ini_section *section, const char *key, const char *value, uint32_t line,
+          struct pk_error *err)
 {
-    struct pk_ini_section *section = &ini->sections[ini->section_count - 1];
     struct pk_ini_entry *grown =
         reallocarray(section->entries, section->entry_count + 1, sizeof(*grown));
     if (grown == NULL)
@@ -94,6 +93,38 @@ pk_ini_add_entry(struct pk_ini *ini, const char *key, const char *value, uint32_
     grown[section->entry_count++] = (struct pk_ini_entry){ .key = pk_steal(own_key),
                                                            .value = pk_steal(own_value),
                                                            .line = line };
+    return 0;
+}
+
+int32_t
+pk_ini_add_entry(struct pk_ini *ini, const char *key, const char *value, uint32_t line,
+                 struct pk_error *err)
+{
+    return entry_add(&ini->sections[ini->section_count - 1], key, value, line, err);
+}
+
+int32_t
+pk_ini_set(struct pk_ini *ini, const char *section, const char *key, const char *value,
+           struct pk_error *err)
+{
+    int32_t failed = 0;
+    if (pk_ini_find(ini, section) == NULL)
+        failed = pk_ini_add_section(ini, section, 0, err);
+    if (failed != 0)
+        return failed;
+    struct pk_ini_section *home = ini->sections;
+    while (strcmp(home->name, section) != 0)
+        home++;
+    struct pk_ini_entry *entry = home->entries;
+    while (entry < home->entries + home->entry_count && strcmp(entry->key, key) != 0)
+        entry++;
+    if (entry == home->entries + home->entry_count)
+        return entry_add(home, key, value, 0, err);
+    char *own = strdup(value);
+    if (own == NULL)
+        return pk_fail(err, -ENOMEM, "out of memory");
+    free(entry->value);
+    entry->value = own;
     return 0;
 }
 

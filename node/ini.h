@@ -52,11 +52,15 @@ const struct pk_ini_section *pk_ini_find(const struct pk_ini *ini, const char *s
 /* The entry, or NULL; section may be NULL. */
 const struct pk_ini_entry *pk_ini_find_entry(const struct pk_ini_section *section, const char *key);
 
-/* Adds a section, and an entry to the section that was added last. 0 or -ENOMEM. */
+/* Adds a section at the end, and an entry to the last section. 0 or -ENOMEM. */
 int32_t pk_ini_add_section(struct pk_ini *ini, const char *name, uint32_t line,
                            struct pk_error *err);
 int32_t pk_ini_add_entry(struct pk_ini *ini, const char *key, const char *value, uint32_t line,
                          struct pk_error *err);
+
+/* Gives a key this value, in the place of the one it has, adding what is missing. 0 or -ENOMEM. */
+int32_t pk_ini_set(struct pk_ini *ini, const char *section, const char *key, const char *value,
+                   struct pk_error *err);
 
 /* Whether `key = value` can stand in a file and be read back as it is: 0 or -EINVAL. */
 int32_t pk_ini_check_entry(const char *key, const char *value, struct pk_error *err);

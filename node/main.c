@@ -1,0 +1,145 @@
+/* SPDX-FileCopyrightText: PackIce authors */
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * packice-node: from a command line to what it asks for, and to an exit status. Only here does the
+ * program print errors, and only from here does it exit.
+ */
+#include "core/log.h"
+#include "node/config.h"
+#include "node/flags.h"
+#include "node/report.h"
+#include "node/run.h"
+#include "node/sink.h"
+#include <errno.h>
+#include <stdbool.h>
+#include <string.h>
+
+#define EXIT_FAILED 1
+#define EXIT_WRONG 2 /* usage or config */
+
+/* What names a place in the config stands for itself; all else begins with the program's name. */
+static int
+complain(const struct pk_flags *flags, const struct pk_error *err, int status)
+{
+    bool placed =
+        flags->config != NULL && strncmp(err->message, flags->config, strlen(flags->config)) == 0;
+    (void)fprintf(stderr, "%s%s\n", placed ? "" : "packice-node: ", err->message);
+    return status;
+}
+
+static int
+print_text(const struct pk_flags *flags, const char *text)
+{
+    struct pk_error err = PK_ERROR_INIT;
+    if (fputs(text, stdout) != EOF && fflush(stdout) == 0)
+        return 0;
+    (void)pk_fail(&err, -EIO, "standard output: %m");
+    return complain(flags, &err, EXIT_FAILED);
+}
+
+static int
+print_version(const struct pk_flags *flags)
+{
+    char text[64];
+    (void)snprintf(text, sizeof(text), "packice-node %s (ABI %d.%d)\n", PK_VERSION, PK_ABI_MAJOR,
+                   PK_ABI_MINOR);
+    return print_text(flags, text);
+}
+
+static int
+list_plugins(const struct pk_flags *flags, const struct pk_config *config)
+{
+    struct pk_error err = PK_ERROR_INIT;
+    size_t refused = 0;
+    if (pk_report_plugins(&config->folders, stderr, &refused, &err) != 0)
+        return complain(flags, &err, EXIT_FAILED);
+    return refused == 0 ? 0 : EXIT_FAILED;
+}
+
+static int
+dump_plugin(const struct pk_flags *flags, const struct pk_config *config)
+{
+    struct pk_error err = PK_ERROR_INIT;
+    if (pk_report_plugin(&config->folders, flags->plugin, &err) != 0)
+        return complain(flags, &err, err.code == -EIO ? EXIT_FAILED : EXIT_WRONG);
+    return 0;
+}
+
+static int
+print_config(const struct pk_flags *flags, const struct pk_config *config)
+{
+    struct pk_error err = PK_ERROR_INIT;
+    if (pk_report_config(config, &err) != 0)
+        return complain(flags, &err, err.code == -EIO ? EXIT_FAILED : EXIT_WRONG);
+    return 0;
+}
+
+static int
+run(const struct pk_flags *flags, const struct pk_config *config)
+{
+    struct pk_error err = PK_ERROR_INIT;
+    pk_sink_open((uint32_t)pk_conf_at(config->node, PK_NODE_LOG_LEVEL)->number);
+    return pk_run(config, &err) == 0 ? 0 : complain(flags, &err, EXIT_FAILED);
+}
+
+/* What needs all of the config. */
+static int
+serve(const struct pk_flags *flags, struct pk_config *config)
+{
+    struct pk_error err = PK_ERROR_INIT;
+    if (pk_config_load(config, &err) != 0)
+        return complain(flags, &err, EXIT_WRONG);
+    switch (flags->action) {
+    case PK_ACTION_CHECK:
+        return 0;
+    case PK_ACTION_PRINT_CONFIG:
+        return print_config(flags, config);
+    default:
+        return run(flags, config);
+    }
+}
+
+static int32_t
+read_config(const struct pk_flags *flags, struct pk_config **ret_config, struct pk_error *err)
+{
+    struct pk_ini ini = { 0 };
+    int32_t failed = flags->config == NULL ? 0 : pk_ini_read(&ini, flags->config, err);
+    if (failed == 0)
+        failed = pk_flags_to_ini(flags, &ini, err);
+    if (failed == 0)
+        return pk_config_new(&ini, flags->config, ret_config, err);
+    pk_ini_finish(&ini);
+    return failed;
+}
+
+static int
+act(const struct pk_flags *flags)
+{
+    struct pk_error err = PK_ERROR_INIT;
+    struct pk_config *config = NULL;
+    if (flags->action == PK_ACTION_HELP)
+        return print_text(flags, pk_flags_help);
+    if (flags->action == PK_ACTION_VERSION)
+        return print_version(flags);
+    if (read_config(flags, &config, &err) != 0)
+        return complain(flags, &err, EXIT_WRONG);
+    int status = flags->action == PK_ACTION_LIST_PLUGINS  ? list_plugins(flags, config)
+                 : flags->action == PK_ACTION_DUMP_PLUGIN ? dump_plugin(flags, config)
+                                                          : serve(flags, config);
+    pk_config_free(config);
+    return status;
+}
+
+int
+main(int argc, char **argv)
+{
+    struct pk_flags flags = { 0 };
+    struct pk_error err = PK_ERROR_INIT;
+    if (pk_flags_parse(&flags, argc, argv, &err) != 0) {
+        if (err.message[0] != '\0')
+            (void)complain(&flags, &err, EXIT_WRONG);
+        (void)fputs("Try 'packice-node --help'.\n", stderr);
+        return EXIT_WRONG;
+    }
+    return act(&flags);
+}
