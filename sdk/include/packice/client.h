@@ -31,7 +31,7 @@ extern "C" {
  *      -EINVAL invalid        -ENOENT not_found   -EEXIST exists         -EAGAIN not_sealed
  *      -ESTALE lease_not_found  -EACCES access_denied  -EBUSY busy       -ENOSPC no_space
  *      -EFBIG too_large       -EOPNOTSUPP unsupported  -EKEYREJECTED unauthorized
- *      -ETIMEDOUT timeout     -EIO io
+ *      -ETIMEDOUT timeout     -EIO io             -EREMOTEIO internal (the peer failed inside)
  *
  *    and these come from the way to the node, or from this process:
  *
@@ -277,12 +277,14 @@ struct packice_object {
     const char *id;
     uint64_t epoch;
     uint64_t size;         /* bytes, all blobs; reserved or written so far while CREATING */
-    const uint64_t *sizes; /* blob_count; PACKICE_UNSIZED where unknown */
+    const uint64_t *sizes; /* from packice_stat: blob_count, PACKICE_UNSIZED where unknown; in a
+                              list: NULL */
     uint32_t blob_count;
-    uint32_t reserved;
-    const char *meta;  /* JSON, "{}" if none */
-    double created_at; /* seconds since 1970 */
-    double sealed_at;  /* 0 while CREATING */
+    uint32_t owner_uid;     /* of who created it; UINT32_MAX if not known */
+    const char *owner_name; /* of a token; "" if it has none */
+    const char *meta;       /* from packice_stat: JSON, "{}" if none; in a list: NULL */
+    double created_at;      /* seconds since 1970 */
+    double sealed_at;       /* 0 while CREATING */
 };
 
 /* Takes the name away at once; the bytes go when the last lease on it ends, and stay readable to
