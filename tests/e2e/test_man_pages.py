@@ -52,9 +52,12 @@ class ProgramTest(unittest.TestCase):
         for section in ("node", "peer"):
             part = re.split(r"^\.S[sh] ", page.split(f".Ss [{section}]", 1)[1], flags=re.M)[0]
             body = printed.split(f"[{section}]\n", 1)[1].split("\n[", 1)[0]
-            keys = re.findall(r"^(?:# )?([a-z0-9_]+) =", body, re.M)
-            self.assertTrue(keys)
-            self.assertEqual(sorted(described(part)), sorted(keys))
+            values = dict(re.findall(r"^(?:# )?([a-z0-9_]+) =(.*)$", body, re.M))
+            self.assertTrue(values)
+            self.assertEqual(sorted(described(part)), sorted(values))
+            for key, value in values.items():
+                item = re.split(r"^\.(?:It|El)", part.split(f".It Cm {key}\n", 1)[1], flags=re.M)[0]
+                self.assertIn(value.strip(), item, f"the default of {key}")
 
 
 class PluginTest(unittest.TestCase):

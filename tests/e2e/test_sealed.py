@@ -1,0 +1,209 @@
+# SPDX-FileCopyrightText: PackIce authors
+# SPDX-License-Identifier: Apache-2.0
+"""Sealed means sealed: every way to change a byte, tried by the creator through what it kept from
+before the seal, and by a reader, on their descriptors and on ones reopened through /proc, is
+refused by the kernel."""
+
+import ctypes
+import fcntl
+import mmap
+import os
+import tempfile
+import unittest
+
+from client import write_all
+from harness import NodeCase, pattern
+
+SIZE = 3 * 4096
+LIBC = ctypes.CDLL(None, use_errno=True)
+LIBC.mmap.restype = ctypes.c_void_p
+LIBC.mmap.argtypes = [ctypes.c_void_p, ctypes.c_size_t] + [ctypes.c_int] * 3 + [ctypes.c_long]
+LIBC.munmap.argtypes = [ctypes.c_void_p, ctypes.c_size_t]
+LIBC.mprotect.argtypes = [ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int]
+LIBC.madvise.argtypes = [ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int]
+LIBC.fallocate.argtypes = [ctypes.c_int, ctypes.c_int, ctypes.c_long, ctypes.c_long]
+
+MADV_REMOVE = 9
+FALLOCATE = {
+    "allocate": 0,
+    "keep size": 1,
+    "punch hole": 1 | 2,
+    "collapse range": 8,
+    "zero range": 16,
+    "zero range, keep size": 16 | 1,
+    "insert range": 32,
+    "unshare range": 64,
+}
+F_ADD_SEALS, F_GET_SEALS = 1033, 1034
+F_SEAL_ALL_FOUR = 1 | 2 | 4 | 8
+
+
+def check(result):
+    """The result of a libc call, or the OSError it stands for."""
+    if result in (-1, ctypes.c_void_p(-1).value):
+        raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()))
+    return result
+
+
+def map_shared(fd, prot):
+    return check(LIBC.mmap(None, SIZE, prot, mmap.MAP_SHARED, fd, 0))
+
+
+def mprotect_to_write(fd):
+    address = map_shared(fd, mmap.PROT_READ)
+    try:
+        check(LIBC.mprotect(address, SIZE, mmap.PROT_READ | mmap.PROT_WRITE))
+    finally:
+        LIBC.munmap(address, SIZE)
+
+
+def madvise_remove(fd):
+    address = map_shared(fd, mmap.PROT_READ)
+    try:
+        check(LIBC.madvise(address, SIZE, MADV_REMOVE))
+    finally:
+        LIBC.munmap(address, SIZE)
+
+
+def splice_in(fd):
+    source, sink = os.pipe()
+    try:
+        os.write(sink, b"evil")
+        os.splice(source, fd, 4, offset_dst=0)
+    finally:
+        os.close(source)
+        os.close(sink)
+
+
+def from_file(copy):
+    def run(fd):
+        with tempfile.TemporaryFile() as source:
+            source.write(b"evil")
+            source.flush()
+            source.seek(0)
+            copy(source.fileno(), fd)
+
+    return run
+
+
+def through_proc(flags, then):
+    def run(fd):
+        again = os.open(f"/proc/self/fd/{fd}", flags)
+        try:
+            then(again)
+        finally:
+            os.close(again)
+
+    return run
+
+
+WAYS = {
+    "write": lambda fd: os.write(fd, b"evil"),
+    "pwrite": lambda fd: os.pwrite(fd, b"evil", 0),
+    "pwrite at the end": lambda fd: os.pwrite(fd, b"evil", SIZE),
+    "writev": lambda fd: os.writev(fd, [b"evil"]),
+    "pwritev": lambda fd: os.pwritev(fd, [b"evil"], 0),
+    "pwritev2": lambda fd: os.pwritev(fd, [b"evil"], 0, os.RWF_DSYNC),
+    "truncate shorter": lambda fd: os.ftruncate(fd, 1),
+    "truncate to nothing": lambda fd: os.ftruncate(fd, 0),
+    "truncate longer": lambda fd: os.ftruncate(fd, 2 * SIZE),
+    "map shared and writable": lambda fd: map_shared(fd, mmap.PROT_READ | mmap.PROT_WRITE),
+    "map shared, write only": lambda fd: map_shared(fd, mmap.PROT_WRITE),
+    "make a shared map writable": mprotect_to_write,
+    "madvise remove": madvise_remove,
+    "splice": splice_in,
+    "sendfile": from_file(lambda source, fd: os.sendfile(fd, source, 0, 4)),
+    "copy_file_range": from_file(lambda source, fd: os.copy_file_range(source, fd, 4)),
+    "another seal": lambda fd: fcntl.fcntl(fd, F_ADD_SEALS, 16),
+} | {
+    f"fallocate, {name}": lambda fd, mode=mode: check(
+        # Longer than the blob where the plain mode would otherwise find nothing to do.
+        LIBC.fallocate(fd, mode, 0, SIZE if mode not in (0, 1) else 2 * SIZE)
+    )
+    for name, mode in FALLOCATE.items()
+}
+
+REOPENED = {
+    f"reopened, {name}": through_proc(os.O_RDWR, way)
+    for name, way in WAYS.items()
+} | {
+    "reopened, truncated": through_proc(os.O_RDWR | os.O_TRUNC, lambda _: None),
+    "reopened, appended": through_proc(
+        os.O_WRONLY | os.O_APPEND, lambda fd: os.write(fd, b"evil")
+    ),
+}
+
+
+class SealedTest(NodeCase):
+    def setUp(self):
+        super().setUp()
+        self.client = self.connect()
+        self.data = pattern(SIZE)
+        made = self.client.create("sealed", [SIZE])
+        write_all(made.fd(0), self.data)
+        sealed = self.client.seal(made["lease_id"])
+        self.client.release(made["lease_id"])
+        self.left("sealed")
+        lease = self.connect().read("sealed")
+        self.client.release(lease["lease_id"])
+        self.descriptors = {
+            "the creator's from before the seal": made.fd(0),
+            "the creator's from the seal": sealed.fd(0),
+            "the reader's": lease.fd(0),
+        }
+
+    def test_every_way_to_write_is_refused(self):
+        for owner, fd in self.descriptors.items():
+            for name, way in (WAYS | REOPENED).items():
+                with self.subTest(way=name, descriptor=owner):
+                    with self.assertRaises(OSError):
+                        way(fd)
+                    self.assertEqual(os.fstat(fd).st_size, SIZE)
+                    self.assertTrue(os.pread(fd, SIZE + 1, 0) == self.data)
+        self.assertTrue(self.client.get("sealed") == [self.data])
+
+    def test_the_same_ways_change_an_unsealed_blob(self):
+        """The tests above can fail: what they try does work before the seal."""
+        worked = set()
+        for name, way in (WAYS | REOPENED).items():
+            made = self.client.create(None, [SIZE])
+            write_all(made.fd(0), self.data)
+            try:
+                way(made.fd(0))
+                worked.add(name)
+            except OSError:
+                pass
+            made.close()
+            self.client.release(made["lease_id"])
+        expected = {"write", "pwrite", "writev", "pwritev", "map shared and writable",
+                    "make a shared map writable", "madvise remove", "splice", "sendfile",
+                    "copy_file_range", "fallocate, punch hole"}
+        expected |= {f"reopened, {name}" for name in expected}
+        self.assertEqual(expected - worked, set())
+
+    def test_all_four_seals_are_set(self):
+        for owner, fd in self.descriptors.items():
+            with self.subTest(descriptor=owner):
+                seals = fcntl.fcntl(fd, F_GET_SEALS)
+                self.assertEqual(seals & F_SEAL_ALL_FOUR, F_SEAL_ALL_FOUR)
+
+    def test_private_map_is_the_readers_own(self):
+        fd = self.descriptors["the reader's"]
+        with mmap.mmap(fd, SIZE, mmap.MAP_PRIVATE, mmap.PROT_READ | mmap.PROT_WRITE) as view:
+            view[:4] = b"mine"
+        self.assertTrue(os.pread(fd, SIZE, 0) == self.data)
+
+    def test_descriptors_are_not_executable(self):
+        """Where the kernel knows MFD_NOEXEC_SEAL, memory shared here can't be made a program."""
+        with open("/proc/sys/kernel/osrelease", encoding="ascii") as file:
+            release = tuple(int(part) for part in file.read().split(".")[:2])
+        if release < (6, 3):
+            self.skipTest("the kernel has no MFD_NOEXEC_SEAL")
+        for fd in self.descriptors.values():
+            self.assertEqual(os.fstat(fd).st_mode & 0o111, 0)
+            with self.assertRaises(OSError):
+                os.fchmod(fd, 0o777)
+
+
+if __name__ == "__main__":
+    unittest.main()
