@@ -28,6 +28,8 @@ struct real_executor {
     struct timer_tree timers;
     uint64_t next_sequence;
     pthread_t thread;
+    pthread_cond_t idle;  /* no run is under way */
+    bool busy;            /* a run is under way, without the lock */
     bool started;
     bool stopping;
 };
@@ -87,9 +89,12 @@ timer_main(void *arg)
         }
         RB_REMOVE(timer_tree, &executor->timers, first);
         first->armed = 0;
+        executor->busy = true;
         (void)pthread_mutex_unlock(&executor->lock);
         first->run(first);
         (void)pthread_mutex_lock(&executor->lock);
+        executor->busy = false;
+        (void)pthread_cond_broadcast(&executor->idle);
     }
     (void)pthread_mutex_unlock(&executor->lock);
     return NULL;
@@ -145,6 +150,17 @@ real_timer_clear(struct pk_executor *base, struct pk_timer *timer)
 }
 
 static void
+real_timer_sync(struct pk_executor *base)
+{
+    struct real_executor *executor = real_executor(base);
+    (void)pthread_mutex_lock(&executor->lock);
+    assert(!executor->started || !pthread_equal(executor->thread, pthread_self()));
+    while (executor->busy)
+        (void)pthread_cond_wait(&executor->idle, &executor->lock);
+    (void)pthread_mutex_unlock(&executor->lock);
+}
+
+static void
 real_free(struct pk_executor *base)
 {
     struct real_executor *executor = real_executor(base);
@@ -158,6 +174,7 @@ real_free(struct pk_executor *base)
         assert(!pthread_equal(executor->thread, pthread_self()));
         (void)pthread_join(executor->thread, NULL);
     }
+    (void)pthread_cond_destroy(&executor->idle);
     (void)pthread_cond_destroy(&executor->wake);
     (void)pthread_mutex_destroy(&executor->lock);
     free(executor);
@@ -171,6 +188,7 @@ static const struct pk_executor_ops real_ops = {
     .push = pk_worker_queue_push,
     .timer_set = real_timer_set,
     .timer_clear = real_timer_clear,
+    .timer_sync = real_timer_sync,
     .free = real_free,
 };
 
@@ -185,6 +203,7 @@ pk_executor_new(struct pk_executor **ret_executor, struct pk_error *err)
         free(executor);
         return pk_fail(err, failed, "can't make a condition variable");
     }
+    (void)pthread_cond_init(&executor->idle, NULL);  /* nor can this, without attributes */
     (void)pthread_mutex_init(&executor->lock, NULL); /* the default kind can't fail */
     executor->base.ops = &real_ops;
     RB_INIT(&executor->timers);

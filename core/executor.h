@@ -39,6 +39,7 @@ struct pk_executor_ops {
     void (*push)(struct pk_queue *queue, struct pk_work *work);
     void (*timer_set)(struct pk_executor *executor, struct pk_timer *timer, uint64_t when);
     bool (*timer_clear)(struct pk_executor *executor, struct pk_timer *timer);
+    void (*timer_sync)(struct pk_executor *executor);
     void (*free)(struct pk_executor *executor);
 };
 
@@ -119,6 +120,13 @@ static inline bool
 pk_timer_clear(struct pk_executor *executor, struct pk_timer *timer)
 {
     return executor->ops->timer_clear(executor, timer);
+}
+
+/* Returns once no timer's run that had begun before is still under way. Not from a timer's run. */
+static inline void
+pk_timer_sync(struct pk_executor *executor)
+{
+    executor->ops->timer_sync(executor);
 }
 
 #endif

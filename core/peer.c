@@ -1,3 +1,345 @@
 /* SPDX-FileCopyrightText: PackIce authors */
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "core/peer.h"
+/*
+ * The peer itself: made over two factories, told to stop, freed; how calls come in; and the lists
+ * of what must be done without its lock.
+ */
+#include "core/log.h"
+#include "core/peer_state.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <time.h>
+
+/* ---- what is done without the lock ---- */
+
+/* The peer whose ready calls this thread is running just now: those that become ready meanwhile
+ * wait for it to come back, instead of piling up on its stack. */
+static _Thread_local const struct pk_peer *running_ready;
+
+/* These three: with the lock held, also afterwards. */
+static void
+do_endings(struct pk_peer *peer)
+{
+    struct pk_holder *holder;
+
+    while ((holder = TAILQ_FIRST(&peer->endings)) != NULL) {
+        TAILQ_REMOVE(&peer->endings, holder, in_endings);
+        pk_peer_unlock_only(peer);
+        bool here = pk_holder_finish(holder);
+        pk_peer_lock(peer);
+        if (here)
+            pk_peer_settle(peer);
+    }
+}
+
+static void
+reap(struct pk_object *object)
+{
+    /* What is published goes on in the storage when its node ends, or others replaced it. */
+    pk_object_reap(object, object->published && (object->peer->closing || object->replaced));
+}
+
+static void
+reap_on_worker(struct pk_work *work)
+{
+    struct pk_object *object =
+        (struct pk_object *)(void *)((char *)work - offsetof(struct pk_object, work));
+    struct pk_peer *peer = object->peer;
+
+    reap(object);
+    pk_peer_lock(peer);
+    pk_peer_settle(peer);
+    pk_peer_unlock(peer);
+}
+
+static void
+do_reaps(struct pk_peer *peer)
+{
+    struct pk_object *object;
+
+    while ((object = TAILQ_FIRST(&peer->reaps)) != NULL) {
+        TAILQ_REMOVE(&peer->reaps, object, in_reaps);
+        pk_peer_unlock_only(peer);
+        object->work.run = reap_on_worker;
+        bool here = !pk_blob_may_block(peer->blob, PK_BLOB_REMOVE, pk_object_size(object));
+        if (here)
+            reap(object);
+        else
+            pk_queue_push(peer->blob->queue, &object->work);
+        pk_peer_lock(peer);
+        if (here)
+            pk_peer_settle(peer);
+    }
+}
+
+static void
+do_ready(struct pk_peer *peer)
+{
+    const struct pk_peer *outer = running_ready;
+    struct pk_call *call;
+
+    if (outer == peer)
+        return;
+    running_ready = peer;
+    while ((call = TAILQ_FIRST(&peer->ready)) != NULL) {
+        TAILQ_REMOVE(&peer->ready, call, in_list);
+        pk_peer_unlock_only(peer);
+        pk_call_run(call);
+        pk_peer_lock(peer);
+    }
+    running_ready = outer;
+}
+
+void
+pk_peer_unlock(struct pk_peer *peer)
+{
+    if (!TAILQ_EMPTY(&peer->endings) || !TAILQ_EMPTY(&peer->reaps) || !TAILQ_EMPTY(&peer->ready)) {
+        peer->running++; /* or it could be freed while this thread is between two of them */
+        do {
+            do_endings(peer);
+            do_reaps(peer);
+            do_ready(peer);
+        } while (!TAILQ_EMPTY(&peer->endings) || !TAILQ_EMPTY(&peer->reaps));
+        pk_peer_settle(peer);
+    }
+    pk_peer_unlock_only(peer);
+}
+
+void
+pk_peer_settle(struct pk_peer *peer)
+{
+    assert(peer->running > 0);
+    if (--peer->running == 0)
+        (void)pthread_cond_broadcast(&peer->idle);
+}
+
+/* ---- capacity ---- */
+
+bool
+pk_peer_reserve(struct pk_call *call, uint64_t bytes)
+{
+    struct pk_peer *peer = call->peer;
+    const struct pk_peer_options *options = &peer->options;
+
+    if (bytes > options->max_object) {
+        pk_call_fail(call, -EFBIG, "%llu bytes, but max_object is %llu", (unsigned long long)bytes,
+                     (unsigned long long)options->max_object);
+        return false;
+    }
+    if (peer->named >= options->max_objects) {
+        pk_call_fail(call, -ENOSPC, "no room for more than %llu objects",
+                     (unsigned long long)options->max_objects);
+        return false;
+    }
+    if (peer->held > options->capacity || bytes > options->capacity - peer->held) {
+        pk_call_fail(call, -ENOSPC, "no room for %llu bytes: %llu of %llu are held",
+                     (unsigned long long)bytes, (unsigned long long)peer->held,
+                     (unsigned long long)options->capacity);
+        return false;
+    }
+    peer->held += bytes;
+    peer->named++;
+    call->reserved = bytes;
+    call->reserving = true;
+    return true;
+}
+
+void
+pk_peer_unreserve(struct pk_call *call)
+{
+    if (!call->reserving)
+        return;
+    call->peer->held -= call->reserved;
+    call->peer->named--;
+    call->reserving = false;
+}
+
+uint64_t
+pk_peer_wall_clock(void)
+{
+    struct timespec now = { 0 };
+
+    (void)clock_gettime(CLOCK_REALTIME, &now); /* can't fail for this clock */
+    return (uint64_t)now.tv_sec * 1000000000U + (uint64_t)now.tv_nsec;
+}
+
+/* ---- calls ---- */
+
+static pk_call_fn *
+verb_begin(uint32_t verb)
+{
+    static pk_call_fn *const verbs[] = {
+        [PK_VERB_ACQUIRE] = pk_acquire_begin, [PK_VERB_SEAL] = pk_seal_begin,
+        [PK_VERB_RENEW] = pk_renew_begin,     [PK_VERB_RELEASE] = pk_release_begin,
+        [PK_VERB_DISCARD] = pk_discard_begin, [PK_VERB_STAT] = pk_stat_begin,
+        [PK_VERB_LIST] = pk_list_begin,       [PK_VERB_READ] = pk_read_begin,
+        [PK_VERB_WRITE] = pk_write_begin,
+    };
+
+    return verb < sizeof(verbs) / sizeof(verbs[0]) ? verbs[verb] : NULL;
+}
+
+/* An answer to a request that never became a call. */
+static void
+refuse(const struct pk_request *request, const struct pk_error *err, pk_done_fn *done, void *arg)
+{
+    const struct pk_reply reply = {
+        .struct_size = sizeof(reply),
+        .verb = request->verb,
+        .status = err->code,
+        .message = err->message,
+    };
+    done(arg, &reply);
+}
+
+/* With the lock held. Whether the session may have one more call. */
+static bool
+enter_session(struct pk_call *call, uint64_t *ret_call)
+{
+    struct pk_session *session = call->session;
+
+    call->id = ++session->next_call;
+    if (ret_call != NULL)
+        *ret_call = call->id;
+    session->refs++;
+    session->call_count++;
+    call->peer->running++;
+    TAILQ_INSERT_TAIL(&session->calls, call, in_session);
+    return session->call_count <= call->peer->options.max_calls;
+}
+
+void
+pk_peer_call(struct pk_session *session, const struct pk_request *request, pk_done_fn *done,
+             void *arg, uint64_t *ret_call)
+{
+    struct pk_peer *peer = session->peer;
+    struct pk_call *call = NULL;
+    struct pk_error err = PK_ERROR_INIT;
+
+    pk_call_fn *begin = verb_begin(request->verb);
+    if (begin == NULL) {
+        (void)pk_fail(&err, -EOPNOTSUPP, "verb %u is not known", request->verb);
+        refuse(request, &err, done, arg);
+        return;
+    }
+    if (pk_call_new(peer, session, request, &call, &err) != 0) {
+        refuse(request, &err, done, arg);
+        return;
+    }
+    call->begin = begin;
+    call->done = done;
+    call->arg = arg;
+    pk_peer_lock(peer);
+    if (enter_session(call, ret_call))
+        call->begin(call);
+    else
+        pk_call_fail(call, -EBUSY, "too many calls of this session are under way");
+    if (call->parked != NULL) {
+        pk_peer_unlock(peer);
+        return;
+    }
+    pk_peer_unlock_only(peer);
+    pk_call_run(call); /* and does what else there is to do, when it completes */
+}
+
+/* ---- its life ---- */
+
+int32_t
+pk_peer_new(const struct pk_peer_options *options, struct pk_executor *executor,
+            struct pk_instance *blob, struct pk_instance *lease, struct pk_peer **ret_peer,
+            struct pk_error *err)
+{
+    struct pk_blob_traits traits;
+
+    pk_blob_traits(blob, &traits);
+    if (traits.flags & PK_BLOB_SHARED && !(traits.flags & PK_BLOB_CONDITIONAL))
+        return pk_fail(err, -EINVAL, "%s: shared storage must publish conditionally",
+                       blob->module->plugin.name);
+    struct pk_peer *peer = calloc(1, sizeof(*peer));
+    if (peer == NULL)
+        return pk_fail(err, -ENOMEM, "out of memory");
+    (void)pthread_mutex_init(&peer->lock, NULL); /* the default kinds can't fail */
+    (void)pthread_cond_init(&peer->idle, NULL);
+    peer->options = *options;
+    peer->executor = executor;
+    peer->blob = blob;
+    peer->lease = lease;
+    peer->traits = traits;
+    RB_INIT(&peer->order);
+    TAILQ_INIT(&peer->sessions);
+    TAILQ_INIT(&peer->waited);
+    TAILQ_INIT(&peer->unsized);
+    TAILQ_INIT(&peer->ready);
+    TAILQ_INIT(&peer->endings);
+    TAILQ_INIT(&peer->reaps);
+    pk_expiry_init(peer);
+    pk_instance_attach(blob, peer);
+    pk_instance_attach(lease, peer);
+    pk_lookup_recover(peer);
+    *ret_peer = peer;
+    return 0;
+}
+
+void
+pk_peer_stop(struct pk_peer *peer)
+{
+    struct pk_name *name;
+
+    pk_peer_lock(peer);
+    peer->stopping = true;
+    while ((name = TAILQ_FIRST(&peer->waited)) != NULL)
+        pk_name_fail_waiters(name, -EBUSY, "the node is stopping");
+    pk_peer_unlock(peer);
+}
+
+static void
+wait_idle(struct pk_peer *peer)
+{
+    while (peer->running > 0)
+        (void)pthread_cond_wait(&peer->idle, &peer->lock);
+}
+
+/* With the lock held: ends every lease and takes every name away. */
+static void
+drop_everything(struct pk_peer *peer)
+{
+    struct pk_holder *holder;
+    struct pk_holder *next_holder;
+    struct pk_object *object;
+
+    HASH_ITER (hh, peer->holders, holder, next_holder)
+        pk_holder_end(holder);
+    while ((object = RB_MIN(pk_object_order, &peer->order)) != NULL)
+        pk_object_unname(object);
+}
+
+void
+pk_peer_free(struct pk_peer *peer)
+{
+    if (peer == NULL)
+        return;
+    pk_instance_attach(peer->blob, NULL);
+    pk_instance_attach(peer->lease, NULL);
+    pk_peer_lock(peer);
+    assert(TAILQ_EMPTY(&peer->sessions));
+    peer->stopping = true;
+    peer->closing = true;
+    (void)pk_timer_clear(peer->executor, &peer->expiry);
+    (void)pk_timer_clear(peer->executor, &peer->sample);
+    (void)pk_timer_clear(peer->executor, &peer->poll);
+    pk_peer_unlock(peer);
+    pk_timer_sync(peer->executor);
+    pk_peer_lock(peer);
+    wait_idle(peer);
+    drop_everything(peer);
+    pk_peer_unlock(peer);
+    pk_peer_lock(peer);
+    wait_idle(peer);
+    assert(peer->names == NULL && peer->objects == NULL && peer->holders == NULL);
+    pk_peer_unlock_only(peer);
+    (void)pthread_cond_destroy(&peer->idle);
+    (void)pthread_mutex_destroy(&peer->lock);
+    free(peer);
+}

@@ -6,7 +6,7 @@
  */
 #include "core/plugin.h"
 
-#include "core/elf.h"
+#include "core/shared_object.h"
 #include "core/table.h"
 #include "core/value.h"
 
@@ -120,7 +120,7 @@ handle_check(void *handle, const char *file, struct module **ret_module, struct 
 static int32_t
 file_load(const char *file, const char *real_path, struct module **ret_module, struct pk_error *err)
 {
-    int32_t failed = pk_elf_check(file, err);
+    int32_t failed = pk_shared_object_check(file, err);
     if (failed != 0)
         return failed;
     void *handle = dlopen(real_path, RTLD_NOW | RTLD_LOCAL);

@@ -1,0 +1,373 @@
+/* SPDX-FileCopyrightText: PackIce authors */
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The life of a call: copied, begun, parked, run in steps, completed exactly once. What a verb does
+ * in its steps is in the verb's own file.
+ */
+#include "core/id.h"
+#include "core/peer_state.h"
+
+#include <errno.h>
+#include <packice/cleanup.h>
+#include <string.h>
+
+static int32_t
+check_text(const char *text, size_t max, const char *member, struct pk_error *err)
+{
+    if (text != NULL && strnlen(text, max + 1) > max)
+        return pk_fail(err, -EINVAL, "%s: over %zu bytes", member, max);
+    return 0;
+}
+
+static int32_t
+check_sizes(const struct pk_request *request, struct pk_error *err)
+{
+    uint64_t total = 0;
+
+    for (uint32_t i = 0; request->sizes != NULL && i < request->blob_count; i++) {
+        if (request->sizes[i] == PK_UNSIZED)
+            continue;
+        if (request->sizes[i] > PK_SIZE_MAX || total > PK_SIZE_MAX - request->sizes[i])
+            return pk_fail(err, -EFBIG, "sizes[%u]: too large", i);
+        total += request->sizes[i];
+    }
+    return 0;
+}
+
+/* What holds for every verb; each verb checks what it alone needs. */
+static int32_t
+check_request(const struct pk_request *request, struct pk_error *err)
+{
+    if (request->object_id != NULL && pk_id_check(request->object_id, err) != 0)
+        return -EINVAL;
+    if (request->blob_count > PK_BLOBS_MAX)
+        return pk_fail(err, -EINVAL, "blobs: %u, but an object has at most %u", request->blob_count,
+                       PK_BLOBS_MAX);
+    if (check_text(request->lease_id, PK_LEASE_ID_LEN, "lease_id", err) != 0
+        || check_text(request->request_id, PK_REQUEST_ID_MAX, "request_id", err) != 0
+        || check_text(request->prefix, PK_ID_MAX, "prefix", err) != 0
+        || check_text(request->meta, PK_META_MAX, "meta", err) != 0)
+        return -EINVAL;
+    return check_sizes(request, err);
+}
+
+static const char *
+copy_text(char **at, const char *text)
+{
+    if (text == NULL)
+        return NULL;
+    size_t size = strlen(text) + 1;
+    char *copy = memcpy(*at, text, size);
+    *at += size;
+    return copy;
+}
+
+static size_t
+text_room(const char *text)
+{
+    return text != NULL ? strlen(text) + 1 : 0;
+}
+
+/* One allocation for the call, its sizes and its texts. */
+static struct pk_call *
+copy_request(const struct pk_request *request)
+{
+    size_t sizes_room = request->sizes != NULL ? request->blob_count * sizeof(uint64_t) : 0;
+    size_t room = text_room(request->object_id) + text_room(request->lease_id)
+                  + text_room(request->request_id) + text_room(request->prefix)
+                  + text_room(request->meta);
+    struct pk_call *call = calloc(1, sizeof(*call) + room);
+    if (call == NULL)
+        return NULL;
+    call->request = *request;
+    if (sizes_room > 0) {
+        call->sizes = malloc(sizes_room);
+        if (call->sizes == NULL) {
+            free(call);
+            return NULL;
+        }
+        memcpy(call->sizes, request->sizes, sizes_room);
+    }
+    char *at = call->text;
+    call->request.sizes = call->sizes;
+    call->request.object_id = copy_text(&at, request->object_id);
+    call->request.lease_id = copy_text(&at, request->lease_id);
+    call->request.request_id = copy_text(&at, request->request_id);
+    call->request.prefix = copy_text(&at, request->prefix);
+    call->request.meta = copy_text(&at, request->meta);
+    call->error = (struct pk_error)PK_ERROR_INIT;
+    call->refs = 1;
+    return call;
+}
+
+int32_t
+pk_call_new(struct pk_peer *peer, struct pk_session *session, const struct pk_request *request,
+            struct pk_call **ret_call, struct pk_error *err)
+{
+    struct pk_request whole = { 0 };
+    size_t size = request->struct_size < sizeof(whole) ? request->struct_size : sizeof(whole);
+
+    memcpy(&whole, request, size); /* an older transport's request ends earlier */
+    int32_t rc = check_request(&whole, err);
+    if (rc != 0)
+        return rc;
+    struct pk_call *call = copy_request(&whole);
+    if (call == NULL)
+        return pk_fail(err, -ENOMEM, "out of memory");
+    call->peer = peer;
+    call->session = session;
+    *ret_call = call;
+    return 0;
+}
+
+struct pk_call *
+pk_call_new_internal(struct pk_peer *peer, const char *object_id, pk_call_fn *begin)
+{
+    const struct pk_request request = { .struct_size = sizeof(request), .object_id = object_id };
+    struct pk_call *call = copy_request(&request);
+    if (call == NULL)
+        return NULL;
+    call->peer = peer;
+    call->begin = begin;
+    peer->running++;
+    return call;
+}
+
+static void
+call_unref(struct pk_call *call)
+{
+    if (--call->refs > 0)
+        return;
+    free(call->sizes);
+    free(call);
+}
+
+bool
+pk_call_orphaned(const struct pk_call *call)
+{
+    return call->session != NULL && call->session->closed;
+}
+
+/* Takes it out of the list it is parked in; the name of that list stays until it is let go. */
+static struct pk_name *
+unpark(struct pk_call *call)
+{
+    struct pk_name *name = call->parked_name;
+
+    if (name != NULL)
+        pk_name_hold(name);
+    if (call->parked != NULL)
+        TAILQ_REMOVE(call->parked, call, in_list);
+    call->parked = NULL;
+    call->parked_name = NULL;
+    if (call->waiting)
+        call->peer->waits--;
+    call->waiting = false;
+    return name;
+}
+
+void
+pk_call_begin(struct pk_call *call)
+{
+    struct pk_name *name = unpark(call);
+
+    call->begin(call);
+    if (call->parked == NULL)
+        TAILQ_INSERT_TAIL(&call->peer->ready, call, in_list);
+    if (name != NULL)
+        pk_name_release(name);
+}
+
+static void
+timed_out(struct pk_timer *timer)
+{
+    struct pk_call *call =
+        (struct pk_call *)(void *)((char *)timer - offsetof(struct pk_call, timer));
+    struct pk_peer *peer = call->peer;
+
+    pk_peer_lock(peer);
+    if (call->parked != NULL)
+        pk_call_abort(call, -ETIMEDOUT, "not sealed in time");
+    call_unref(call);
+    pk_peer_settle(peer);
+    pk_peer_unlock(peer);
+}
+
+void
+pk_call_park(struct pk_call *call, struct pk_call_list *list, struct pk_name *name)
+{
+    struct pk_peer *peer = call->peer;
+
+    TAILQ_INSERT_TAIL(list, call, in_list);
+    call->parked = list;
+    call->parked_name = name;
+    if (call->request.access != PK_ACCESS_READ || call->request.wait == 0 || call->deadline != 0)
+        return;
+    /* The deadline counts from the first time it is parked, whatever it is parked for later. */
+    uint64_t now = pk_executor_now(peer->executor);
+    call->deadline = call->request.wait < PK_FOREVER - now ? now + call->request.wait : PK_FOREVER;
+    if (call->deadline == PK_FOREVER)
+        return;
+    call->refs++;
+    peer->running++; /* the timer's own share, so that nobody frees the peer beneath it */
+    call->timer.run = timed_out;
+    pk_timer_set(peer->executor, &call->timer, call->deadline);
+}
+
+void
+pk_call_abort(struct pk_call *call, int32_t status, const char *message)
+{
+    struct pk_name *name = unpark(call);
+
+    pk_call_fail(call, status, "%s", message);
+    TAILQ_INSERT_TAIL(&call->peer->ready, call, in_list);
+    if (name != NULL)
+        pk_name_release(name);
+}
+
+void
+pk_call_fail(struct pk_call *call, int32_t status, const char *format, ...)
+{
+    va_list args;
+
+    call->status = status;
+    call->error.code = status;
+    va_start(args, format);
+    if (vsnprintf(call->error.message, sizeof(call->error.message), format, args) < 0)
+        call->error.message[0] = '\0';
+    va_end(args);
+    call->step = NULL;
+}
+
+void
+pk_call_next(struct pk_call *call, pk_call_fn *step, struct pk_instance *instance, bool may_block)
+{
+    call->step = step;
+    call->where = may_block ? instance->queue : NULL;
+}
+
+void
+pk_call_use(struct pk_call *call, struct pk_object *object)
+{
+    call->object = object;
+    pk_object_use(object);
+}
+
+static void
+run_on_worker(struct pk_work *work)
+{
+    struct pk_call *call =
+        (struct pk_call *)(void *)((char *)work - offsetof(struct pk_call, work));
+
+    call->where = NULL;
+    pk_call_run(call);
+}
+
+/* Out of the session's list: from now on it can't be cancelled any more. */
+static void
+leave_session(struct pk_call *call)
+{
+    struct pk_session *session = call->session;
+
+    if (session == NULL)
+        return;
+    TAILQ_REMOVE(&session->calls, call, in_session);
+    session->call_count--;
+}
+
+static void
+complete(struct pk_call *call)
+{
+    struct pk_peer *peer = call->peer;
+
+    pk_peer_lock(peer);
+    leave_session(call);
+    pk_repeat_settle(call, NULL);
+    if (call->deadline != 0 && call->deadline != PK_FOREVER
+        && pk_timer_clear(peer->executor, &call->timer)) {
+        call_unref(call);
+        pk_peer_settle(peer);
+    }
+    pk_peer_unlock_only(peer);
+    if (call->done != NULL)
+        pk_reply_tell(call);
+    pk_call_drop_handles(call);
+    free(call->handles);
+    pk_peer_lock(peer);
+    if (call->object != NULL)
+        pk_object_unuse(call->object);
+    pk_list_finish(call);
+    if (call->session != NULL)
+        pk_session_unref(call->session);
+    explicit_bzero(&call->lease, sizeof(call->lease)); /* lease ids are secrets */
+    call_unref(call);
+    pk_peer_settle(peer);
+    pk_peer_unlock(peer);
+}
+
+/* False: it was parked, and is not ours to touch any more. */
+static bool
+begin_again(struct pk_call *call)
+{
+    struct pk_peer *peer = call->peer;
+
+    call->again = false;
+    pk_peer_lock(peer);
+    pk_name_again(call);
+    bool ours = call->parked == NULL;
+    pk_peer_unlock(peer);
+    return ours;
+}
+
+void
+pk_call_run(struct pk_call *call)
+{
+    while (call->step != NULL) {
+        if (call->where != NULL) {
+            call->work.run = run_on_worker;
+            /* Not refused when the queue is long: how many calls there are is bounded where they
+             * come in, and one that has begun must be able to undo what it did. */
+            pk_queue_push(call->where, &call->work);
+            return;
+        }
+        pk_call_fn *step = call->step;
+        call->step = NULL;
+        step(call);
+        if (call->again && !begin_again(call))
+            return;
+    }
+    complete(call);
+}
+
+void
+pk_call_drop_handles(struct pk_call *call)
+{
+    for (uint32_t i = 0; i < call->handle_count; i++)
+        pk_handle_finish(&call->handles[i]);
+    call->handle_count = 0;
+}
+
+int32_t
+pk_call_make_handles(struct pk_call *call, struct pk_object *object, uint32_t access)
+{
+    struct pk_peer *peer = call->peer;
+
+    pk_call_drop_handles(call);
+    if (call->handle_room < object->blob_count) {
+        free(call->handles);
+        call->handles = calloc(object->blob_count, sizeof(*call->handles));
+        call->handle_room = call->handles != NULL ? object->blob_count : 0;
+        if (call->handles == NULL)
+            return pk_fail(&call->error, -ENOMEM, "out of memory");
+    }
+    for (uint32_t i = 0; i < object->blob_count; i++) {
+        int32_t rc =
+            pk_blob_handle(peer->blob, object->blobs[i], access, &call->handles[i], &call->error);
+        if (rc != 0) {
+            pk_call_drop_handles(call);
+            return rc;
+        }
+        call->handle_count++;
+    }
+    return 0;
+}

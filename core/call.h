@@ -1,0 +1,110 @@
+/* SPDX-FileCopyrightText: PackIce authors */
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * One call of a session under way: its copied request, where it stands, and what it will answer. A
+ * call begins under the peer's lock, where it may be parked, and goes on in steps without it, each
+ * on the caller's thread or on a factory's queue, until no step is left; then it completes, once.
+ */
+#ifndef PK_CALL_H
+#define PK_CALL_H
+
+#include "core/executor.h"
+#include <packice/plugin.h>
+#include <stdbool.h>
+#include <sys/queue.h>
+
+struct pk_call;
+struct pk_holder;
+struct pk_name;
+struct pk_object;
+struct pk_peer;
+struct pk_repeat;
+
+TAILQ_HEAD(pk_call_list, pk_call);
+
+typedef void pk_call_fn(struct pk_call *call);
+
+struct pk_call {
+    struct pk_peer *peer;
+    struct pk_session *session; /* NULL: the peer's own */
+    uint64_t id;
+    uint32_t refs;             /* under the peer's lock: its run, and its timer */
+    struct pk_request request; /* its pointers lead into `text` and sizes */
+    pk_done_fn *done;          /* NULL: nobody is told */
+    void *arg;
+
+    pk_call_fn *begin;        /* with the lock; again each time it was parked */
+    pk_call_fn *step;         /* without; NULL = complete */
+    pk_call_fn *after_lookup; /* goes on where a lookup ended */
+    struct pk_queue *where;   /* of the step; NULL = whatever thread is at hand */
+    struct pk_work work;
+    struct pk_call_list *parked;  /* the list it waits in; NULL while it runs */
+    struct pk_name *parked_name;  /* the name whose list that is; NULL for other lists */
+    TAILQ_ENTRY(pk_call) in_list; /* parked, or peer->ready */
+    TAILQ_ENTRY(pk_call) in_session;
+    struct pk_timer timer; /* of a wait */
+    uint64_t deadline;     /* of a wait; 0 = none was begun */
+    bool again;            /* after this step: begin once more */
+    bool missed;           /* the storage holds nothing under its name */
+    bool looked;           /* the storage was asked for this name already */
+    bool waiting;          /* counted in peer->waits */
+
+    struct pk_name *name;      /* in transition by this call */
+    struct pk_object *object;  /* in use by this call */
+    struct pk_holder *holder;  /* pinned by this call */
+    struct pk_repeat *repeat;  /* to be answered for all calls with this request id */
+    bool reserving;            /* it counts as an object that none is yet */
+    uint64_t reserved;         /* bytes of capacity that no object counts for yet */
+    struct pk_lease lease;     /* to be told */
+    struct pk_handle *handles; /* owned until they are told */
+    uint32_t handle_count;
+    uint32_t handle_room;
+    uint64_t bytes;               /* of a read or write */
+    struct pk_object **listed;    /* objects that a stat or list tells of, in use */
+    struct pk_object_info *infos; /* what it tells of them, and their sizes */
+    uint32_t listed_count;
+    uint64_t cursor;
+    char generated[PK_LEASE_ID_LEN + 1]; /* the object id, where the caller named none */
+
+    int32_t status;
+    struct pk_error error;
+    uint64_t *sizes;
+    char text[];
+};
+
+/* Copies the request; -EINVAL and -EFBIG for what no verb can mean. */
+int32_t pk_call_new(struct pk_peer *peer, struct pk_session *session,
+                    const struct pk_request *request, struct pk_call **ret_call,
+                    struct pk_error *err);
+/* A call of the peer's own, about a name. NULL: out of memory. */
+struct pk_call *pk_call_new_internal(struct pk_peer *peer, const char *object_id,
+                                     pk_call_fn *begin);
+
+/* -- with the peer's lock held -- */
+
+/* Begins it, and has it run once the lock is let go. Takes it out of the list it is parked in. */
+void pk_call_begin(struct pk_call *call);
+/* Parks it in a list, of a name or not; with a deadline it may time out there. */
+void pk_call_park(struct pk_call *call, struct pk_call_list *list, struct pk_name *name);
+/* Takes it out of the list it is parked in and ends it with an error, once the lock is let go. */
+void pk_call_abort(struct pk_call *call, int32_t status, const char *message);
+/* Sets its error; it completes unless a step is set. */
+__attribute__((format(printf, 3, 4))) void pk_call_fail(struct pk_call *call, int32_t status,
+                                                        const char *format, ...);
+/* Sets the next step, and where it runs: on the factory's queue if it may block. */
+void pk_call_next(struct pk_call *call, pk_call_fn *step, struct pk_instance *instance,
+                  bool may_block);
+/* Uses the object until the call completes. */
+void pk_call_use(struct pk_call *call, struct pk_object *object);
+/* Whether nobody is left who could be told. */
+bool pk_call_orphaned(const struct pk_call *call);
+
+/* -- without it -- */
+
+/* Goes on until it is parked, on another thread, or complete. */
+void pk_call_run(struct pk_call *call);
+/* Gets a handle to each blob of its object. */
+int32_t pk_call_make_handles(struct pk_call *call, struct pk_object *object, uint32_t access);
+void pk_call_drop_handles(struct pk_call *call);
+
+#endif

@@ -1,0 +1,108 @@
+/* SPDX-FileCopyrightText: PackIce authors */
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * read and write: a blob's bytes through the peer, for transports that handles can't cross.
+ */
+#include "core/peer_state.h"
+
+#include <errno.h>
+#include <packice/cleanup.h>
+
+static void
+data_finish(struct pk_call *call)
+{
+    struct pk_peer *peer = call->peer;
+
+    pk_peer_lock(peer);
+    pk_holder_unpin(pk_steal(call->holder));
+    pk_name_leave(call);
+    pk_peer_unlock(peer);
+}
+
+static void
+read_run(struct pk_call *call)
+{
+    const struct pk_request *request = &call->request;
+
+    call->status =
+        pk_blob_read(call->peer->blob, call->object->blobs[request->blob], request->offset,
+                     request->data, request->data_size, &call->bytes, &call->error);
+    data_finish(call);
+}
+
+static void
+write_run(struct pk_call *call)
+{
+    const struct pk_request *request = &call->request;
+
+    call->status = pk_blob_write(call->peer->blob, call->object->blobs[request->blob],
+                                 request->offset, request->data, request->data_size, &call->error);
+    call->bytes = call->status == 0 ? request->data_size : 0;
+    data_finish(call);
+}
+
+/* Finds what the lease is for, and has the name in transition where somebody could be writing.
+ * False: failed or parked. */
+static bool
+data_begin(struct pk_call *call)
+{
+    struct pk_peer *peer = call->peer;
+    const struct pk_request *request = &call->request;
+    struct pk_holder *holder = NULL;
+    struct pk_object *object = NULL;
+
+    if (request->lease_id != NULL)
+        holder = pk_holder_find(peer, request->lease_id);
+    if (holder != NULL && !holder->over)
+        object = pk_object_find(peer, holder->lease.epoch);
+    if (object == NULL) {
+        pk_call_fail(call, -ESTALE, "lease_id: no such lease");
+        return false;
+    }
+    if (request->blob >= object->blob_count || (request->data == NULL && request->data_size > 0)
+        || request->offset > PK_SIZE_MAX || request->data_size > PK_SIZE_MAX - request->offset) {
+        pk_call_fail(call, -EINVAL, "blob or offset: out of range");
+        return false;
+    }
+    if (object->state == PK_STATE_CREATING) {
+        struct pk_name *name = object->name;
+        if (name == NULL) {
+            pk_call_fail(call, -ESTALE, "lease_id: the object was discarded");
+            return false;
+        }
+        if (name->busy != NULL) {
+            pk_name_queue(name, call);
+            return false;
+        }
+        pk_name_enter(name, call);
+    }
+    call->holder = holder;
+    holder->pins++;
+    pk_call_use(call, object);
+    return true;
+}
+
+void
+pk_read_begin(struct pk_call *call)
+{
+    struct pk_peer *peer = call->peer;
+
+    if (data_begin(call))
+        pk_call_next(call, read_run, peer->blob,
+                     pk_blob_may_block(peer->blob, PK_BLOB_READ, call->request.data_size));
+}
+
+void
+pk_write_begin(struct pk_call *call)
+{
+    struct pk_peer *peer = call->peer;
+    const struct pk_holder *holder = NULL;
+
+    if (call->request.lease_id != NULL)
+        holder = pk_holder_find(peer, call->request.lease_id);
+    if (holder != NULL && holder->lease.access != PK_ACCESS_CREATE)
+        pk_call_fail(call, -EACCES, "lease_id: a READ lease can't write");
+    else if (data_begin(call))
+        pk_call_next(call, write_run, peer->blob,
+                     pk_blob_may_block(peer->blob, PK_BLOB_WRITE, call->request.data_size));
+}

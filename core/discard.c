@@ -1,0 +1,122 @@
+/* SPDX-FileCopyrightText: PackIce authors */
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * discard: the name is free at once, whoever was making the object loses the lease, and whoever
+ * reads it goes on reading. Its storage goes with the last lease.
+ */
+#include "core/log.h"
+#include "core/peer_state.h"
+
+#include <errno.h>
+
+static void
+lease_revoked(void *arg, const struct pk_lease *lease)
+{
+    pk_peer_lease_ended(arg, lease);
+}
+
+/* The end of every discard: nobody finds the object any more. */
+static void
+discard_commit(struct pk_call *call)
+{
+    struct pk_peer *peer = call->peer;
+    struct pk_object *object = call->object;
+
+    pk_peer_lock(peer);
+    if (object->state == PK_STATE_CREATING && call->request.verb == PK_VERB_DISCARD)
+        pk_name_fail_waiters(call->name, -ENOENT, "the object was discarded");
+    if (call->status == 0)
+        peer->discarded++;
+    pk_object_unname(object);
+    pk_name_leave(call);
+    pk_peer_unlock(peer);
+}
+
+static void
+discard_revoke(struct pk_call *call)
+{
+    struct pk_peer *peer = call->peer;
+    struct pk_error err = PK_ERROR_INIT;
+    int32_t rc = pk_lease_revoke(peer->lease, &call->object->key, PK_ACCESS_CREATE, lease_revoked,
+                                 peer, &err);
+    if (rc != 0)
+        pk_log(PK_LOG_WARN, "peer", "the claim on '%s' could not be revoked: %s",
+               call->object->key.id, err.message);
+    discard_commit(call);
+}
+
+void
+pk_discard_doomed(struct pk_call *call)
+{
+    pk_call_next(call, discard_revoke, call->peer->lease,
+                 pk_lease_may_block(call->peer->lease, PK_LEASE_REVOKE));
+}
+
+static void
+discard_unpublish(struct pk_call *call)
+{
+    struct pk_peer *peer = call->peer;
+
+    call->status = pk_blob_unpublish(peer->blob, &call->object->key, &call->error);
+    if (call->status == -ENOENT) /* others were faster: what was asked for is so */
+        call->status = 0;
+    pk_peer_lock(peer);
+    if (call->status == 0) {
+        call->object->published = false;
+        pk_peer_unlock_only(peer);
+        discard_commit(call);
+        return;
+    }
+    pk_name_leave(call);
+    pk_peer_unlock(peer);
+}
+
+static void
+discard_object(struct pk_call *call, struct pk_name *name)
+{
+    struct pk_peer *peer = call->peer;
+    struct pk_object *object = name->object;
+
+    if (call->session != NULL
+        && !pk_principal_may_discard(&call->session->principal, &object->owner)) {
+        pk_call_fail(call, -EACCES, "object '%s' belongs to another user", name->id);
+        return;
+    }
+    pk_name_enter(name, call);
+    pk_call_use(call, object);
+    if (object->state == PK_STATE_CREATING)
+        pk_discard_doomed(call);
+    else if (object->published)
+        pk_call_next(call, discard_unpublish, peer->blob,
+                     pk_blob_may_block(peer->blob, PK_BLOB_UNPUBLISH, 0));
+    else
+        call->step = discard_commit;
+}
+
+void
+pk_discard_begin(struct pk_call *call)
+{
+    struct pk_peer *peer = call->peer;
+
+    if (call->request.object_id == NULL) {
+        pk_call_fail(call, -EINVAL, "object_id: missing");
+        return;
+    }
+    struct pk_name *name = pk_name_get(peer, call->request.object_id);
+    if (name == NULL) {
+        pk_call_fail(call, -ENOMEM, "out of memory");
+        return;
+    }
+    bool opened = name->object != NULL && name->object->blobs != NULL;
+    if (name->busy != NULL) {
+        pk_name_queue(name, call);
+    } else if (opened) {
+        discard_object(call, name);
+    } else if (pk_blob_publishes(peer->blob) && !call->looked) {
+        pk_name_enter(name, call);
+        pk_lookup_begin(call);
+    } else {
+        pk_call_fail(call, -ENOENT, "object '%s' not found", name->id);
+    }
+    pk_name_check(name);
+}

@@ -1,0 +1,160 @@
+/* SPDX-FileCopyrightText: PackIce authors */
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Holders: what the peer keeps of each lease that it had granted, and how one comes to its end:
+ * found, detached, ended in the factory, dropped.
+ */
+#define HASH_NONFATAL_OOM 1
+#include "core/log.h"
+#include "core/peer_state.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct pk_holder *
+pk_holder_new(struct pk_peer *peer, const struct pk_lease *lease)
+{
+    struct pk_holder *holder = calloc(1, sizeof(*holder));
+    if (holder == NULL)
+        return NULL;
+    holder->peer = peer;
+    holder->lease = *lease;
+    holder->creator = lease->access == PK_ACCESS_CREATE;
+    return holder;
+}
+
+int32_t
+pk_holder_insert(struct pk_holder *holder)
+{
+    struct pk_peer *peer = holder->peer;
+
+    if (pk_holder_find(peer, holder->lease.lease_id) != NULL)
+        return -EIO;
+    HASH_ADD_STR(peer->holders, lease.lease_id, holder);
+    if (holder->hh.tbl == NULL)
+        return -ENOMEM;
+    holder->pins = 1;
+    if (holder->lease.expires_at != PK_FOREVER) {
+        /* It may have run out, and been emitted by expire, before it came into the table. */
+        if (pk_executor_now(peer->executor) >= holder->lease.expires_at)
+            holder->over = true;
+        pk_expiry_arm(peer, holder->lease.expires_at);
+    }
+    return 0;
+}
+
+struct pk_holder *
+pk_holder_find(struct pk_peer *peer, const char *lease_id)
+{
+    struct pk_holder *holder = NULL;
+
+    HASH_FIND_STR(peer->holders, lease_id, holder);
+    return holder;
+}
+
+void
+pk_holder_bind(struct pk_holder *holder, struct pk_session *session)
+{
+    if (holder->session != NULL)
+        TAILQ_REMOVE(&holder->session->bound, holder, in_session);
+    holder->session = session;
+    if (session != NULL)
+        TAILQ_INSERT_TAIL(&session->bound, holder, in_session);
+}
+
+void
+pk_holder_detach(struct pk_holder *holder)
+{
+    HASH_DEL(holder->peer->holders, holder);
+    pk_holder_bind(holder, NULL);
+    if (holder->repeat != NULL)
+        pk_repeat_free(holder->repeat);
+    holder->repeat = NULL;
+}
+
+void
+pk_holder_drop(struct pk_holder *holder)
+{
+    struct pk_peer *peer = holder->peer;
+    struct pk_object *object = pk_object_find(peer, holder->lease.epoch);
+
+    if (object != NULL) {
+        object->leases--;
+        if (holder->lease.access == PK_ACCESS_CREATE && object->name != NULL) {
+            peer->abandoned++;
+            pk_object_unname(object);
+        } else {
+            pk_object_check(object);
+        }
+    }
+    explicit_bzero(holder, sizeof(*holder)); /* lease ids are secrets */
+    free(holder);
+}
+
+void
+pk_holder_end(struct pk_holder *holder)
+{
+    struct pk_peer *peer = holder->peer;
+
+    if (holder->pins > 0) {
+        holder->over = true;
+        return;
+    }
+    pk_holder_detach(holder);
+    if (holder->gone) {
+        pk_holder_drop(holder);
+        return;
+    }
+    peer->running++;
+    TAILQ_INSERT_TAIL(&peer->endings, holder, in_endings);
+}
+
+void
+pk_holder_unpin(struct pk_holder *holder)
+{
+    holder->pins--;
+    if (holder->pins == 0 && holder->over)
+        pk_holder_end(holder);
+}
+
+static void
+holder_release(struct pk_holder *holder)
+{
+    struct pk_peer *peer = holder->peer;
+    struct pk_error err = PK_ERROR_INIT;
+
+    if (pk_lease_release(peer->lease, holder->lease.lease_id, &err) != 0)
+        pk_log(PK_LOG_WARN, "peer", "a lease on '%s' could not be released: %s",
+               holder->lease.object_id, err.message);
+    pk_peer_lock(peer);
+    pk_holder_drop(holder);
+    pk_peer_unlock_only(peer);
+}
+
+static void
+release_on_worker(struct pk_work *work)
+{
+    struct pk_holder *holder =
+        (struct pk_holder *)(void *)((char *)work - offsetof(struct pk_holder, work));
+    struct pk_peer *peer = holder->peer;
+
+    holder_release(holder);
+    pk_peer_lock(peer);
+    pk_peer_settle(peer);
+    pk_peer_unlock(peer);
+}
+
+bool
+pk_holder_finish(struct pk_holder *holder)
+{
+    struct pk_peer *peer = holder->peer;
+
+    if (!pk_lease_may_block(peer->lease, PK_LEASE_RELEASE)) {
+        holder_release(holder);
+        return true;
+    }
+    holder->work.run = release_on_worker;
+    pk_queue_push(peer->lease->queue, &holder->work);
+    return false;
+}

@@ -1,0 +1,316 @@
+/* SPDX-FileCopyrightText: PackIce authors */
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What the storage holds that this process did not make: looked up on a miss, when it changed, and
+ * all of it once at the start.
+ */
+#include "core/id.h"
+#include "core/log.h"
+#include "core/peer_state.h"
+
+#include <errno.h>
+#include <packice/cleanup.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* What a plugin found is as hostile as a file on a disk. */
+static int32_t
+check_manifest(const struct pk_manifest *manifest, const char *expected_id, struct pk_error *err)
+{
+    if (manifest == NULL || manifest->key.id == NULL || pk_id_check(manifest->key.id, NULL) != 0)
+        return pk_fail(err, -EIO, "the storage found an object without a proper id");
+    if (expected_id != NULL && strcmp(manifest->key.id, expected_id) != 0)
+        return pk_fail(err, -EIO, "the storage found '%s' for '%s'", manifest->key.id, expected_id);
+    if (manifest->blob_count == 0 || manifest->blob_count > PK_BLOBS_MAX || manifest->sizes == NULL
+        || manifest->key.epoch == 0)
+        return pk_fail(err, -EIO, "the manifest of '%s' is malformed", manifest->key.id);
+    uint64_t total = 0;
+    for (uint32_t i = 0; i < manifest->blob_count; i++) {
+        if (manifest->sizes[i] > PK_SIZE_MAX - total)
+            return pk_fail(err, -EIO, "the manifest of '%s' is malformed", manifest->key.id);
+        total += manifest->sizes[i];
+    }
+    if (manifest->meta != NULL && strnlen(manifest->meta, PK_META_MAX + 1) > PK_META_MAX)
+        return pk_fail(err, -EIO, "the meta of '%s' is too long", manifest->key.id);
+    return 0;
+}
+
+static struct pk_object *
+object_from(struct pk_peer *peer, const struct pk_manifest *manifest, void *const *blobs)
+{
+    const char *meta = manifest->meta != NULL ? manifest->meta : "";
+    struct pk_object *object = pk_object_new(peer, &manifest->key, manifest->blob_count, meta);
+    if (object == NULL)
+        return NULL;
+    object->state = PK_STATE_SEALED;
+    object->published = true;
+    object->sealed_count = manifest->blob_count;
+    object->created_at = manifest->created_at;
+    object->sealed_at = manifest->sealed_at;
+    object->owner = manifest->owner;
+    object->owner.name[sizeof(object->owner.name) - 1] = '\0';
+    memcpy(object->sizes, manifest->sizes, manifest->blob_count * sizeof(*object->sizes));
+    if (blobs != NULL)
+        memcpy(object->blobs, blobs, manifest->blob_count * sizeof(*object->blobs));
+    else
+        free(pk_steal(object->blobs));
+    return object;
+}
+
+struct finding {
+    struct pk_peer *peer;
+    const char *object_id;
+    struct pk_object *object;
+    int32_t status;
+    struct pk_error error;
+};
+
+static void
+free_blobs(struct pk_peer *peer, const struct pk_blob_found *found)
+{
+    for (uint32_t i = 0; found->blobs != NULL && i < found->manifest->blob_count; i++)
+        pk_blob_free(peer->blob, found->blobs[i]);
+}
+
+static void
+take_found(void *arg, const struct pk_blob_found *found)
+{
+    struct finding *finding = arg;
+
+    finding->status = check_manifest(found->manifest, finding->object_id, &finding->error);
+    if (finding->status == 0 && (found->blobs == NULL || finding->object != NULL))
+        finding->status = pk_fail(&finding->error, -EIO, "lookup found no blobs, or twice");
+    if (finding->status == 0) {
+        finding->object = object_from(finding->peer, found->manifest, found->blobs);
+        if (finding->object != NULL)
+            return;
+        finding->status = pk_fail(&finding->error, -ENOMEM, "out of memory");
+    }
+    if (found->manifest != NULL && found->manifest->blob_count <= PK_BLOBS_MAX)
+        free_blobs(finding->peer, found);
+}
+
+/* Puts what was found under the name, which is in transition by whoever looked. With the lock held.
+ * What is not needed comes back, to be let go without the lock. */
+static struct pk_object *
+install(struct pk_name *name, struct pk_object *found, int32_t *ret_status)
+{
+    struct pk_peer *peer = name->peer;
+    struct pk_object *standing = name->object;
+
+    *ret_status = 0;
+    if (found->key.epoch > peer->epoch_floor)
+        peer->epoch_floor = found->key.epoch;
+    if (standing != NULL && standing->key.epoch == found->key.epoch) {
+        if (standing->blobs == NULL)
+            standing->blobs = pk_steal(found->blobs);
+        return found;
+    }
+    struct pk_object *known = pk_object_find(peer, found->key.epoch);
+    if (known != NULL) { /* it was discarded here just now, and still is held by somebody */
+        *ret_status = -ENOENT;
+        return found;
+    }
+    if (standing != NULL) {
+        standing->replaced = true; /* by others, who see to its storage */
+        pk_object_unname(standing);
+    }
+    if (pk_object_insert(found, name) != 0) {
+        *ret_status = -ENOMEM;
+        return found;
+    }
+    pk_object_hold(found, pk_object_size(found));
+    pk_name_sealed(name);
+    return NULL;
+}
+
+static void
+lookup_run(struct pk_call *call)
+{
+    struct pk_peer *peer = call->peer;
+    struct finding finding = { .peer = peer,
+                               .object_id = call->request.object_id,
+                               .error = PK_ERROR_INIT };
+    struct pk_object *unneeded = NULL;
+
+    call->status =
+        pk_blob_lookup(peer->blob, finding.object_id, take_found, &finding, &call->error);
+    if (call->status == 0 && finding.object == NULL)
+        call->status =
+            pk_fail(&call->error, finding.status != 0 ? finding.status : -EIO, "%s",
+                    finding.status != 0 ? finding.error.message : "lookup found nothing");
+    pk_peer_lock(peer);
+    if (finding.object != NULL)
+        unneeded = install(call->name, finding.object, &call->status);
+    else if (call->status == -ENOENT && call->name->object != NULL
+             && call->name->object->state == PK_STATE_SEALED) {
+        call->name->object->replaced = true; /* it went away elsewhere */
+        pk_object_unname(call->name->object);
+    }
+    pk_peer_unlock(peer);
+    if (unneeded != NULL)
+        pk_object_reap(unneeded, true);
+    call->after_lookup(call);
+}
+
+void
+pk_lookup_step(struct pk_call *call, pk_call_fn *next)
+{
+    call->after_lookup = next;
+    pk_call_next(call, lookup_run, call->peer->blob,
+                 pk_blob_may_block(call->peer->blob, PK_BLOB_LOOKUP, 0));
+}
+
+static void
+leave(struct pk_call *call)
+{
+    pk_peer_lock(call->peer);
+    pk_name_leave(call);
+    pk_peer_unlock(call->peer);
+}
+
+static void
+looked(struct pk_call *call)
+{
+    call->missed = call->status == -ENOENT;
+    call->again = call->missed || call->status == 0;
+    if (!call->again) {
+        leave(call);
+        return;
+    }
+    call->status = 0;
+    call->error = (struct pk_error)PK_ERROR_INIT;
+}
+
+void
+pk_lookup_begin(struct pk_call *call)
+{
+    pk_lookup_step(call, looked);
+}
+
+/* ---- what changed elsewhere ---- */
+
+static void
+refresh_begin(struct pk_call *call)
+{
+    struct pk_name *name = pk_name_find(call->peer, call->request.object_id);
+
+    if (name == NULL)
+        return;
+    if (name->busy != NULL) {
+        pk_name_queue(name, call);
+        return;
+    }
+    if (name->object != NULL && name->object->state == PK_STATE_CREATING)
+        return; /* the claim is ours: nobody else can have published */
+    pk_name_enter(name, call);
+    pk_lookup_step(call, leave);
+}
+
+void
+pk_lookup_refresh(struct pk_name *name)
+{
+    struct pk_call *call = pk_call_new_internal(name->peer, name->id, refresh_begin);
+    if (call != NULL) /* else: waits go on until the next change, or their deadline */
+        pk_call_begin(call);
+}
+
+void
+pk_peer_changed(struct pk_peer *peer, const char *object_id)
+{
+    pk_peer_lock(peer);
+    struct pk_name *name = pk_name_find(peer, object_id);
+    if (name != NULL && pk_blob_publishes(peer->blob))
+        pk_lookup_refresh(name);
+    pk_peer_unlock(peer);
+}
+
+static void
+poll_due(struct pk_timer *timer)
+{
+    struct pk_peer *peer =
+        (struct pk_peer *)(void *)((char *)timer - offsetof(struct pk_peer, poll));
+    struct pk_name *name;
+    struct pk_name *next;
+
+    pk_peer_lock(peer);
+    peer->poll_set = false;
+    for (name = TAILQ_FIRST(&peer->waited); name != NULL; name = next) {
+        next = TAILQ_NEXT(name, in_waited);
+        pk_lookup_refresh(name);
+    }
+    if (!TAILQ_EMPTY(&peer->waited))
+        pk_lookup_poll(peer);
+    pk_peer_unlock(peer);
+}
+
+void
+pk_lookup_poll(struct pk_peer *peer)
+{
+    if (peer->poll_set || peer->closing)
+        return;
+    peer->poll_set = true;
+    peer->poll.run = poll_due;
+    pk_timer_set(peer->executor, &peer->poll,
+                 pk_executor_now(peer->executor) + peer->traits.poll_interval);
+}
+
+/* ---- all of it, once ---- */
+
+static void
+take_recovered(void *arg, const struct pk_blob_found *found)
+{
+    struct pk_peer *peer = arg;
+    struct pk_error err = PK_ERROR_INIT;
+
+    if (check_manifest(found->manifest, NULL, &err) != 0) {
+        pk_log(PK_LOG_WARN, "peer", "recovery: %s", err.message);
+        return;
+    }
+    if (found->blobs != NULL) {
+        free_blobs(peer, found);
+        return;
+    }
+    struct pk_object *object = object_from(peer, found->manifest, NULL);
+    if (object == NULL)
+        return; /* a lookup finds it when it is wanted */
+    pk_peer_lock(peer);
+    if (object->key.epoch > peer->epoch_floor)
+        peer->epoch_floor = object->key.epoch;
+    struct pk_name *name = pk_name_get(peer, object->key.id);
+    bool kept = name != NULL && name->object == NULL && name->busy == NULL
+                && pk_object_find(peer, object->key.epoch) == NULL
+                && pk_object_insert(object, name) == 0;
+    if (kept)
+        pk_object_hold(object, pk_object_size(object));
+    if (name != NULL)
+        pk_name_check(name);
+    pk_peer_unlock(peer);
+    if (!kept)
+        pk_object_free(object);
+}
+
+static void
+recover_run(struct pk_work *work)
+{
+    struct pk_peer *peer =
+        (struct pk_peer *)(void *)((char *)work - offsetof(struct pk_peer, recover_work));
+    struct pk_error err = PK_ERROR_INIT;
+
+    if (pk_blob_recover(peer->blob, take_recovered, peer, &err) != 0)
+        pk_log(PK_LOG_ERROR, "peer", "recovery: %s", err.message);
+    pk_peer_lock(peer);
+    pk_peer_settle(peer);
+    pk_peer_unlock(peer);
+}
+
+void
+pk_lookup_recover(struct pk_peer *peer)
+{
+    peer->running++;
+    peer->recover_work.run = recover_run;
+    if (pk_blob_may_block(peer->blob, PK_BLOB_RECOVER, 0))
+        pk_queue_push(peer->blob->queue, &peer->recover_work);
+    else
+        recover_run(&peer->recover_work);
+}

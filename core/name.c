@@ -1,0 +1,167 @@
+/* SPDX-FileCopyrightText: PackIce authors */
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Names: one entry for each object id that matters just now, its transition, its queue and its
+ * waiters.
+ */
+#define HASH_NONFATAL_OOM 1
+#include "core/peer_state.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct pk_name *
+pk_name_find(struct pk_peer *peer, const char *id)
+{
+    struct pk_name *name = NULL;
+
+    HASH_FIND_STR(peer->names, id, name);
+    return name;
+}
+
+struct pk_name *
+pk_name_get(struct pk_peer *peer, const char *id)
+{
+    struct pk_name *name = pk_name_find(peer, id);
+    if (name != NULL)
+        return name;
+    size_t room = strlen(id) + 1;
+    name = calloc(1, sizeof(*name) + room);
+    if (name == NULL)
+        return NULL;
+    name->peer = peer;
+    memcpy(name->id, id, room);
+    TAILQ_INIT(&name->queue);
+    TAILQ_INIT(&name->waiters);
+    HASH_ADD_STR(peer->names, id, name);
+    if (name->hh.tbl == NULL) {
+        free(name);
+        return NULL;
+    }
+    return name;
+}
+
+void
+pk_name_check(struct pk_name *name)
+{
+    struct pk_peer *peer = name->peer;
+
+    if (name->holds > 0)
+        return;
+    if (TAILQ_EMPTY(&name->waiters) && name->waited) {
+        TAILQ_REMOVE(&peer->waited, name, in_waited);
+        name->waited = false;
+    }
+    if (name->object != NULL || name->busy != NULL || !TAILQ_EMPTY(&name->queue)
+        || !TAILQ_EMPTY(&name->waiters))
+        return;
+    HASH_DEL(peer->names, name);
+    free(name);
+}
+
+void
+pk_name_enter(struct pk_name *name, struct pk_call *call)
+{
+    name->busy = call;
+    call->name = name;
+}
+
+void
+pk_name_hold(struct pk_name *name)
+{
+    name->holds++;
+}
+
+void
+pk_name_release(struct pk_name *name)
+{
+    name->holds--;
+    pk_name_check(name);
+}
+
+static void
+begin_queue(struct pk_name *name)
+{
+    struct pk_call *next;
+
+    while (name->busy == NULL && (next = TAILQ_FIRST(&name->queue)) != NULL)
+        pk_call_begin(next);
+}
+
+void
+pk_name_leave(struct pk_call *call)
+{
+    struct pk_name *name = call->name;
+
+    if (name == NULL)
+        return;
+    pk_name_hold(name);
+    call->name = NULL;
+    name->busy = NULL;
+    begin_queue(name);
+    pk_name_release(name);
+}
+
+void
+pk_name_again(struct pk_call *call)
+{
+    struct pk_name *name = call->name;
+    struct pk_call *next;
+
+    pk_name_hold(name);
+    call->name = NULL;
+    name->busy = NULL;
+    /* Those that came meanwhile share what this one learned. */
+    if (call->missed)
+        TAILQ_FOREACH (next, &name->queue, in_list)
+            next->looked = true;
+    call->looked = call->missed;
+    call->begin(call);
+    begin_queue(name);
+    pk_name_release(name);
+}
+
+void
+pk_name_sealed(struct pk_name *name)
+{
+    struct pk_call *call;
+
+    pk_name_hold(name);
+    /* Those that begin find it sealed, so none is parked here again. */
+    while ((call = TAILQ_FIRST(&name->waiters)) != NULL)
+        pk_call_begin(call);
+    pk_name_release(name);
+}
+
+void
+pk_name_fail_waiters(struct pk_name *name, int32_t status, const char *message)
+{
+    struct pk_call *call;
+
+    pk_name_hold(name);
+    while ((call = TAILQ_FIRST(&name->waiters)) != NULL)
+        pk_call_abort(call, status, message);
+    pk_name_release(name);
+}
+
+void
+pk_name_wait(struct pk_name *name, struct pk_call *call)
+{
+    struct pk_peer *peer = name->peer;
+
+    if (!name->waited)
+        TAILQ_INSERT_TAIL(&peer->waited, name, in_waited);
+    name->waited = true;
+    pk_call_park(call, &name->waiters, name);
+    call->waiting = true;
+    peer->waits++;
+    if (peer->traits.poll_interval > 0)
+        pk_lookup_poll(peer);
+}
+
+void
+pk_name_queue(struct pk_name *name, struct pk_call *call)
+{
+    pk_call_park(call, &name->queue, name);
+}

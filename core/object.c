@@ -1,0 +1,157 @@
+/* SPDX-FileCopyrightText: PackIce authors */
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Objects: made, found by epoch, kept in epoch order, counted in the capacity, and freed once there
+ * is neither a name, nor a lease, nor a call left that needs them.
+ */
+#define HASH_NONFATAL_OOM 1
+#include "core/log.h"
+#include "core/peer_state.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+static int
+pk_object_compare(struct pk_object *one, struct pk_object *other)
+{
+    return (one->key.epoch > other->key.epoch) - (one->key.epoch < other->key.epoch);
+}
+
+RB_GENERATE(pk_object_order, pk_object, in_order, pk_object_compare)
+
+struct pk_object *
+pk_object_new(struct pk_peer *peer, const struct pk_key *key, uint32_t blob_count, const char *meta)
+{
+    size_t id_room = strlen(key->id) + 1;
+    size_t meta_room = strlen(meta) + 1;
+    struct pk_object *object = calloc(1, sizeof(*object) + id_room + meta_room);
+    if (object == NULL)
+        return NULL;
+    object->blobs = calloc(blob_count, sizeof(*object->blobs));
+    object->sizes = calloc(blob_count, sizeof(*object->sizes));
+    if (object->blobs == NULL || object->sizes == NULL) {
+        pk_object_free(object);
+        return NULL;
+    }
+    object->peer = peer;
+    object->blob_count = blob_count;
+    object->key.id = memcpy(object->text, key->id, id_room);
+    object->key.epoch = key->epoch;
+    object->meta = memcpy(object->text + id_room, meta, meta_room);
+    return object;
+}
+
+void
+pk_object_free(struct pk_object *object)
+{
+    free(object->blobs);
+    free(object->sizes);
+    free(object);
+}
+
+uint64_t
+pk_object_size(const struct pk_object *object)
+{
+    uint64_t total = 0;
+
+    for (uint32_t i = 0; i < object->blob_count; i++)
+        if (object->sizes[i] != PK_UNSIZED)
+            total += object->sizes[i];
+    return total;
+}
+
+int32_t
+pk_object_insert(struct pk_object *object, struct pk_name *name)
+{
+    struct pk_peer *peer = object->peer;
+
+    HASH_ADD(hh, peer->objects, key.epoch, sizeof(object->key.epoch), object);
+    if (object->hh.tbl == NULL)
+        return -ENOMEM;
+    (void)RB_INSERT(pk_object_order, &peer->order,
+                    object); /* epochs are unique: the hash said so */
+    object->name = name;
+    name->object = object;
+    peer->named++;
+    return 0;
+}
+
+struct pk_object *
+pk_object_find(struct pk_peer *peer, uint64_t epoch)
+{
+    struct pk_object *object = NULL;
+
+    HASH_FIND(hh, peer->objects, &epoch, sizeof(epoch), object);
+    return object;
+}
+
+void
+pk_object_unname(struct pk_object *object)
+{
+    struct pk_peer *peer = object->peer;
+    struct pk_name *name = object->name;
+
+    if (name == NULL)
+        return;
+    (void)RB_REMOVE(pk_object_order, &peer->order, object);
+    object->name = NULL;
+    name->object = NULL;
+    peer->named--;
+    if (object->unsized)
+        TAILQ_REMOVE(&peer->unsized, object, in_unsized);
+    object->unsized = false;
+    pk_name_check(name);
+    pk_object_check(object);
+}
+
+void
+pk_object_hold(struct pk_object *object, uint64_t bytes)
+{
+    object->peer->held = object->peer->held - object->held + bytes;
+    object->held = bytes;
+}
+
+void
+pk_object_use(struct pk_object *object)
+{
+    object->uses++;
+}
+
+void
+pk_object_unuse(struct pk_object *object)
+{
+    object->uses--;
+    pk_object_check(object);
+}
+
+void
+pk_object_check(struct pk_object *object)
+{
+    struct pk_peer *peer = object->peer;
+
+    if (object->name != NULL || object->leases > 0 || object->uses > 0)
+        return;
+    HASH_DEL(peer->objects, object);
+    pk_object_hold(object, 0);
+    peer->running++;
+    TAILQ_INSERT_TAIL(&peer->reaps, object, in_reaps);
+}
+
+void
+pk_object_reap(struct pk_object *object, bool keep)
+{
+    struct pk_peer *peer = object->peer;
+    struct pk_error err = PK_ERROR_INIT;
+
+    for (uint32_t i = 0; object->blobs != NULL && i < object->blob_count; i++) {
+        if (object->blobs[i] == NULL)
+            continue;
+        if (keep)
+            pk_blob_free(peer->blob, object->blobs[i]);
+        else if (pk_blob_remove(peer->blob, object->blobs[i], &err) != 0)
+            pk_log(PK_LOG_WARN, "peer", "storage of object '%s' not freed: %s", object->key.id,
+                   err.message);
+    }
+    pk_object_free(object);
+}

@@ -1,0 +1,81 @@
+/* SPDX-FileCopyrightText: PackIce authors */
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * One object that the peer holds: its identity, blobs, meta, state and size. It knows nothing of
+ * who holds leases on it, only how many there are. All members are guarded by the peer's lock, but
+ * blobs, which the one call that has the object's name in transition may use without it.
+ */
+#ifndef PK_OBJECT_H
+#define PK_OBJECT_H
+
+#include "core/executor.h"
+#include <bsd/sys/tree.h>
+#include <packice/types.h>
+#include <stdbool.h>
+#include <sys/queue.h>
+#include <uthash.h>
+
+struct pk_name;
+struct pk_peer;
+
+struct pk_object {
+    struct pk_peer *peer;
+    struct pk_key key;    /* id lives in `text` */
+    struct pk_name *name; /* the name it stands under; NULL once discarded or replaced */
+    uint32_t state;       /* PK_STATE_* */
+    uint32_t blob_count;
+    void **blobs;          /* blob_count; NULL while it is published but not opened here */
+    uint64_t *sizes;       /* blob_count; PK_UNSIZED until sealed where none was named */
+    uint32_t sealed_count; /* blobs sealed so far, from the first */
+    bool unsized;          /* some blob has no size yet */
+    bool published;
+    bool replaced;       /* its storage is another node's business now */
+    uint64_t held;       /* bytes it counts for in the peer's capacity */
+    uint64_t created_at; /* CLOCK_REALTIME nanoseconds */
+    uint64_t sealed_at;
+    struct pk_principal owner;
+    uint64_t leases;              /* holders in the peer */
+    uint64_t uses;                /* calls that work with it just now */
+    UT_hash_handle hh;            /* peer->objects, by epoch */
+    RB_ENTRY(pk_object) in_order; /* peer->order, while it has a name */
+    TAILQ_ENTRY(pk_object) in_reaps;
+    TAILQ_ENTRY(pk_object) in_unsized;
+    struct pk_work work; /* frees its storage */
+    const char *meta;    /* in `text` */
+    char text[];         /* id, meta */
+};
+
+TAILQ_HEAD(pk_object_list, pk_object);
+RB_HEAD(pk_object_order, pk_object);
+RB_PROTOTYPE(pk_object_order, pk_object, in_order, pk_object_compare)
+
+/* An object with room for its blobs, which are all NULL. NULL: out of memory. */
+struct pk_object *pk_object_new(struct pk_peer *peer, const struct pk_key *key, uint32_t blob_count,
+                                const char *meta);
+/* It is in no table, and has no blobs left. */
+void pk_object_free(struct pk_object *object);
+
+/* Sum of the sizes that are known, and of nothing for those that are not. */
+uint64_t pk_object_size(const struct pk_object *object);
+
+/* -- with the peer's lock held -- */
+
+/* Puts it into the tables, under the name. -ENOMEM; then it is in none. */
+int32_t pk_object_insert(struct pk_object *object, struct pk_name *name);
+struct pk_object *pk_object_find(struct pk_peer *peer, uint64_t epoch);
+/* Takes its name away: nobody finds it any more. What is left of it lives on for those who hold
+ * leases on it, and is reaped when the last one ends. */
+void pk_object_unname(struct pk_object *object);
+/* Sets what it counts for in the peer's capacity. */
+void pk_object_hold(struct pk_object *object, uint64_t bytes);
+void pk_object_use(struct pk_object *object);
+void pk_object_unuse(struct pk_object *object);
+/* Hands it to the reaper if it has neither a name, nor a lease, nor a call. */
+void pk_object_check(struct pk_object *object);
+
+/* -- without it -- */
+
+/* Frees its storage (keep = false) or only what is open of it, on this thread, and the object. */
+void pk_object_reap(struct pk_object *object, bool keep);
+
+#endif

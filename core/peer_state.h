@@ -1,0 +1,146 @@
+/* SPDX-FileCopyrightText: PackIce authors */
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What a peer is made of, for the files that make it up and for nobody else. One lock guards all of
+ * it. The lock is never held over a slot of a plugin or a completion; what must happen without it
+ * is put into a list (ready, endings, reaps) and done by whoever lets it go.
+ */
+#ifndef PK_PEER_STATE_H
+#define PK_PEER_STATE_H
+
+#include "core/blob.h"
+#include "core/call.h"
+#include "core/holder.h"
+#include "core/lease.h"
+#include "core/name.h"
+#include "core/object.h"
+#include "core/peer.h"
+#include "core/repeat.h"
+#include "core/session.h"
+#include <pthread.h>
+
+struct pk_peer {
+    pthread_mutex_t lock;
+    pthread_cond_t idle; /* signalled when `running` comes to 0 */
+    struct pk_peer_options options;
+    struct pk_executor *executor;
+    struct pk_instance *blob;
+    struct pk_instance *lease;
+    struct pk_blob_traits traits;
+    bool stopping; /* no new sessions, creates or waits */
+    bool closing;  /* no timer is set any more */
+
+    struct pk_name *names;        /* uthash, by id */
+    struct pk_object *objects;    /* uthash, by epoch: all that are not reaped yet */
+    struct pk_object_order order; /* by epoch: those with a name */
+    struct pk_holder *holders;    /* uthash, by lease id */
+    struct pk_repeat *repeats;    /* uthash, by principal and request id */
+    struct pk_session_list sessions;
+    struct pk_name_list waited;    /* names with waiters */
+    struct pk_object_list unsized; /* objects to be sampled */
+
+    struct pk_call_list ready;     /* to be run */
+    struct pk_holder_list endings; /* to be ended in the factory */
+    struct pk_object_list reaps;   /* to be freed */
+
+    uint64_t running; /* calls not complete, endings, reaps, timers' work under way */
+    uint64_t session_count;
+    uint64_t waits;
+    uint64_t named;       /* objects with a name, or about to get one */
+    uint64_t held;        /* bytes */
+    uint64_t epoch_floor; /* the highest epoch met in storage */
+
+    struct pk_timer expiry;
+    uint64_t expiry_at; /* when it is due; PK_FOREVER = not set */
+    bool expiring;
+    struct pk_work expire_work;
+    struct pk_timer sample;
+    bool sample_set;
+    struct pk_timer poll;
+    bool poll_set;
+    struct pk_work recover_work;
+
+    uint64_t acquired; /* figures since the start */
+    uint64_t sealed;
+    uint64_t released;
+    uint64_t discarded;
+    uint64_t abandoned;
+    uint64_t expired;
+};
+
+static inline void
+pk_peer_lock(struct pk_peer *peer)
+{
+    (void)pthread_mutex_lock(&peer->lock); /* fails only on misuse, which this file can't make */
+}
+
+/* Lets the lock go and does what was put into the lists meanwhile. */
+void pk_peer_unlock(struct pk_peer *peer);
+/* Lets it go and leaves the lists alone. */
+static inline void
+pk_peer_unlock_only(struct pk_peer *peer)
+{
+    (void)pthread_mutex_unlock(&peer->lock);
+}
+/* With the lock held: one thing less is under way. */
+void pk_peer_settle(struct pk_peer *peer);
+
+/* With the lock held: bytes are free and one more object may be held, or the call fails. What was
+ * taken is in call->reserved. */
+bool pk_peer_reserve(struct pk_call *call, uint64_t bytes);
+void pk_peer_unreserve(struct pk_call *call);
+
+/* CLOCK_REALTIME nanoseconds: for people, never for deadlines. */
+uint64_t pk_peer_wall_clock(void);
+
+/* The verbs: how each begins. With the lock held. */
+void pk_acquire_begin(struct pk_call *call);
+void pk_acquire_again(struct pk_call *call); /* tells the lease named in call->lease again */
+void pk_create_begin(struct pk_call *call);
+void pk_seal_begin(struct pk_call *call);
+void pk_renew_begin(struct pk_call *call);
+void pk_release_begin(struct pk_call *call);
+void pk_discard_begin(struct pk_call *call);
+void pk_stat_begin(struct pk_call *call);
+void pk_list_begin(struct pk_call *call);
+void pk_read_begin(struct pk_call *call);
+void pk_write_begin(struct pk_call *call);
+
+/* Lets go of the objects that a stat or list tells of. With the lock held. */
+void pk_list_finish(struct pk_call *call);
+/* Answers the call. Without the lock. */
+void pk_reply_tell(struct pk_call *call);
+
+/* Doing away with an object whose create failed for good: revokes its lease, then unnames it. A
+ * step; the call has its name in transition, and its error set or not. */
+void pk_discard_doomed(struct pk_call *call);
+
+/* What both kinds of acquire share. The ttl to ask the factory for. */
+uint64_t pk_acquire_ttl(const struct pk_call *call);
+/* The lease was granted: makes a holder for it, pinned by the call. Without the lock. On failure
+ * the lease is the call's to release. */
+int32_t pk_acquire_hold(struct pk_call *call);
+/* The acquire succeeded: the holder is everybody's from now on. With the lock held. */
+void pk_acquire_commit(struct pk_call *call);
+/* 0, or why an acquire that went well must be undone all the same. With the lock held. */
+int32_t pk_acquire_verdict(struct pk_call *call);
+
+/* Looks the call's name, which it has in transition, up in the storage, and goes on with `next`:
+ * status 0: found, and now the name's object; -ENOENT: nothing there; or what went wrong. */
+void pk_lookup_step(struct pk_call *call, pk_call_fn *next);
+/* The same, and then the call begins again, unless something went wrong. With the lock held. */
+void pk_lookup_begin(struct pk_call *call);
+/* Starts a lookup of the peer's own for a name with waiters. With the lock held. */
+void pk_lookup_refresh(struct pk_name *name);
+void pk_lookup_recover(struct pk_peer *peer);
+/* With the lock held: shared storage that can't tell of changes is looked at again while anybody
+ * waits. */
+void pk_lookup_poll(struct pk_peer *peer);
+
+/* With the lock held: sees to it that expiry happens at `when`, or before. */
+void pk_expiry_arm(struct pk_peer *peer, uint64_t when);
+void pk_expiry_init(struct pk_peer *peer);
+/* With the lock held: this object has to be sampled. */
+void pk_sample_add(struct pk_object *object);
+
+#endif

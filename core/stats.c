@@ -1,0 +1,94 @@
+/* SPDX-FileCopyrightText: PackIce authors */
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The figures of a node: the peer's own, and those of its factories under their names.
+ */
+#include "core/peer_state.h"
+
+#include <stdio.h>
+
+struct prefixed {
+    void (*emit)(void *arg, const struct pk_stat *stat);
+    void *arg;
+    const char *prefix;
+};
+
+static void
+emit_prefixed(void *arg, const struct pk_stat *stat)
+{
+    const struct prefixed *to = arg;
+    struct pk_stat named = *stat;
+    char name[128];
+
+    if (stat->name == NULL || snprintf(name, sizeof(name), "%s_%s", to->prefix, stat->name) < 0)
+        return;
+    named.name = name;
+    to->emit(to->arg, &named);
+}
+
+void
+pk_peer_stats(struct pk_peer *peer, void (*emit)(void *arg, const struct pk_stat *stat), void *arg)
+{
+    pk_peer_lock(peer);
+    const struct pk_stat stats[] = {
+        { .kind = PK_STAT_GAUGE,
+          .name = "objects",
+          .help = "objects with a name",
+          .value = peer->named },
+        { .kind = PK_STAT_GAUGE,
+          .name = "bytes",
+          .help = "bytes that objects hold or reserve",
+          .value = peer->held },
+        { .kind = PK_STAT_GAUGE,
+          .name = "leases",
+          .help = "leases held",
+          .value = HASH_COUNT(peer->holders) },
+        { .kind = PK_STAT_GAUGE,
+          .name = "sessions",
+          .help = "sessions open",
+          .value = peer->session_count },
+        { .kind = PK_STAT_GAUGE,
+          .name = "waits",
+          .help = "calls that wait for a seal",
+          .value = peer->waits },
+        { .kind = PK_STAT_GAUGE,
+          .name = "calls",
+          .help = "calls under way, and cleaning up",
+          .value = peer->running },
+        { .kind = PK_STAT_COUNTER,
+          .name = "acquired",
+          .help = "leases granted",
+          .value = peer->acquired },
+        { .kind = PK_STAT_COUNTER,
+          .name = "sealed",
+          .help = "objects sealed",
+          .value = peer->sealed },
+        { .kind = PK_STAT_COUNTER,
+          .name = "released",
+          .help = "leases released",
+          .value = peer->released },
+        { .kind = PK_STAT_COUNTER,
+          .name = "expired",
+          .help = "leases that ran out",
+          .value = peer->expired },
+        { .kind = PK_STAT_COUNTER,
+          .name = "abandoned",
+          .help = "objects whose CREATE lease ended before the seal",
+          .value = peer->abandoned },
+        { .kind = PK_STAT_COUNTER,
+          .name = "discarded",
+          .help = "objects discarded",
+          .value = peer->discarded },
+    };
+    pk_peer_unlock_only(peer);
+
+    for (size_t i = 0; i < sizeof(stats) / sizeof(stats[0]); i++) {
+        struct pk_stat stat = stats[i];
+        stat.struct_size = sizeof(stat);
+        emit(arg, &stat);
+    }
+    struct prefixed to = { .emit = emit, .arg = arg, .prefix = peer->blob->module->plugin.name };
+    pk_blob_stats(peer->blob, emit_prefixed, &to);
+    to.prefix = peer->lease->module->plugin.name;
+    pk_lease_stats(peer->lease, emit_prefixed, &to);
+}
