@@ -88,7 +88,7 @@ def script_programs(path):
     text = path.read_text("utf-8")
     text = re.sub(r"<<'?END'?\n.*?\nEND\n", "\n", text, flags=re.S)
     text = re.sub(r"^\s*#.*", "", text, flags=re.M)
-    place = r"(?:^|[|&;({]|\b(?:if|then|do|else|until|while|exec|as_root|setarch -R|env|xargs)\s|!\s)"
+    place = r"(?:^|[|&;{]\s|\$\(|\b(?:if|then|do|else|until|while|exec|as_root|-R|env|xargs)\s|!\s)"
     for word in re.findall(rf"{place}\s*(?:[A-Za-z_]+=\S*\s+)*([a-z][\w.+-]*)(?!=)\b", text, re.M):
         if word not in BUILTINS and shutil.which(word, path=PATH):
             yield word
