@@ -1,0 +1,103 @@
+/* SPDX-FileCopyrightText: PackIce authors */
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The services of the fake host. Safe from any number of threads, as those of a real one.
+ */
+#include "fake_factory_host.h"
+
+#include <dirent.h>
+#include <stdlib.h>
+#include <string.h>
+
+static void
+fake_log(void *ctx, uint32_t level, const char *message)
+{
+    struct fake_factory_host *fake = ctx;
+    (void)level;
+    if (strchr(message, '\n') != NULL)
+        abort();
+    fake->lines++;
+}
+
+static uint64_t
+fake_now(void *ctx)
+{
+    struct fake_factory_host *fake = ctx;
+    return fake->now;
+}
+
+/* SplitMix64: every draw differs from every other, and every run from none. */
+static uint64_t
+mix(uint64_t x)
+{
+    x += 0x9e3779b97f4a7c15U;
+    x = (x ^ (x >> 30)) * 0xbf58476d1ce4e5b9U;
+    x = (x ^ (x >> 27)) * 0x94d049bb133111ebU;
+    return x ^ (x >> 31);
+}
+
+static int32_t
+fake_random(void *ctx, void *buf, uint64_t size)
+{
+    struct fake_factory_host *fake = ctx;
+    if (fake->random_rc != 0)
+        return fake->random_rc;
+    uint64_t draw;
+    if (fake->repeats > 0) {
+        fake->repeats--;
+        draw = fake->draws;
+    } else {
+        draw = ++fake->draws;
+    }
+    for (uint64_t i = 0; i < size; i++)
+        ((uint8_t *)buf)[i] = (uint8_t)(mix(draw * 4096 + i) >> 32);
+    return 0;
+}
+
+void
+fake_factory_host_init(struct fake_factory_host *fake, const struct pk_plugin *plugin)
+{
+    if (plugin->option_count > FAKE_OPTIONS_MAX)
+        abort();
+    memset(fake, 0, sizeof(*fake));
+    fake->host = (struct pk_host){
+        .struct_size = sizeof(fake->host),
+        .ctx = fake,
+        .log = fake_log,
+        .now = fake_now,
+        .random = fake_random,
+    };
+    for (uint32_t i = 0; i < plugin->option_count; i++)
+        fake->values[i].name = plugin->options[i].name;
+    fake->conf = (struct pk_conf){
+        .struct_size = sizeof(fake->conf),
+        .value_count = plugin->option_count,
+        .value_stride = sizeof(fake->values[0]),
+        .values = fake->values,
+    };
+}
+
+void
+fake_factory_host_set(struct fake_factory_host *fake, const char *option, uint64_t number)
+{
+    for (uint32_t i = 0; i < fake->conf.value_count; i++) {
+        if (strcmp(fake->values[i].name, option) == 0) {
+            fake->values[i].number = number;
+            return;
+        }
+    }
+    abort();
+}
+
+int
+fake_open_descriptors(void)
+{
+    int count = -1; /* that of the folder itself */
+    DIR *folder = opendir("/proc/self/fd");
+    if (folder == NULL)
+        abort();
+    for (struct dirent *entry = readdir(folder); entry != NULL; entry = readdir(folder))
+        count += entry->d_name[0] != '.';
+    (void)closedir(folder);
+    return count;
+}
