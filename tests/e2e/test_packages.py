@@ -69,8 +69,10 @@ class Installed:
         real = os.path.realpath(path)
         for name in (path, real, path.replace("/usr", "", 1), real.replace("/usr", "", 1)):
             found = subprocess.run(["dpkg", "-S", name], capture_output=True, text=True)
-            if found.returncode == 0:
-                return found.stdout.split(":")[0].split(",")[0]
+            owners = [line.split(":")[0].split(",")[0] for line in found.stdout.splitlines()
+                      if not line.startswith("diversion ")]
+            if owners:
+                return owners[0]
         return None
 
 
@@ -107,7 +109,7 @@ def python_programs(path):
                 words += node.args[:1]
         for word in words:
             if isinstance(word, ast.Constant) and isinstance(word.value, str):
-                if shutil.which(word.value, path=PATH):
+                if "/" not in word.value and shutil.which(word.value, path=PATH):
                     yield word.value
 
 
