@@ -1,0 +1,57 @@
+/* SPDX-FileCopyrightText: PackIce authors */
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A call: one request of a client, from its text to the reply that is queued for it; a batch is one
+ * call with many items. It knows no order among calls: that is the connection's.
+ */
+#ifndef UDS_CALL_H
+#define UDS_CALL_H
+
+#include "core/wire/wire.h"
+#include "output.h"
+#include <pthread.h>
+
+struct uds_connection;
+
+/* What is asked of the peer for a call: all of it, or one request of a batch. */
+struct uds_item {
+    struct uds_call *call;
+    char *text; /* the answer; NULL = none yet, or there was no memory for it */
+    size_t size;
+    char rollback[PK_LEASE_ID_LEN + 1]; /* a lease that the client never hears of; "" = none */
+};
+
+struct uds_call {
+    STAILQ_ENTRY(uds_call) next;
+    struct uds_connection *connection; /* holds a reference */
+    struct pk_wire_request *request;   /* until it is started; NULL = answered from the start */
+    char *tag;                         /* JSON text; NULL = untagged */
+    size_t cost;                       /* bytes of the request */
+    bool batch;
+    pthread_mutex_t lock;    /* for what completions write: reply, items, left */
+    struct uds_reply *reply; /* filled once nothing is left */
+    size_t left;             /* items not completed, and one while they are started */
+    size_t item_count;
+    struct uds_item items[];
+};
+
+/* Makes a call of one request's text. A text that is no good makes a call whose answer says so.
+ * -ENOMEM. This and all below on the loop's thread, but uds_call_drop. */
+int32_t uds_call_new(struct uds_connection *connection, const char *text, size_t size,
+                     struct uds_call **ret_call);
+/* Makes a call that is answered with an error and has no tag. -ENOMEM. */
+int32_t uds_call_new_error(struct uds_connection *connection, const struct pk_error *error,
+                           struct uds_call **ret_call);
+
+/* Asks the peer. The call is no longer the caller's: it may be finished before this returns. */
+void uds_call_start(struct uds_call *call);
+
+/* Gives the reply to the connection, and frees the call. */
+void uds_call_finish(struct uds_call *call);
+
+/* Frees a call that was never started, or that nobody waits for any more, and closes what it
+ * holds; drops its reference, and with the last one frees the connection. Under the loop's lock
+ * once that has ended. */
+void uds_call_drop(struct uds_call *call);
+
+#endif

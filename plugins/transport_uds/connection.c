@@ -1,0 +1,153 @@
+/* SPDX-FileCopyrightText: PackIce authors */
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Opening and closing, and what the kernel tells of the socket. Its events are edge-triggered:
+ * a client that half closed, or that is not read for a while, would wake the loop for ever.
+ */
+#include "connection.h"
+#include "transport_uds.h"
+#include <packice/cleanup.h>
+#include <poll.h>
+#include <sys/socket.h>
+
+void
+uds_connection_look(struct uds_connection *connection)
+{
+    struct pollfd entry = { .fd = connection->fd };
+    if (poll(&entry, 1, 0) > 0 && (entry.revents & (POLLHUP | POLLERR)) != 0)
+        connection->gone = true;
+}
+
+static void
+on_in(evutil_socket_t fd, short what, void *arg)
+{
+    (void)fd;
+    (void)what;
+    struct uds_connection *connection = arg;
+    connection->readable = !connection->ended;
+    if (connection->stalled || connection->ended) /* nobody reads up to the end of it */
+        uds_connection_look(connection);
+    uds_loop_enqueue(&connection->transport->loop, connection);
+    uds_loop_settle(&connection->transport->loop);
+}
+
+static void
+on_out(evutil_socket_t fd, short what, void *arg)
+{
+    (void)fd;
+    (void)what;
+    struct uds_connection *connection = arg;
+    connection->blocked = false;
+    uds_loop_enqueue(&connection->transport->loop, connection);
+    uds_loop_settle(&connection->transport->loop);
+}
+
+static void
+on_timeout(evutil_socket_t fd, short what, void *arg)
+{
+    (void)fd;
+    (void)what;
+    struct uds_connection *connection = arg;
+    struct uds_transport *transport = connection->transport;
+    uds_count(&transport->counters.dropped, 1);
+    pk_host_log(transport->host, PK_LOG_INFO, "disconnected a client that does not read: %s",
+                transport->options.path);
+    uds_connection_close(connection);
+    uds_loop_settle(&transport->loop);
+}
+
+static int32_t
+open_session(struct uds_connection *connection, struct pk_error *err)
+{
+    struct ucred peer;
+    socklen_t size = sizeof(peer);
+    if (getsockopt(connection->fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) < 0)
+        return pk_fail(err, -errno, "can't tell who connects");
+    struct pk_principal principal = {
+        .struct_size = (uint32_t)sizeof(principal),
+        .kind = PK_PRINCIPAL_UNIX,
+        .uid = peer.uid,
+        .gid = peer.gid,
+        .pid = peer.pid > 0 ? (uint32_t)peer.pid : 0,
+    };
+    const struct pk_host *host = connection->transport->host;
+    return host->session_open(host->ctx, &principal, &connection->session, err);
+}
+
+static void
+assign_events(struct uds_connection *connection)
+{
+    struct event_base *base = connection->transport->loop.base;
+    (void)event_assign(&connection->in, base, connection->fd, EV_READ | EV_ET | EV_PERSIST, on_in,
+                       connection);
+    (void)event_assign(&connection->out, base, connection->fd, EV_WRITE | EV_ET | EV_PERSIST,
+                       on_out, connection);
+    (void)evtimer_assign(&connection->timeout, base, on_timeout, connection);
+    (void)evtimer_assign(&connection->retry, base, on_out, connection);
+}
+
+int32_t
+uds_connection_open(struct uds_transport *transport, int fd, struct pk_error *err)
+{
+    pk_autofree struct uds_connection *connection = calloc(1, sizeof(*connection));
+    if (connection == NULL)
+        return pk_fail(err, -ENOMEM, "out of memory");
+    connection->transport = transport;
+    connection->fd = fd;
+    connection->refs = 1;
+    STAILQ_INIT(&connection->held);
+    uds_output_init(&connection->output);
+    assign_events(connection);
+    if (event_add(&connection->in, NULL) < 0)
+        return pk_fail(err, -ENOMEM, "out of memory");
+    int32_t r = open_session(connection, err);
+    if (r < 0) {
+        (void)event_del(&connection->in);
+        return r;
+    }
+    uds_count(&transport->counters.clients, 1);
+    TAILQ_INSERT_TAIL(&transport->connections, connection, link);
+    (void)pk_steal(connection);
+    return 0;
+}
+
+void
+uds_connection_unref(struct uds_connection *connection)
+{
+    if (--connection->refs == 0)
+        free(connection);
+}
+
+static void
+drop_held(struct uds_connection *connection)
+{
+    while (!STAILQ_EMPTY(&connection->held)) {
+        struct uds_call *call = STAILQ_FIRST(&connection->held);
+        STAILQ_REMOVE_HEAD(&connection->held, next);
+        uds_call_drop(call);
+    }
+}
+
+void
+uds_connection_close(struct uds_connection *connection)
+{
+    struct uds_transport *transport = connection->transport;
+    const struct pk_host *host = transport->host;
+    connection->dead = true;
+    uds_loop_dequeue(&transport->loop, connection);
+    TAILQ_REMOVE(&transport->connections, connection, link);
+    (void)event_del(&connection->in);
+    (void)event_del(&connection->out);
+    (void)event_del(&connection->timeout);
+    (void)event_del(&connection->retry);
+    host->session_close(host->ctx, pk_steal(connection->session));
+    drop_held(connection);
+    uds_uncount(&transport->counters.queued, connection->output.bytes);
+    uds_output_finish(&connection->output);
+    uds_input_finish(&connection->input);
+    (void)close(pk_steal_fd(connection->fd));
+    uds_uncount(&transport->counters.clients, 1);
+    if (transport->stopping && TAILQ_EMPTY(&transport->connections))
+        (void)event_base_loopbreak(transport->loop.base);
+    uds_connection_unref(connection);
+}

@@ -1,0 +1,68 @@
+/* SPDX-FileCopyrightText: PackIce authors */
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A connection: one client's socket and session. It decides when to read, which request may start,
+ * in which order untagged ones do, and when all is over. Everything on the loop's thread.
+ */
+#ifndef UDS_CONNECTION_H
+#define UDS_CONNECTION_H
+
+#include "call.h"
+#include "input.h"
+#include "loop.h"
+#include "output.h"
+#include <packice/plugin.h>
+
+struct uds_connection {
+    TAILQ_ENTRY(uds_connection) link; /* while it is open */
+    TAILQ_ENTRY(uds_connection) turn; /* while it is queued for a turn */
+    struct uds_transport *transport;
+    struct pk_session *session;
+    size_t refs; /* one while it is open, one for each call */
+    int fd;
+
+    struct event in;      /* edge-triggered, always */
+    struct event out;     /* edge-triggered, while output is blocked */
+    struct event timeout; /* while output is blocked: since it last moved */
+    struct event retry;   /* while the reader has too many descriptors to receive */
+
+    bool readable;         /* the socket may hold more */
+    bool ended;            /* no more input: half closed, or broken, or the transport stops */
+    bool gone;             /* nobody is there to answer: close */
+    bool blocked;          /* output waits for the socket, or for the reader */
+    bool stalled;          /* the last turn met a limit before the end of the input */
+    bool queued;           /* for a turn */
+    bool in_turn;          /* so that a completion needn't queue it */
+    bool dead;             /* closed: only calls hold it */
+    bool untagged;         /* an untagged call is under way */
+    size_t pending;        /* calls: held and under way */
+    size_t cost;           /* bytes of their requests */
+    struct uds_calls held; /* untagged calls that wait for the one under way */
+    struct uds_input input;
+    struct uds_output output;
+};
+
+/* Makes a connection of an accepted socket, and opens its session. The socket is the connection's
+ * from now on; on failure it stays the caller's. -ENOMEM, or what session_open said. */
+int32_t uds_connection_open(struct uds_transport *transport, int fd, struct pk_error *err);
+
+/* Closes the session and the socket, at once; what calls still hold of it goes with them. */
+void uds_connection_close(struct uds_connection *connection);
+
+/* Reads, starts calls and sends, as far as limits allow and for a bounded time; closes the
+ * connection when it is done. */
+void uds_connection_turn(struct uds_connection *connection);
+
+/* Finds out whether the client has closed its socket, or both directions of it. */
+void uds_connection_look(struct uds_connection *connection);
+
+/* Takes no more input: what was received is answered, then the connection closes. */
+void uds_connection_end_input(struct uds_connection *connection);
+
+/* Queues the call's reply, or closes what it holds if the connection is dead. */
+void uds_connection_answer(struct uds_connection *connection, struct uds_call *call);
+
+/* Drops a call's reference. */
+void uds_connection_unref(struct uds_connection *connection);
+
+#endif

@@ -1,0 +1,55 @@
+/* SPDX-FileCopyrightText: PackIce authors */
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Output: the replies of one connection that wait to be sent, with their descriptors. It owns both
+ * until the kernel has them, and never waits.
+ */
+#ifndef UDS_OUTPUT_H
+#define UDS_OUTPUT_H
+
+#include <packice/types.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <sys/queue.h>
+
+/* One reply: its bytes, and the descriptors that ride on the first of them. */
+struct uds_reply {
+    STAILQ_ENTRY(uds_reply) next;
+    char *text; /* malloc'd; NULL = there was no memory for it */
+    size_t size;
+    size_t sent;
+    int *fds; /* malloc'd; open until they are sent */
+    uint32_t fd_count;
+};
+
+struct uds_output {
+    STAILQ_HEAD(, uds_reply) replies;
+    size_t bytes;         /* still to be sent */
+    uint32_t in_flight;   /* descriptors sent, and not known to have been received */
+    atomic_uint fds_held; /* descriptors open for this connection, in replies queued and not yet
+                             queued; any thread */
+};
+
+/* What one try to send came to. */
+struct uds_sent {
+    size_t bytes;
+    uint32_t fds;
+};
+
+void uds_output_init(struct uds_output *output);
+/* Drops what wasn't sent, and closes its descriptors. */
+void uds_output_finish(struct uds_output *output);
+
+/* Queues the reply, which is the output's from now on; its descriptors are counted in fds_held. */
+void uds_output_append(struct uds_output *output, struct uds_reply *reply);
+
+/* Sends what the socket takes; adds to *sent whatever comes of it. 0: all of it; -EAGAIN: the rest
+ * when the socket can be written again; -EBUSY: the rest a little later, the reader has too many
+ * descriptors to receive; else the connection is of no more use. */
+int32_t uds_output_send(struct uds_output *output, int fd, struct uds_sent *sent);
+
+/* Frees a reply that isn't queued, and closes its descriptors. NULL is fine. */
+void uds_reply_free(struct uds_output *output, struct uds_reply *reply);
+
+#endif

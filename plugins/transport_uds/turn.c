@@ -1,0 +1,242 @@
+/* SPDX-FileCopyrightText: PackIce authors */
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A connection's turn: what it may do next. Limits stop the reading and nothing else: the socket
+ * fills, the client waits, and no other connection notices.
+ */
+#include "connection.h"
+#include "transport_uds.h"
+#include <errno.h>
+#include <packice/cleanup.h>
+
+#define UDS_BUDGET 64     /* steps in one turn */
+#define UDS_FDS_SLOW 256U /* descriptors waiting to be sent, above which no call starts */
+#define UDS_RETRY_MS 10   /* until a reader is looked at again that has descriptors to receive */
+
+/* ---- limits ---- */
+
+static bool
+may_start(struct uds_connection *connection)
+{
+    return connection->output.bytes < connection->transport->options.max_output
+           && atomic_load(&connection->output.fds_held) < UDS_FDS_SLOW;
+}
+
+static bool
+may_take(struct uds_connection *connection)
+{
+    const struct uds_options *options = &connection->transport->options;
+    return may_start(connection) && connection->pending < options->max_pending
+           && connection->cost < options->max_request;
+}
+
+static bool
+has_held(const struct uds_connection *connection)
+{
+    return !connection->untagged && !STAILQ_EMPTY(&connection->held);
+}
+
+static bool
+is_limited(struct uds_connection *connection)
+{
+    return has_held(connection) ? !may_start(connection) : !may_take(connection);
+}
+
+/* ---- calls ---- */
+
+/* An untagged call starts when the one before it was answered: so their answers are in order, and
+ * each sees what those before it did. */
+static void
+submit(struct uds_connection *connection, struct uds_call *call)
+{
+    connection->pending++;
+    connection->cost += call->cost;
+    if (call->tag == NULL && (connection->untagged || !STAILQ_EMPTY(&connection->held))) {
+        STAILQ_INSERT_TAIL(&connection->held, call, next);
+        return;
+    }
+    if (call->tag == NULL)
+        connection->untagged = true;
+    uds_call_start(call);
+}
+
+static void
+start_held(struct uds_connection *connection)
+{
+    struct uds_call *call = STAILQ_FIRST(&connection->held);
+    STAILQ_REMOVE_HEAD(&connection->held, next);
+    connection->untagged = true;
+    uds_call_start(call);
+}
+
+void
+uds_connection_answer(struct uds_connection *connection, struct uds_call *call)
+{
+    connection->pending--;
+    connection->cost -= call->cost;
+    if (call->tag == NULL)
+        connection->untagged = false;
+    if (connection->dead)
+        return; /* the reply goes with the call */
+    struct uds_transport *transport = connection->transport;
+    if (call->reply->text == NULL) {
+        connection->gone = true; /* out of memory: not even an error can be told */
+    } else {
+        uds_count(&transport->counters.replies, 1);
+        uds_count(&transport->counters.queued, call->reply->size);
+        uds_output_append(&connection->output, pk_steal(call->reply));
+    }
+    if (!connection->in_turn)
+        uds_loop_enqueue(&transport->loop, connection);
+}
+
+/* ---- input ---- */
+
+void
+uds_connection_end_input(struct uds_connection *connection)
+{
+    connection->ended = true;
+    connection->readable = false;
+}
+
+static void
+break_input(struct uds_connection *connection, const struct pk_error *err)
+{
+    uds_connection_end_input(connection);
+    uds_input_finish(&connection->input);
+    struct uds_call *call;
+    if (uds_call_new_error(connection, err, &call) < 0)
+        connection->gone = true;
+    else
+        submit(connection, call);
+}
+
+static void
+take(struct uds_connection *connection, const char *text, size_t size)
+{
+    struct uds_call *call;
+    uds_count(&connection->transport->counters.requests, 1);
+    if (uds_call_new(connection, text, size, &call) < 0)
+        connection->gone = true;
+    else
+        submit(connection, call);
+}
+
+static void
+receive(struct uds_connection *connection)
+{
+    ssize_t size = uds_input_receive(&connection->input, connection->fd);
+    if (size > 0) {
+        uds_count(&connection->transport->counters.bytes_in, (uint64_t)size);
+    } else if (size == 0) {
+        uds_connection_end_input(connection);
+        uds_connection_look(connection);
+    } else {
+        connection->readable = false;
+        connection->gone = connection->gone || size != -EAGAIN;
+    }
+}
+
+/* One step; false: there is nothing more to do now. */
+static bool
+step(struct uds_connection *connection)
+{
+    connection->stalled = is_limited(connection);
+    if (connection->stalled)
+        return false;
+    if (has_held(connection)) {
+        start_held(connection);
+        return true;
+    }
+    const char *text;
+    size_t size;
+    struct pk_error err = PK_ERROR_INIT;
+    int32_t r = uds_input_next(&connection->input, connection->transport->options.max_request,
+                               &text, &size, &err);
+    if (r > 0)
+        take(connection, text, size);
+    else if (r < 0)
+        break_input(connection, &err);
+    else if (connection->readable)
+        receive(connection);
+    else
+        return false;
+    return true;
+}
+
+/* ---- output ---- */
+
+static void
+unblock(struct uds_connection *connection)
+{
+    (void)event_del(&connection->out);
+    (void)event_del(&connection->retry);
+    (void)event_del(&connection->timeout);
+}
+
+static void
+block(struct uds_connection *connection, int32_t why, bool moved)
+{
+    uint64_t patience = connection->transport->options.write_timeout;
+    struct timeval timeout = {
+        .tv_sec = (time_t)(patience / 1000000000U),
+        .tv_usec = (suseconds_t)(patience % 1000000000U / 1000U),
+    };
+    struct timeval retry = { .tv_usec = UDS_RETRY_MS * 1000 };
+    connection->blocked = true;
+    int r = 0;
+    if (moved || !evtimer_pending(&connection->timeout, NULL))
+        r = evtimer_add(&connection->timeout, &timeout);
+    if (r == 0 && why == -EAGAIN)
+        r = event_add(&connection->out, NULL);
+    else if (r == 0)
+        r = evtimer_add(&connection->retry, &retry);
+    if (r < 0)
+        connection->gone = true;
+}
+
+static void
+flush(struct uds_connection *connection)
+{
+    if (connection->blocked || STAILQ_EMPTY(&connection->output.replies))
+        return;
+    struct uds_counters *counters = &connection->transport->counters;
+    struct uds_sent sent = { 0 };
+    int32_t r = uds_output_send(&connection->output, connection->fd, &sent);
+    uds_count(&counters->bytes_out, sent.bytes);
+    uds_count(&counters->descriptors, sent.fds);
+    uds_uncount(&counters->queued, sent.bytes);
+    if (r == 0)
+        unblock(connection);
+    else if (r == -EAGAIN || r == -EBUSY)
+        block(connection, r, sent.bytes > 0);
+    else
+        connection->gone = true;
+}
+
+/* ---- the turn ---- */
+
+static bool
+is_done(struct uds_connection *connection)
+{
+    return connection->gone
+           || (connection->ended && !connection->stalled && connection->pending == 0
+               && STAILQ_EMPTY(&connection->output.replies));
+}
+
+void
+uds_connection_turn(struct uds_connection *connection)
+{
+    bool more = true;
+    connection->in_turn = true;
+    for (int i = 0; i < UDS_BUDGET && more; i++)
+        more = step(connection);
+    connection->in_turn = false;
+    if (connection->stalled)
+        uds_connection_look(connection);
+    flush(connection);
+    if (more || (connection->stalled && !is_limited(connection)))
+        uds_loop_enqueue(&connection->transport->loop, connection);
+    else if (is_done(connection))
+        uds_connection_close(connection);
+}
