@@ -51,7 +51,7 @@ static int
 get_blobs(const struct cli *cli, const struct cli_args *args, packice_lease *lease,
           uint64_t *ret_size)
 {
-    uint32_t first, end;
+    uint32_t first = 0, end = 0;
     uint64_t total = 0;
     struct sink sink;
 

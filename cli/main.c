@@ -11,6 +11,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -102,6 +103,7 @@ main(int argc, char **argv)
     cli.target = target != NULL && *target != '\0' ? target : DEFAULT_TARGET;
     if (!hold_standard_streams())
         return CLI_FAILURE;
+    (void)signal(SIGXFSZ, SIG_IGN); /* over the limit of a file's size: an error like others */
     int code = output_finish(&cli, run(&cli, argc, argv));
     packice_client_free(cli.client);
     return code;

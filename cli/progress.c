@@ -8,6 +8,7 @@
 
 #include "human.h"
 
+#include <math.h>
 #include <packice/client.h>
 #include <stdio.h>
 #include <string.h>
@@ -80,19 +81,21 @@ progress_figures(const struct progress *progress, uint64_t now, char *out, size_
     uint64_t missing = progress->total > progress->done ? progress->total - progress->done : 0;
     human_size(progress->total, total);
     human_duration(speed > 0 ? (double)missing / speed : 0, left);
-    (void)snprintf(out, size, "%3.0f%%  %s of %s  %s/s  %s left",
-                   100 * (double)progress->done / (double)progress->total, done, total, rate, left);
+    double part = fmin((double)progress->done / (double)progress->total, 1);
+    (void)snprintf(out, size, "%3u%%  %s of %s  %s/s  %s left", (unsigned int)(100 * part), done,
+                   total, rate, left);
 }
 
 /* Fills `line`, which holds width + 1 bytes, and pads it so that it covers the last one. */
 static void
 progress_line(const struct progress *progress, uint64_t now, char *line, size_t width)
 {
-    char figures[PROGRESS_WIDTH_MAX + 1];
+    char figures[5 * HUMAN_MAX];
     size_t label = strlen(progress->label);
 
     progress_figures(progress, now, figures, sizeof(figures));
-    size_t fixed = label + 2 + 4 + strlen(figures); /* label, spaces, brackets, figures */
+    size_t tail = strlen(figures);
+    size_t fixed = label + 2 + 4 + tail; /* label, spaces, brackets, figures */
     memset(line, ' ', width);
     line[width] = '\0';
     if (progress->total == PACKICE_UNSIZED || fixed + PROGRESS_BAR_MIN > width) {
@@ -110,7 +113,7 @@ progress_line(const struct progress *progress, uint64_t now, char *line, size_t 
     memset(line + label + 3, '#', full);
     memset(line + label + 3 + full, '.', bar - full);
     line[label + 3 + bar] = ']';
-    memcpy(line + width - strlen(figures), figures, strlen(figures));
+    memcpy(line + width - tail, figures, tail);
 }
 
 void

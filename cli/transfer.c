@@ -76,7 +76,7 @@ transfer_check_end(const struct cli *cli, const struct source *source, uint64_t 
 int
 transfer_in(const struct cli *cli, packice_lease *lease, uint32_t blob, const struct source *source)
 {
-    struct window window;
+    struct window window = { 0 };
     uint64_t done = 0;
 
     int code = window_open(cli, lease, blob, source->size != PACKICE_UNSIZED, &window);
@@ -120,7 +120,7 @@ transfer_show(const struct cli *cli, packice_lease *lease, struct sink *sink, co
 int
 transfer_out(const struct cli *cli, packice_lease *lease, uint32_t blob, struct sink *sink)
 {
-    struct window window;
+    struct window window = { 0 };
     uint64_t size = 0;
     int error = packice_lease_blob_size(lease, blob, &size);
 
