@@ -35,7 +35,6 @@ struct pk_wire_request {
 /*
  * Decodes one JSON text. verb: what the transport knows (from a URL's path), or NULL to take the
  * member "command". An item of a batch that doesn't decode does not fail the batch: see `error`.
- * A lease that is bound and has no "ttl_seconds" gets ttl PK_FOREVER.
  * 0; -EINVAL, with a message that begins with the member at fault ("sizes[3]: ..."); -EOPNOTSUPP:
  * a verb that is not known; -ENOMEM. *ret_tag (ret_tag may be NULL) is set in any case, on errors
  * too: a copy of the tag's JSON text, the caller's to free, or NULL where there was none to read.

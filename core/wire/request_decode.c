@@ -26,7 +26,7 @@ decode_blobs(const struct pk_wire_in *in, struct pk_wire_request *wire)
     if (rc != 0)
         return rc;
     if (count > 0 && blobs > 0 && (int64_t)count != blobs)
-        return pk_fail(in->err, in->code, "%sblobs: %lld, but sizes has %u entries", in->prefix,
+        return pk_fail(in->err, in->code, "%sblobs: %lld, but sizes has %u", in->prefix,
                        (long long)blobs, count);
     wire->request.sizes = wire->sizes;
     wire->request.blob_count = count > 0 ? count : blobs > 0 ? (uint32_t)blobs : 1;
@@ -63,8 +63,6 @@ decode_bind(const struct pk_wire_in *in, struct pk_wire_request *wire)
     if (rc != 0 || pk_wire_in_get(in, "bind") == NULL)
         return rc;
     wire->request.flags |= PK_REQUEST_BIND;
-    if (wire->request.ttl == 0)
-        wire->request.ttl = PK_FOREVER;
     return 0;
 }
 
