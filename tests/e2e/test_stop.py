@@ -205,7 +205,7 @@ class StopTest(unittest.TestCase):
         self.assertIn("/nonexistent/folder", self.refused_start(node))
 
     def test_path_too_long_for_a_socket_is_named(self):
-        node = self.node({"transport.local": {"path": "/tmp/" + "x" * 200}})
+        node = self.node({"transport.local": {"path": "/tmp/" + "x" * 120}})
         self.assertIn("xxx", self.refused_start(node))
 
     @unittest.skipIf(os.geteuid() != 0, "only root can become somebody without permission")
