@@ -190,7 +190,7 @@ static int32_t
 option_check(const struct pk_option *option, uint32_t index, uint32_t kind, const char *label,
              struct pk_error *err)
 {
-    if (option->name == NULL || !pk_name_check(option->name, PK_OPTION_NAME_MAX))
+    if (option->name == NULL || !pk_word_check(option->name, PK_OPTION_NAME_MAX))
         return pk_fail(err, -EINVAL, "%s: the name of option %u is missing or malformed", label,
                        index);
     if (option->type < PK_OPTION_STRING || option->type > PK_OPTION_CHILD)
@@ -270,7 +270,7 @@ plugin_copy(const struct pk_plugin *plugin, const char *label, struct pk_plugin 
     memset(copy, 0, sizeof(*copy));
     memcpy(copy, plugin, plugin->struct_size < sizeof(*copy) ? plugin->struct_size : sizeof(*copy));
     copy->struct_size = (uint32_t)sizeof(*copy);
-    if (copy->name == NULL || !pk_name_check(copy->name, NAME_MAX_PLUGIN))
+    if (copy->name == NULL || !pk_word_check(copy->name, NAME_MAX_PLUGIN))
         return pk_fail(err, -EINVAL, "%s: its name is missing or malformed", label);
     if (copy->version == NULL || copy->summary == NULL)
         return pk_fail(err, -EINVAL, "%s: its version or summary is missing", label);

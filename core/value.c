@@ -21,7 +21,7 @@ struct unit {
 /* ---- small things ---- */
 
 bool
-pk_name_check(const char *text, size_t max)
+pk_word_check(const char *text, size_t max)
 {
     size_t size = strnlen(text, max + 1U);
     if (size == 0 || size > max || text[0] < 'a' || text[0] > 'z')

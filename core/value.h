@@ -13,7 +13,7 @@
 #define PK_OPTION_NAME_MAX 31U
 
 /* Whether text is [a-z][a-z0-9_]* with at most `max` bytes: what options and plugins are called. */
-bool pk_name_check(const char *text, size_t max);
+bool pk_word_check(const char *text, size_t max);
 
 /* Whether text fits the option, and its number (CHOICE: the index; 0 for types without one). 0, or
  * -EINVAL with what is wrong and what is allowed. Any thread. */
