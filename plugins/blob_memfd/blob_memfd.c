@@ -117,8 +117,10 @@ blob_memfd_read(void *opaque, uint64_t offset, void *data, uint64_t size, uint64
                 struct pk_error *err)
 {
     struct blob_memfd_blob *blob = opaque;
+    uint64_t room = offset < PK_SIZE_MAX ? PK_SIZE_MAX - offset : 0; /* what off_t can tell */
     uint64_t done = 0;
-    while (done < size && offset <= PK_SIZE_MAX - done) {
+    size = size < room ? size : room;
+    while (done < size) {
         ssize_t got = pread(blob->fd, (char *)data + done, size - done, (off_t)(offset + done));
         if (got < 0 && errno == EINTR)
             continue;
