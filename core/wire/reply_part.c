@@ -66,6 +66,8 @@ read_fd(const struct pk_wire_in *in, struct pk_wire_reply *wire, int32_t *ret_fd
 {
     struct pk_wire_reply *whole = wire->batch != NULL ? wire->batch : wire;
     int64_t fd = -1;
+    if (whole->fds == 0 && pk_wire_in_get(in, "fd") != NULL)
+        return pk_wire_in_fail(in, "fd", "none came with the reply");
     int32_t rc = pk_wire_in_integer(in, "fd", 0, (int64_t)whole->fds - 1, &fd);
     if (rc != 0 || fd < 0)
         return rc;
