@@ -7,6 +7,7 @@
 #include "node/config.h"
 
 #include "core/peer.h"
+#include <assert.h>
 #include <libgen.h>
 #include <packice/cleanup.h>
 #include <string.h>
@@ -191,6 +192,7 @@ node_load(struct pk_config *config, struct pk_error *err)
         conf_new(config, "node", section, &pk_node_option_table, 0, &config->node, err);
     if (failed != 0)
         return failed;
+    assert(config->node != NULL);
     uint64_t workers = pk_conf_at(config->node, PK_NODE_WORKERS)->number;
     if (workers < 1 || workers > 256) {
         (void)pk_fail(err, -EINVAL, "must be 1 to 256");

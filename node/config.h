@@ -9,7 +9,7 @@
 
 #include "core/option.h"
 #include "node/folders.h"
-#include "node/ini.h"
+#include "node/ini_file.h"
 
 /* The section [node], and the rows of its table. */
 extern const struct pk_option_table pk_node_option_table;

@@ -7,7 +7,7 @@
 #ifndef PK_FLAGS_H
 #define PK_FLAGS_H
 
-#include "node/ini.h"
+#include "node/ini_file.h"
 
 enum pk_action {
     PK_ACTION_RUN,

@@ -79,7 +79,9 @@ run(const struct pk_flags *flags, const struct pk_config *config)
 {
     struct pk_error err = PK_ERROR_INIT;
     pk_sink_open((uint32_t)pk_conf_at(config->node, PK_NODE_LOG_LEVEL)->number);
-    return pk_run(config, &err) == 0 ? 0 : complain(flags, &err, EXIT_FAILED);
+    if (pk_run(config, &err) == 0)
+        return 0;
+    return complain(flags, &err, err.code == -EINVAL ? EXIT_WRONG : EXIT_FAILED);
 }
 
 /* What needs all of the config. */

@@ -29,48 +29,49 @@ flush(struct pk_error *err)
 static char *
 items_join(const char *const *items, size_t count)
 {
-    size_t size = 1;
+    char *text = NULL;
+    size_t size = 0;
+    FILE *out = open_memstream(&text, &size);
+    if (out == NULL)
+        return NULL;
     for (size_t i = 0; i < count; i++)
-        size += strlen(items[i]) + strlen(", ");
-    char *text = calloc(1, size);
-    for (size_t i = 0; text != NULL && i < count; i++) {
-        if (i > 0)
-            strcat(text, ", ");
-        strcat(text, items[i]);
-    }
-    return text;
+        (void)fprintf(out, "%s%s", i == 0 ? "" : ", ", items[i]);
+    if (fclose(out) == 0)
+        return text;
+    free(text);
+    return NULL;
 }
 
 static int32_t
-print_entry(const char *section, const char *prefix, const char *name, const char *value,
+print_entry(FILE *out, const char *section, const char *prefix, const char *name, const char *value,
             struct pk_error *err)
 {
     char key[PREFIX_MAX + 64];
     (void)snprintf(key, sizeof(key), "%s%s", prefix, name);
     if (value == NULL) {
-        (void)printf("# %s =\n", key);
+        (void)fprintf(out, "# %s =\n", key);
         return 0;
     }
     struct pk_error why = PK_ERROR_INIT;
     if (pk_ini_check_entry(key, value, &why) != 0)
         return pk_fail(err, -EINVAL, "[%s] can't be printed as a file: %s", section, why.message);
-    (void)printf("%s = %s\n", key, value);
+    (void)fprintf(out, "%s = %s\n", key, value);
     return 0;
 }
 
 /* Prints one value for each row of the table, and those of children behind theirs. */
 static int32_t
-print_values(const char *section, const char *prefix, const struct pk_option_table *table,
-             const struct pk_conf *conf, struct pk_error *err)
+print_values(FILE *out, const char *section, const char *prefix,
+             const struct pk_option_table *table, const struct pk_conf *conf, struct pk_error *err)
 {
     for (uint32_t i = 0; i < table->count; i++) {
         const struct pk_option *option = pk_option_at(table, i);
         const struct pk_value *value = pk_conf_at(conf, i);
-        int32_t failed = print_entry(section, prefix, option->name, value->text, err);
+        int32_t failed = print_entry(out, section, prefix, option->name, value->text, err);
         if (failed == 0 && value->child != NULL) {
             char deeper[PREFIX_MAX];
             (void)snprintf(deeper, sizeof(deeper), "%s%s.", prefix, option->name);
-            failed = print_values(section, deeper, &pk_conf_module(value->child)->options,
+            failed = print_values(out, section, deeper, &pk_conf_module(value->child)->options,
                                   value->child, err);
         }
         if (failed != 0)
@@ -81,9 +82,9 @@ print_values(const char *section, const char *prefix, const struct pk_option_tab
 
 /* [node] has one value that its text doesn't tell in full: folders are relative to the file. */
 static int32_t
-print_node(const struct pk_config *config, struct pk_error *err)
+print_node(FILE *out, const struct pk_config *config, struct pk_error *err)
 {
-    (void)printf("[node]\n");
+    (void)fprintf(out, "[node]\n");
     for (uint32_t i = 0; i < pk_node_option_table.count; i++) {
         const struct pk_value *value = pk_conf_at(config->node, i);
         pk_autofree char *folders = NULL;
@@ -93,7 +94,7 @@ print_node(const struct pk_config *config, struct pk_error *err)
             if (folders == NULL)
                 return pk_fail(err, -ENOMEM, "out of memory");
         }
-        int32_t failed = print_entry("node", "", value->name, text, err);
+        int32_t failed = print_entry(out, "node", "", value->name, text, err);
         if (failed != 0)
             return failed;
     }
@@ -101,30 +102,50 @@ print_node(const struct pk_config *config, struct pk_error *err)
 }
 
 static int32_t
-print_section(const struct pk_config_section *section, struct pk_error *err)
+print_section(FILE *out, const struct pk_config_section *section, struct pk_error *err)
 {
-    (void)printf("\n[%s]\n", section->name);
-    int32_t failed = print_entry(section->name, "", "plugin", section->plugin, err);
-    return failed != 0
-               ? failed
-               : print_values(section->name, "", &section->module->options, section->conf, err);
+    (void)fprintf(out, "\n[%s]\n", section->name);
+    int32_t failed = print_entry(out, section->name, "", "plugin", section->plugin, err);
+    return failed != 0 ? failed
+                       : print_values(out, section->name, "", &section->module->options,
+                                      section->conf, err);
 }
 
+static int32_t
+print_sections(FILE *out, const struct pk_config *config, struct pk_error *err)
+{
+    int32_t failed = print_node(out, config, err);
+    if (failed == 0) {
+        (void)fprintf(out, "\n[peer]\n");
+        failed = print_values(out, "peer", "", &pk_peer_option_table, config->peer, err);
+    }
+    if (failed == 0)
+        failed = print_section(out, &config->blob, err);
+    if (failed == 0)
+        failed = print_section(out, &config->lease, err);
+    for (size_t i = 0; i < config->transport_count && failed == 0; i++)
+        failed = print_section(out, &config->transports[i], err);
+    return failed;
+}
+
+/* Into memory first: nobody should take half a config for a whole one. */
 int32_t
 pk_report_config(const struct pk_config *config, struct pk_error *err)
 {
-    int32_t failed = print_node(config, err);
+    char *text = NULL;
+    size_t size = 0;
+    FILE *out = open_memstream(&text, &size);
+    if (out == NULL)
+        return pk_fail(err, -ENOMEM, "out of memory");
+    int32_t failed = print_sections(out, config, err);
+    if (fclose(out) != 0 && failed == 0)
+        failed = pk_fail(err, -ENOMEM, "out of memory");
     if (failed == 0) {
-        (void)printf("\n[peer]\n");
-        failed = print_values("peer", "", &pk_peer_option_table, config->peer, err);
+        (void)fwrite(text, 1, size, stdout);
+        failed = flush(err);
     }
-    if (failed == 0)
-        failed = print_section(&config->blob, err);
-    if (failed == 0)
-        failed = print_section(&config->lease, err);
-    for (size_t i = 0; i < config->transport_count && failed == 0; i++)
-        failed = print_section(&config->transports[i], err);
-    return failed == 0 ? flush(err) : failed;
+    free(text);
+    return failed;
 }
 
 /* ---- all plugins ---- */

@@ -168,7 +168,7 @@ class CheckTest(FlagsCase):
                 self.config_refused(text, message)
 
     def test_a_quick_flag_s_error_names_section_and_key(self):
-        self.refused(["--socket", "/" + "x" * 200], r"^packice-node: \[transport.uds\]", status=1)
+        self.refused(["--socket", "/" + "x" * 200], r"^packice-node: \[transport.uds\]: .*path: ")
 
 
 class PrintConfigTest(FlagsCase):
@@ -204,11 +204,28 @@ class PrintConfigTest(FlagsCase):
         self.assertEqual(self.output("-c", copy, "--print-config"), printed)
 
     def test_log_level_stands_above_the_file(self):
-        file = self.write("[node]\nlog_level = error\n" + self.output("--print-config", *self.quick).split("\n\n", 1)[1])
+        printed = self.output("--print-config", "--log-level", "error", *self.quick)
+        file = self.write(printed)
         self.assertIn("log_level = error\n", self.output("-c", file, "--print-config"))
         printed = self.output("-c", file, "--print-config", "--log-level", "debug")
         self.assertIn("log_level = debug\n", printed)
         self.assertNotIn("log_level = error\n", printed)
+
+    def test_plugins_within_plugins_are_printed_with_their_options(self):
+        plugins = os.path.join(BUILD, "tests", "lib", "plugins")
+        file = self.write(
+            f"[node]\nplugin_dir = {plugins}\n[blob]\nplugin = test_tier\n"
+            "upper = test_tier\nupper.upper = test_blob\nupper.upper.limit = 1KiB\n"
+            f"[transport.a]\nplugin = transport_uds\npath = {self.socket}\n"
+        )
+        printed = self.output("-c", file, "--print-config")
+        self.assertIn(
+            "upper = test_tier\nupper.upper = test_blob\nupper.upper.label = plain\n"
+            "upper.upper.limit = 1KiB\nupper.upper.fail = no\n# upper.lower =\n",
+            printed,
+        )
+        copy = self.write(printed, "copy.ini")
+        self.assertEqual(self.output("-c", copy, "--print-config"), printed)
 
     def test_every_option_of_every_section_is_there(self):
         printed = self.output("--print-config", *self.quick)
@@ -252,7 +269,7 @@ class PluginsTest(FlagsCase):
             file = os.path.join(BUILD, "plugins", name, name + ".so")
             dump = self.output("--dump-plugin", file)
             self.assertTrue(dump.startswith(f"name: {name}\nkind: {kind}\n"), dump)
-            self.assertEqual(self.output("--dump-plugin", name).splitlines()[:5], dump.splitlines()[:5])
+            self.assertIn(f"name: {name}\n", self.output("--dump-plugin", name))
         shutil.copy(file, self.folder)
         self.assertIn(f"name: {name}\n", self.output("--dump-plugin", name + ".so"))
 

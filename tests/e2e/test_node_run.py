@@ -55,7 +55,7 @@ class StartTest(RunCase):
             client.put("shared", b"bytes")
         node.socket = other
         with node.connect() as client:
-            self.assertEqual(client.ok("stat", object_id="shared")["state"], "SEALED")
+            self.assertEqual(client.ok("stat", object_id="shared")["state"], "sealed")
 
     def test_an_address_in_use_ends_the_start_with_one_line(self):
         node = self.start()

@@ -5,8 +5,8 @@
  * lines; what inih would cut, join or read in a second way is refused here before it sees it. This
  * knows nothing of what sections and keys mean.
  */
-#ifndef PK_INI_H
-#define PK_INI_H
+#ifndef PK_INI_FILE_H
+#define PK_INI_FILE_H
 
 #include <packice/types.h>
 #include <stddef.h>

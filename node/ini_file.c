@@ -5,7 +5,7 @@
  * doesn't depend on the options that a system's inih was built with. It never gives a key a
  * meaning.
  */
-#include "node/ini.h"
+#include "node/ini_file.h"
 
 #include <fcntl.h>
 #include <ini.h>
@@ -253,31 +253,28 @@ check_line(struct parser *parser, const char *line, size_t size, size_t max, boo
 }
 
 /* Cuts the next line off what is left to read: without its end, be that LF or CRLF, and without
- * spaces before that. *ret_line is the caller's. */
-static int32_t
-next_line(struct parser *parser, char **ret_line, size_t *ret_size)
+ * spaces before that. The caller's; NULL: no memory. */
+static char *
+next_line(struct parser *parser, size_t *ret_size)
 {
-    const char *end = memchr(parser->text, '\n', parser->size);
-    size_t size = end == NULL ? parser->size : (size_t)(end - parser->text);
-    size_t used = end == NULL ? size : size + 1;
     const char *text = parser->text;
+    const char *end = memchr(text, '\n', parser->size);
+    size_t size = end == NULL ? parser->size : (size_t)(end - text);
+    size_t used = end == NULL ? size : size + 1;
     parser->text += used;
     parser->size -= used;
     parser->line++;
     if (size > 0 && text[size - 1] == '\r')
         size--;
-    while (size > 0 && strchr(SPACE, text[size - 1]) != NULL && text[size - 1] != '\0')
+    while (size > 0 && (text[size - 1] == ' ' || text[size - 1] == '\t'))
         size--;
     char *line = malloc(size + 1);
-    if (line == NULL) {
-        parser->failed = pk_fail(parser->err, -ENOMEM, "out of memory");
-        return parser->failed;
-    }
+    if (line == NULL)
+        return NULL;
     memcpy(line, text, size);
     line[size] = '\0';
-    *ret_line = line;
     *ret_size = size;
-    return 0;
+    return line;
 }
 
 /* inih's reader, a kind of fgets: one line a call, always with a newline, never cut. Comments go to
@@ -291,10 +288,14 @@ read_line(char *buffer, int buffer_size, void *arg)
     size_t max = (size_t)buffer_size - 2;
     if (max > PK_INI_LINE_MAX)
         max = PK_INI_LINE_MAX;
-    pk_autofree char *line = NULL;
     size_t size = 0;
     bool skip = false;
-    if (next_line(parser, &line, &size) != 0 || check_line(parser, line, size, max, &skip) != 0)
+    pk_autofree char *line = next_line(parser, &size);
+    if (line == NULL) {
+        parser->failed = pk_fail(parser->err, -ENOMEM, "out of memory");
+        return NULL;
+    }
+    if (check_line(parser, line, size, max, &skip) != 0)
         return NULL;
     if (skip)
         size = 0;

@@ -4,7 +4,7 @@
  * Config files as the node reads them: what the grammar takes, and that whatever inih would cut,
  * join or read in a second way is refused with the file, the line and a reason.
  */
-#include "node/ini.h"
+#include "node/ini_file.h"
 
 #include <check.h>
 #include <fcntl.h>
@@ -167,15 +167,15 @@ START_TEST(control_characters_are_refused)
 }
 END_TEST
 
-/* "[a]\nk = xxx", so that the second line has `size` bytes. */
+/* "[a]\nk = xxx\n", so that the second line has `size` bytes. */
 static char *
 long_line(size_t size)
 {
-    char *text = malloc(size + 6);
-    ck_assert_ptr_nonnull(text);
-    memset(text, 'x', size + 5);
-    memcpy(text, "[a]\nk = ", 8);
-    memcpy(text + size + 4, "\n", 2);
+    pk_autofree char *value = calloc(1, size);
+    char *text = NULL;
+    ck_assert_ptr_nonnull(value);
+    memset(value, 'x', size - strlen("k = "));
+    ck_assert_int_gt(asprintf(&text, "[a]\nk = %s\n", value), 0);
     return text;
 }
 
@@ -313,7 +313,7 @@ refusal_case(void)
 int
 main(void)
 {
-    Suite *suite = suite_create("ini");
+    Suite *suite = suite_create("ini_file");
     suite_add_tcase(suite, grammar_case());
     suite_add_tcase(suite, refusal_case());
     SRunner *runner = srunner_create(suite);
