@@ -97,7 +97,8 @@ struct pk_blob_ops {
     /* Makes blob `index` of the object, empty to its reader, with room for size bytes, or growable
      * for PK_UNSIZED. The blobs of one object are made in order, from 0. Nothing of the object can
      * be looked up before publish. Errors: -ENOSPC (room for all of size is secured here, not
-     * found missing at a write), -EFBIG, -ENFILE and -EMFILE, -EOPNOTSUPP for PK_UNSIZED. */
+     * found missing at a write), -EFBIG, -EBUSY (out of descriptors or the like), -EOPNOTSUPP for
+     * PK_UNSIZED. */
     int32_t (*create)(void *instance, const struct pk_key *key, uint32_t index, uint64_t size,
                       void **ret_blob, struct pk_error *err);
     /* Copies up to size bytes from offset. *ret_size is less only where the blob ends: 0 at or
