@@ -1,0 +1,253 @@
+/* SPDX-FileCopyrightText: PackIce authors */
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Copies of replies. Each is one allocation: the struct, then arrays, then text.
+ */
+#include "sdk/answer.h"
+#include "core/id.h"
+#include <assert.h>
+#include <errno.h>
+#include <packice/cleanup.h>
+#include <string.h>
+
+/* Where the next piece goes. Without memory it only adds up. */
+struct packer {
+    char *memory;
+    size_t used;
+};
+
+static void *
+pack(struct packer *packer, const void *data, size_t size, size_t align)
+{
+    packer->used = (packer->used + align - 1) / align * align;
+    void *place = NULL;
+    if (packer->memory != NULL && data != NULL) {
+        place = packer->memory + packer->used;
+        memcpy(place, data, size);
+    }
+    packer->used += size;
+    return place;
+}
+
+static const char *
+pack_text(struct packer *packer, const char *text)
+{
+    if (text == NULL)
+        text = "";
+    return pack(packer, text, strlen(text) + 1, 1);
+}
+
+static const struct pk_handle *
+handle_at(const struct pk_reply *reply, uint32_t index)
+{
+    return (const struct pk_handle *)(const void *)((const char *)reply->handles
+                                                    + (size_t)index * reply->handle_stride);
+}
+
+static const struct pk_object_info *
+object_at(const struct pk_reply *reply, uint32_t index)
+{
+    return (const struct pk_object_info *)(const void *)((const char *)reply->objects
+                                                         + (size_t)index * reply->object_stride);
+}
+
+/* An element of an array with a foreign stride, as this build knows it. */
+static void
+copy_sized(void *to, size_t to_size, const void *from, size_t stride, uint32_t struct_size)
+{
+    size_t size = struct_size < stride ? struct_size : stride;
+    memset(to, 0, to_size);
+    memcpy(to, from, size < to_size ? size : to_size);
+    uint32_t known = (uint32_t)to_size;
+    memcpy(to, &known, sizeof(known)); /* each begins with its size */
+}
+
+static void
+pack_handles(struct packer *packer, const struct pk_reply *reply, struct packice_answer *answer)
+{
+    struct pk_handle handle;
+    size_t align = _Alignof(struct pk_handle);
+    (void)pack(packer, NULL, 0, align);
+    struct pk_handle *first = NULL;
+    if (packer->memory != NULL)
+        first = (struct pk_handle *)(void *)(packer->memory + packer->used);
+    for (uint32_t i = 0; i < reply->blob_count; i++) {
+        const struct pk_handle *from = handle_at(reply, i);
+        copy_sized(&handle, sizeof(handle), from, reply->handle_stride, from->struct_size);
+        (void)pack(packer, &handle, sizeof(handle), align);
+    }
+    for (uint32_t i = 0; i < reply->blob_count; i++) {
+        const char *text = handle_at(reply, i)->text;
+        const char *copy = text != NULL ? pack_text(packer, text) : NULL;
+        if (first != NULL)
+            first[i].text = copy;
+    }
+    if (answer != NULL) {
+        answer->handles = first;
+        answer->reply.handles = first;
+        answer->reply.handle_stride = (uint32_t)sizeof(struct pk_handle);
+    }
+}
+
+static void
+pack_object(struct packer *packer, const struct pk_object_info *from, struct pk_object_info *to)
+{
+    const char *id = pack_text(packer, from->key.id);
+    const char *meta = pack_text(packer, from->meta);
+    const uint64_t *sizes = NULL;
+    if (from->sizes != NULL)
+        sizes = pack(packer, from->sizes, from->blob_count * sizeof(uint64_t), sizeof(uint64_t));
+    if (to != NULL) {
+        to->key.id = id;
+        to->meta = meta;
+        to->sizes = sizes;
+    }
+}
+
+static void
+pack_objects(struct packer *packer, const struct pk_reply *reply, struct packice_answer *answer)
+{
+    struct pk_object_info info;
+    size_t align = _Alignof(struct pk_object_info);
+    (void)pack(packer, NULL, 0, align);
+    struct pk_object_info *first = NULL;
+    if (packer->memory != NULL)
+        first = (struct pk_object_info *)(void *)(packer->memory + packer->used);
+    for (uint32_t i = 0; i < reply->object_count; i++) {
+        const struct pk_object_info *from = object_at(reply, i);
+        copy_sized(&info, sizeof(info), from, reply->object_stride, from->struct_size);
+        (void)pack(packer, &info, sizeof(info), align);
+    }
+    for (uint32_t i = 0; i < reply->object_count; i++)
+        pack_object(packer, object_at(reply, i), first != NULL ? &first[i] : NULL);
+    if (answer != NULL) {
+        answer->reply.objects = first;
+        answer->reply.object_stride = (uint32_t)sizeof(struct pk_object_info);
+    }
+}
+
+/* Run twice: without memory to learn the size, then with it. */
+static void
+pack_reply(struct packer *packer, const struct pk_reply *reply, struct packice_answer *answer)
+{
+    const char *message = pack_text(packer, reply->message);
+    const char *lease_id = pack_text(packer, reply->lease_id);
+    const char *object_id = pack_text(packer, reply->object_id);
+    const char *meta = pack_text(packer, reply->meta);
+    if (answer != NULL) {
+        answer->reply.message = message;
+        answer->reply.lease_id = lease_id;
+        answer->reply.object_id = object_id;
+        answer->reply.meta = meta;
+    }
+    if (reply->handles != NULL)
+        pack_handles(packer, reply, answer);
+    if (reply->objects != NULL)
+        pack_objects(packer, reply, answer);
+}
+
+static void
+close_handles(const struct pk_reply *reply)
+{
+    for (uint32_t i = 0; reply->handles != NULL && i < reply->blob_count; i++) {
+        const struct pk_handle *handle = handle_at(reply, i);
+        if (handle->fd >= 0)
+            (void)close(handle->fd);
+    }
+}
+
+int32_t
+packice_answer_copy(const struct pk_reply *reply, struct packice_answer **ret_answer)
+{
+    struct packer packer = { NULL, sizeof(struct packice_answer) };
+    pack_reply(&packer, reply, NULL);
+    struct packice_answer *answer = calloc(1, packer.used);
+    if (answer == NULL) {
+        close_handles(reply);
+        return -ENOMEM;
+    }
+    copy_sized(&answer->reply, sizeof(answer->reply), reply, reply->struct_size,
+               reply->struct_size);
+    answer->reply.handles = NULL;
+    answer->reply.objects = NULL;
+    size_t whole = packer.used;
+    packer = (struct packer){ (char *)answer, sizeof(struct packice_answer) };
+    pack_reply(&packer, reply, answer);
+    assert(packer.used == whole);
+    (void)whole;
+    *ret_answer = answer;
+    return 0;
+}
+
+int
+packice_answer_take_fd(struct packice_answer *answer, uint32_t handle)
+{
+    return pk_steal_fd(answer->handles[handle].fd);
+}
+
+void
+packice_answer_free(struct packice_answer *answer)
+{
+    if (answer == NULL)
+        return;
+    for (uint32_t i = 0; answer->handles != NULL && i < answer->reply.blob_count; i++)
+        pk_cleanup_close(&answer->handles[i].fd);
+    free(answer);
+}
+
+void
+packice_answers_free(struct packice_answer **answers, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        packice_answer_free(pk_steal(answers[i]));
+}
+
+static int32_t
+check_lease(const struct pk_reply *reply, const struct pk_request *request, struct pk_error *err)
+{
+    if (strlen(reply->lease_id) != PK_LEASE_ID_LEN)
+        return pk_fail(err, -EPROTO, "lease_id: not of %d bytes", PK_LEASE_ID_LEN);
+    if (pk_id_check(reply->object_id, NULL) != 0)
+        return pk_fail(err, -EPROTO, "object_id: not an id");
+    if (reply->epoch == 0)
+        return pk_fail(err, -EPROTO, "epoch: 0");
+    bool creates = request->verb == PK_VERB_ACQUIRE && request->access == PK_ACCESS_CREATE;
+    /* A create that is asked for again can have been sealed meanwhile. */
+    if (!creates && reply->state != PK_STATE_SEALED)
+        return pk_fail(err, -EPROTO, "state: not sealed");
+    if (reply->handles == NULL || reply->blob_count == 0 || reply->blob_count > PK_BLOBS_MAX)
+        return pk_fail(err, -EPROTO, "blobs: not 1 to %d", PK_BLOBS_MAX);
+    for (uint32_t i = 0; i < reply->blob_count; i++) {
+        const struct pk_handle *handle = &reply->handles[i];
+        if (handle->size > PK_SIZE_MAX && handle->size != PK_UNSIZED)
+            return pk_fail(err, -EPROTO, "blobs[%u].size: too large", i);
+        if (handle->offset > PK_SIZE_MAX)
+            return pk_fail(err, -EPROTO, "blobs[%u].offset: too large", i);
+    }
+    return 0;
+}
+
+int32_t
+packice_answer_check(const struct packice_answer *answer, const struct pk_request *request,
+                     struct pk_error *err)
+{
+    const struct pk_reply *reply = &answer->reply;
+    if (reply->status != 0)
+        return 0;
+    switch (request->verb) {
+    case PK_VERB_ACQUIRE:
+    case PK_VERB_SEAL:
+        return check_lease(reply, request, err);
+    case PK_VERB_STAT:
+        if (reply->object_count != 1 || reply->objects[0].sizes == NULL)
+            return pk_fail(err, -EPROTO, "objects: not one, with its sizes");
+        return 0;
+    case PK_VERB_LIST:
+        /* Each page must lead on, or a list would never end. */
+        if (reply->cursor != 0 && reply->cursor <= request->cursor)
+            return pk_fail(err, -EPROTO, "cursor: does not advance");
+        return 0;
+    default:
+        return 0;
+    }
+}

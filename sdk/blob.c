@@ -1,0 +1,371 @@
+/* SPDX-FileCopyrightText: PackIce authors */
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Blobs behind descriptors. The checks at the start are what makes a map of sealed memory safe to
+ * read whatever happens later: its size can't shrink under the reader.
+ */
+#include "sdk/blob.h"
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <packice/cleanup.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+
+#define FOUR_SEALS (F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE)
+
+struct packice_map {
+    struct packice_map *next;
+    void *address; /* of the page it begins in; NULL for a blob of 0 bytes */
+    size_t length;
+    void *data;
+    uint64_t size;
+};
+
+/* What a map of no bytes points to: there is nothing behind it to be read. */
+static char nothing[1];
+
+/* Whether it is memory from memfd_create: it lives in the kernel's own file system, as does one of
+ * ours. Files on a tmpfs have the same kind of seals but another device. */
+static bool
+is_memfd(const struct stat *status)
+{
+    static atomic_uint_fast64_t device; /* 0: not known yet; + 1, since 0 could be one */
+    uint_fast64_t known = atomic_load(&device);
+    if (known == 0) {
+        pk_autoclose int fd = memfd_create("packice-probe", MFD_CLOEXEC);
+        struct stat mine;
+        if (fd < 0 || fstat(fd, &mine) != 0)
+            return false;
+        known = (uint_fast64_t)mine.st_dev + 1;
+        atomic_store(&device, known);
+    }
+    return (uint_fast64_t)status->st_dev + 1 == known;
+}
+
+static int32_t
+check_sealed(int fd, uint64_t end, const struct stat *status, struct pk_error *err)
+{
+    if ((uint64_t)status->st_size != end)
+        return pk_fail(err, -EPROTO, "the node gave a descriptor of %lld bytes for %llu",
+                       (long long)status->st_size, (unsigned long long)end);
+    if (!is_memfd(status))
+        return 0;
+    int seals = fcntl(fd, F_GET_SEALS);
+    if (seals < 0 || (seals & FOUR_SEALS) != FOUR_SEALS)
+        return pk_fail(err, -EPROTO, "the node gave memory that is not sealed");
+    return 0;
+}
+
+static int32_t
+check(const struct packice_blob *blob, struct pk_error *err)
+{
+    struct stat status;
+    if (fstat(blob->fd, &status) != 0)
+        return pk_fail(err, -errno, "can't look at the node's descriptor: %m");
+    if (!S_ISREG(status.st_mode) || status.st_size < 0)
+        return pk_fail(err, -EPROTO, "the node gave a descriptor that is no file");
+    if (blob->size == PK_UNSIZED) {
+        if (!blob->writable)
+            return pk_fail(err, -EPROTO, "the node gave a sealed blob without a size");
+        return 0;
+    }
+    uint64_t end = blob->offset + blob->size; /* both were checked to be at most PK_SIZE_MAX */
+    if (!blob->writable)
+        return check_sealed(blob->fd, end, &status, err);
+    if ((uint64_t)status.st_size < end)
+        return pk_fail(err, -EPROTO, "the node gave a descriptor of %lld bytes for %llu",
+                       (long long)status.st_size, (unsigned long long)end);
+    return 0;
+}
+
+/* The descriptor of a handle: the one that came with it, or that of the path it names. */
+static int32_t
+handle_fd(struct packice_answer *answer, uint32_t index, bool writable, int *ret_fd,
+          struct pk_error *err)
+{
+    const struct pk_handle *handle = &answer->handles[index];
+    int fd = packice_answer_take_fd(answer, index);
+    if (fd < 0 && handle->kind == PK_HANDLE_PATH && handle->text != NULL) {
+        fd = open(handle->text, (writable ? O_RDWR : O_RDONLY) | O_CLOEXEC | O_NONBLOCK);
+        if (fd < 0)
+            return pk_fail(err, -errno, "can't open '%s': %m", handle->text);
+    }
+    if (fd < 0 && handle->kind == PK_HANDLE_FD)
+        return pk_fail(err, -EPROTO, "the node gave no descriptor for blob %u", index);
+    *ret_fd = fd;
+    return 0;
+}
+
+int32_t
+packice_blob_new(struct packice_answer *answer, uint32_t index, bool writable,
+                 struct packice_blob **ret_blob, struct pk_error *err)
+{
+    struct packice_blob *blob = calloc(1, sizeof(*blob));
+    if (blob == NULL)
+        return pk_fail(err, -ENOMEM, "no memory for a blob");
+    if (pthread_rwlock_init(&blob->lock, NULL) != 0) {
+        free(blob);
+        return pk_fail(err, -ENOMEM, "no memory for a blob");
+    }
+    atomic_init(&blob->refs, 1);
+    blob->fd = -1;
+    blob->offset = answer->handles[index].offset;
+    blob->size = answer->handles[index].size;
+    blob->writable = writable;
+    int32_t rc = handle_fd(answer, index, writable, &blob->fd, err);
+    if (rc == 0 && blob->fd >= 0)
+        rc = check(blob, err);
+    if (rc == 0)
+        *ret_blob = blob;
+    else
+        packice_blob_unref(blob);
+    return rc;
+}
+
+struct packice_blob *
+packice_blob_ref(struct packice_blob *blob)
+{
+    (void)atomic_fetch_add(&blob->refs, 1);
+    return blob;
+}
+
+void
+packice_blob_drop_maps(struct packice_blob *blob)
+{
+    while (blob->maps != NULL) {
+        struct packice_map *map = blob->maps;
+        blob->maps = map->next;
+        if (map->address != NULL)
+            (void)munmap(map->address, map->length); /* it is what mmap gave */
+        free(map);
+    }
+}
+
+void
+packice_blob_unref(struct packice_blob *blob)
+{
+    if (blob == NULL || atomic_fetch_sub(&blob->refs, 1) != 1)
+        return;
+    packice_blob_drop_maps(blob);
+    pk_cleanup_close(&blob->fd);
+    (void)pthread_rwlock_destroy(&blob->lock);
+    free(blob);
+}
+
+void
+packice_blob_shut(struct packice_blob *blob)
+{
+    (void)pthread_rwlock_wrlock(&blob->lock);
+    packice_blob_drop_maps(blob);
+    pk_cleanup_close(&blob->fd);
+    blob->fd = -1;
+    blob->shut = true;
+    (void)pthread_rwlock_unlock(&blob->lock);
+}
+
+void
+packice_blob_unmap(struct packice_blob *blob)
+{
+    (void)pthread_rwlock_wrlock(&blob->lock);
+    packice_blob_drop_maps(blob);
+    (void)pthread_rwlock_unlock(&blob->lock);
+}
+
+/* With the lock held: whether bytes can go through at all. */
+static int32_t
+usable(const struct packice_blob *blob, struct pk_error *err)
+{
+    if (blob->shut)
+        return pk_fail(err, -EACCES, "the object is sealed, or about to be");
+    if (blob->fd < 0)
+        return pk_fail(err, -EOPNOTSUPP, "the blob is not behind a descriptor");
+    return 0;
+}
+
+/* With the lock held. */
+static int32_t
+size_now(const struct packice_blob *blob, uint64_t *ret_size, struct pk_error *err)
+{
+    if (blob->size != PK_UNSIZED) {
+        *ret_size = blob->size;
+        return 0;
+    }
+    int32_t rc = usable(blob, err);
+    if (rc != 0)
+        return rc;
+    struct stat status;
+    if (fstat(blob->fd, &status) != 0)
+        return pk_fail(err, -errno, "can't look at a blob's size: %m");
+    uint64_t end = (uint64_t)status.st_size;
+    *ret_size = end > blob->offset ? end - blob->offset : 0;
+    return 0;
+}
+
+int32_t
+packice_blob_size(struct packice_blob *blob, uint64_t *ret_size, struct pk_error *err)
+{
+    (void)pthread_rwlock_rdlock(&blob->lock);
+    int32_t rc = size_now(blob, ret_size, err);
+    (void)pthread_rwlock_unlock(&blob->lock);
+    return rc;
+}
+
+int32_t
+packice_blob_fd(struct packice_blob *blob, int *ret_fd, struct pk_error *err)
+{
+    (void)pthread_rwlock_rdlock(&blob->lock);
+    int32_t rc = usable(blob, err);
+    if (rc == 0) {
+        int fd = fcntl(blob->fd, F_DUPFD_CLOEXEC, 0);
+        if (fd >= 0)
+            *ret_fd = fd;
+        else
+            rc = pk_fail(err, -errno, "can't duplicate a descriptor: %m");
+    }
+    (void)pthread_rwlock_unlock(&blob->lock);
+    return rc;
+}
+
+/* What the kernel says of a write that the blob's backend forbids by its seals. */
+static int32_t
+write_error(struct pk_error *err)
+{
+    switch (errno) {
+    case EPERM:
+        return pk_fail(err, -EACCES, "the blob is sealed");
+    case EFBIG:
+    case ENOSPC:
+    case EDQUOT:
+        return pk_fail(err, -ENOSPC, "no room to write: %m");
+    default:
+        return pk_fail(err, -errno, "can't write: %m");
+    }
+}
+
+static int32_t
+write_all(const struct packice_blob *blob, uint64_t offset, const char *data, uint64_t size,
+          struct pk_error *err)
+{
+    while (size > 0) {
+        size_t chunk = size < SSIZE_MAX ? (size_t)size : SSIZE_MAX;
+        ssize_t count = pwrite(blob->fd, data, chunk, (off_t)(blob->offset + offset));
+        if (count < 0 && errno == EINTR)
+            continue;
+        if (count <= 0)
+            return write_error(err);
+        data += count;
+        offset += (uint64_t)count;
+        size -= (uint64_t)count;
+    }
+    return 0;
+}
+
+int32_t
+packice_blob_write(struct packice_blob *blob, uint64_t offset, const void *data, uint64_t size,
+                   struct pk_error *err)
+{
+    if (!blob->writable)
+        return pk_fail(err, -EACCES, "the object is sealed");
+    uint64_t limit = blob->size != PK_UNSIZED ? blob->size : PK_SIZE_MAX - blob->offset;
+    if (offset > limit || size > limit - offset)
+        return pk_fail(err, -EFBIG, "the blob ends at %llu bytes", (unsigned long long)limit);
+    (void)pthread_rwlock_rdlock(&blob->lock);
+    int32_t rc = usable(blob, err);
+    if (rc == 0)
+        rc = write_all(blob, offset, data, size, err);
+    (void)pthread_rwlock_unlock(&blob->lock);
+    return rc;
+}
+
+/* With the lock held. */
+static int32_t
+read_all(const struct packice_blob *blob, uint64_t offset, char *data, uint64_t size,
+         uint64_t *ret_size, struct pk_error *err)
+{
+    uint64_t done = 0;
+    while (done < size) {
+        size_t chunk = size - done < SSIZE_MAX ? (size_t)(size - done) : SSIZE_MAX;
+        ssize_t count = pread(blob->fd, data + done, chunk, (off_t)(blob->offset + offset + done));
+        if (count < 0 && errno == EINTR)
+            continue;
+        if (count < 0)
+            return pk_fail(err, -errno, "can't read: %m");
+        if (count == 0)
+            break;
+        done += (uint64_t)count;
+    }
+    *ret_size = done;
+    return 0;
+}
+
+int32_t
+packice_blob_read(struct packice_blob *blob, uint64_t offset, void *data, uint64_t size,
+                  uint64_t *ret_size, struct pk_error *err)
+{
+    (void)pthread_rwlock_rdlock(&blob->lock);
+    uint64_t whole = 0;
+    int32_t rc = usable(blob, err);
+    if (rc == 0)
+        rc = size_now(blob, &whole, err);
+    if (rc == 0) {
+        uint64_t left = offset < whole ? whole - offset : 0;
+        rc = read_all(blob, offset, data, size < left ? size : left, ret_size, err);
+    }
+    (void)pthread_rwlock_unlock(&blob->lock);
+    return rc;
+}
+
+/* With the lock held for writing. */
+static int32_t
+new_map(struct packice_blob *blob, uint64_t size, struct packice_map **ret_map,
+        struct pk_error *err)
+{
+    struct packice_map *map = calloc(1, sizeof(*map));
+    if (map == NULL)
+        return pk_fail(err, -ENOMEM, "no memory for a map");
+    map->data = nothing;
+    map->size = size;
+    if (size > 0) {
+        uint64_t lead = blob->offset % (uint64_t)sysconf(_SC_PAGESIZE);
+        if (size > SIZE_MAX - lead) {
+            free(map);
+            return pk_fail(err, -ENOMEM, "the blob is larger than the address space");
+        }
+        map->length = (size_t)(lead + size);
+        map->address = mmap(NULL, map->length, blob->writable ? PROT_READ | PROT_WRITE : PROT_READ,
+                            MAP_SHARED, blob->fd, (off_t)(blob->offset - lead));
+        if (map->address == MAP_FAILED) {
+            int32_t rc = errno == EAGAIN ? -ENOMEM : -errno; /* -EAGAIN would say: not sealed */
+            (void)pk_fail(err, rc, "can't map %zu bytes: %m", map->length);
+            free(map);
+            return rc;
+        }
+        map->data = (char *)map->address + lead;
+    }
+    map->next = blob->maps;
+    blob->maps = map;
+    *ret_map = map;
+    return 0;
+}
+
+int32_t
+packice_blob_map(struct packice_blob *blob, void **ret_data, uint64_t *ret_size,
+                 struct pk_error *err)
+{
+    (void)pthread_rwlock_wrlock(&blob->lock);
+    uint64_t size = 0;
+    int32_t rc = usable(blob, err);
+    if (rc == 0)
+        rc = size_now(blob, &size, err);
+    struct packice_map *map = blob->maps;
+    if (rc == 0 && (map == NULL || map->size != size))
+        rc = new_map(blob, size, &map, err);
+    if (rc == 0) {
+        *ret_data = map->data;
+        if (ret_size != NULL)
+            *ret_size = map->size;
+    }
+    (void)pthread_rwlock_unlock(&blob->lock);
+    return rc;
+}

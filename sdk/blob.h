@@ -1,0 +1,59 @@
+/* SPDX-FileCopyrightText: PackIce authors */
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * One blob as a lease reaches it: its descriptor, checked against what the peer claimed, its maps,
+ * and its bytes. It asks no peer for anything.
+ */
+#ifndef PACKICE_SDK_BLOB_H
+#define PACKICE_SDK_BLOB_H
+
+#include "sdk/answer.h"
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+
+struct packice_map;
+
+/* Shared by its lease and by the files opened on it. */
+struct packice_blob {
+    atomic_uint_fast64_t refs;
+    pthread_rwlock_t lock; /* guards what follows it; held for reading while bytes move */
+    int fd;                /* -1: shut, or not behind a descriptor */
+    bool shut;             /* the lease was about to seal: nothing goes through here any more */
+    struct packice_map *maps;
+    uint64_t offset; /* where it begins behind fd */
+    uint64_t size;   /* PK_UNSIZED: grows */
+    bool writable;
+};
+
+/* Makes one of a handle, whose descriptor it takes out of the answer. writable: for a CREATE lease.
+ * -EPROTO: the descriptor isn't what the peer claims: not a regular file, of another size, or, for
+ * READ, memory that is not sealed for good (reading a map of it could then fail). -ENOMEM; what
+ * opening a path failed with. */
+int32_t packice_blob_new(struct packice_answer *answer, uint32_t index, bool writable,
+                         struct packice_blob **ret_blob, struct pk_error *err);
+struct packice_blob *packice_blob_ref(struct packice_blob *blob);
+void packice_blob_unref(struct packice_blob *blob); /* NULL is fine */
+
+/* Drops all maps, and the descriptor: every later use is -EACCES. Waits for uses under way. */
+void packice_blob_shut(struct packice_blob *blob);
+
+/* Drops all maps. */
+void packice_blob_unmap(struct packice_blob *blob);
+/* The same where nobody else can map: with its lease, also in a child of a fork. */
+void packice_blob_drop_maps(struct packice_blob *blob);
+
+/* As the public calls of <packice/client.h>. */
+int32_t packice_blob_size(struct packice_blob *blob, uint64_t *ret_size, struct pk_error *err);
+int32_t packice_blob_fd(struct packice_blob *blob, int *ret_fd, struct pk_error *err);
+int32_t packice_blob_write(struct packice_blob *blob, uint64_t offset, const void *data,
+                           uint64_t size, struct pk_error *err);
+int32_t packice_blob_read(struct packice_blob *blob, uint64_t offset, void *data, uint64_t size,
+                          uint64_t *ret_size, struct pk_error *err);
+int32_t packice_blob_map(struct packice_blob *blob, void **ret_data, uint64_t *ret_size,
+                         struct pk_error *err);
+
+/* A stdio file on it, with a reference of its own. */
+int32_t packice_blob_open(struct packice_blob *blob, FILE **ret_file, struct pk_error *err);
+
+#endif

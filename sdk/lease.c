@@ -1,0 +1,239 @@
+/* SPDX-FileCopyrightText: PackIce authors */
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Leases: what was granted, and how it changes over a seal and a renewal. It keeps what the peer
+ * said and asks it for nothing, save to take a lease back that can't be used here.
+ */
+#include "sdk/lease.h"
+#include "sdk/error.h"
+#include "sdk/moment.h"
+#include <errno.h>
+#include <packice/cleanup.h>
+#include <string.h>
+
+static void
+free_blobs(struct packice_blob **blobs, uint32_t count)
+{
+    for (uint32_t i = 0; blobs != NULL && i < count; i++)
+        packice_blob_unref(blobs[i]);
+    free(blobs);
+}
+
+static int32_t
+make_blobs(struct packice_answer *answer, bool writable, struct packice_blob ***ret_blobs,
+           struct pk_error *err)
+{
+    uint32_t count = answer->reply.blob_count;
+    struct packice_blob **blobs = calloc(count, sizeof(struct packice_blob *));
+    if (blobs == NULL)
+        return pk_fail(err, -ENOMEM, "no memory for %u blobs", count);
+    for (uint32_t i = 0; i < count; i++) {
+        int32_t rc = packice_blob_new(answer, i, writable, &blobs[i], err);
+        if (rc != 0) {
+            free_blobs(blobs, count);
+            return rc;
+        }
+    }
+    *ret_blobs = blobs;
+    return 0;
+}
+
+/* Meta as callers see it: an object even where there is none. */
+static char *
+copy_meta(const char *meta)
+{
+    return strdup(meta[0] != '\0' ? meta : "{}");
+}
+
+static int32_t
+fill(packice_lease *lease, struct packice_answer *answer, struct pk_error *err)
+{
+    const struct pk_reply *reply = &answer->reply;
+    memcpy(lease->lease_id, reply->lease_id, sizeof(lease->lease_id)); /* was checked */
+    lease->epoch = reply->epoch;
+    if ((lease->flags & PACKICE_UNBOUND) == 0)
+        lease->renewed.generation = lease->generation = answer->generation;
+    lease->creator = reply->access == PK_ACCESS_CREATE;
+    atomic_init(&lease->access, reply->access);
+    atomic_init(&lease->state, reply->state);
+    atomic_init(&lease->ttl, reply->ttl);
+    lease->object_id = strdup(reply->object_id);
+    lease->meta = copy_meta(reply->meta);
+    if (lease->object_id == NULL || lease->meta == NULL)
+        return pk_fail(err, -ENOMEM, "no memory for a lease");
+    int32_t rc = make_blobs(answer, reply->state == PK_STATE_CREATING, &lease->blobs, err);
+    if (rc == 0)
+        lease->blob_count = reply->blob_count;
+    return rc;
+}
+
+/* Sees to it that the lease is renewed if it has an end, and isn't if it has none. */
+static int32_t
+plan_renewal(packice_lease *lease, struct pk_error *err)
+{
+    struct packice_renewal *renewal = &lease->client->renewal;
+    uint64_t ttl = atomic_load(&lease->ttl);
+    if (ttl == PK_FOREVER || (lease->flags & PACKICE_NO_RENEW) != 0)
+        packice_renewal_remove(renewal, &lease->renewed);
+    else if (packice_renewal_set(renewal, &lease->renewed, ttl) != 0)
+        return pk_fail(err, -ENOMEM, "no thread to renew leases with");
+    return 0;
+}
+
+/* Nobody will ever hear of this lease: it must not stay behind. */
+static void
+give_back(packice_client *client, const struct packice_answer *answer)
+{
+    struct pk_request request = { .struct_size = (uint32_t)sizeof(request),
+                                  .verb = PK_VERB_RELEASE,
+                                  .lease_id = answer->reply.lease_id };
+    struct packice_answer *released = NULL;
+    if (packice_client_call(client, &request, 1, answer->generation, 0, &released, NULL) == 0)
+        packice_answer_free(released);
+}
+
+int32_t
+packice_lease_new(packice_client *client, uint32_t flags, struct packice_answer *answer,
+                  packice_lease **ret_lease, struct pk_error *err)
+{
+    packice_lease *lease = calloc(1, sizeof(*lease));
+    if (lease == NULL) {
+        give_back(client, answer);
+        return pk_fail(err, -ENOMEM, "no memory for a lease");
+    }
+    lease->client = packice_client_ref(client);
+    lease->flags = flags;
+    (void)pthread_mutex_init(&lease->lock, NULL); /* can't fail with default attributes */
+    lease->renewed.lease_id = lease->lease_id;
+    int32_t rc = fill(lease, answer, err);
+    if (rc == 0)
+        rc = plan_renewal(lease, err);
+    if (rc == -EPROTO)
+        client->link->ops->distrust(client->link, answer->generation);
+    if (rc != 0) {
+        packice_lease_free(lease);
+        give_back(client, answer);
+        return rc;
+    }
+    *ret_lease = lease;
+    return 0;
+}
+
+void
+packice_lease_free(packice_lease *lease)
+{
+    if (lease == NULL)
+        return;
+    if (packice_client_check(lease->client, NULL) == 0)
+        packice_renewal_remove(&lease->client->renewal, &lease->renewed);
+    for (uint32_t i = 0; i < lease->blob_count; i++)
+        packice_blob_drop_maps(lease->blobs[i]); /* files that are open on them may live on */
+    free_blobs(lease->blobs, lease->blob_count);
+    packice_client_unref(lease->client);
+    (void)pthread_mutex_destroy(&lease->lock);
+    free(lease->object_id);
+    free(lease->meta);
+    free(lease);
+}
+
+void
+packice_lease_shut_writers(packice_lease *lease)
+{
+    (void)pthread_mutex_lock(&lease->lock);
+    for (uint32_t i = 0; i < lease->blob_count; i++) {
+        if (lease->blobs[i]->writable)
+            packice_blob_shut(lease->blobs[i]);
+    }
+    (void)pthread_mutex_unlock(&lease->lock);
+}
+
+int32_t
+packice_lease_sealed(packice_lease *lease, struct packice_answer *answer, struct pk_error *err)
+{
+    const struct pk_reply *reply = &answer->reply;
+    if (reply->epoch != lease->epoch || reply->blob_count != lease->blob_count)
+        return pk_fail(err, -EPROTO, "the node sealed another object");
+    struct packice_blob **blobs = NULL;
+    int32_t rc = make_blobs(answer, false, &blobs, err);
+    if (rc != 0)
+        return rc;
+    (void)pthread_mutex_lock(&lease->lock);
+    struct packice_blob **spare = blobs; /* of a seal that another thread was faster with */
+    if (atomic_load(&lease->state) != PACKICE_SEALED) {
+        spare = lease->blobs;
+        lease->blobs = blobs;
+    }
+    atomic_store(&lease->access, PACKICE_READ);
+    atomic_store(&lease->state, PACKICE_SEALED);
+    (void)pthread_mutex_unlock(&lease->lock);
+    free_blobs(spare, lease->blob_count);
+    return 0;
+}
+
+int32_t
+packice_lease_renewed(packice_lease *lease, uint64_t ttl, struct pk_error *err)
+{
+    atomic_store(&lease->ttl, ttl);
+    return plan_renewal(lease, err);
+}
+
+int32_t
+packice_lease_blob(packice_lease *lease, uint32_t index, struct packice_blob **ret_blob,
+                   struct pk_error *err)
+{
+    if (index >= lease->blob_count)
+        return pk_fail(err, -EINVAL, "there is no blob %u: the object has %u", index,
+                       lease->blob_count);
+    (void)pthread_mutex_lock(&lease->lock);
+    *ret_blob = packice_blob_ref(lease->blobs[index]);
+    (void)pthread_mutex_unlock(&lease->lock);
+    return 0;
+}
+
+const char *
+packice_lease_id(const packice_lease *lease)
+{
+    return lease->lease_id;
+}
+
+const char *
+packice_lease_object_id(const packice_lease *lease)
+{
+    return lease->object_id;
+}
+
+uint64_t
+packice_lease_epoch(const packice_lease *lease)
+{
+    return lease->epoch;
+}
+
+const char *
+packice_lease_meta(const packice_lease *lease)
+{
+    return lease->meta;
+}
+
+uint32_t
+packice_lease_blob_count(const packice_lease *lease)
+{
+    return lease->blob_count;
+}
+
+uint32_t
+packice_lease_access(const packice_lease *lease)
+{
+    return atomic_load(&lease->access);
+}
+
+uint32_t
+packice_lease_state(const packice_lease *lease)
+{
+    return atomic_load(&lease->state);
+}
+
+double
+packice_lease_ttl(const packice_lease *lease)
+{
+    return packice_to_seconds(atomic_load(&lease->ttl));
+}

@@ -1,0 +1,53 @@
+/* SPDX-FileCopyrightText: PackIce authors */
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A lease from within: what the peer granted, and the blobs that came with it.
+ */
+#ifndef PACKICE_SDK_LEASE_H
+#define PACKICE_SDK_LEASE_H
+
+#include "sdk/blob.h"
+#include "sdk/client.h"
+
+struct packice_lease {
+    packice_client *client;
+    char lease_id[PK_LEASE_ID_LEN + 1];
+    char *object_id;
+    char *meta;
+    uint64_t epoch;
+    uint64_t generation; /* of the connection it is bound to; 0 = unbound */
+    uint32_t flags;      /* PACKICE_UNBOUND, PACKICE_NO_RENEW */
+    uint32_t blob_count;
+    struct packice_renewed renewed;
+
+    bool creator; /* granted as CREATE */
+
+    atomic_uint access;
+    atomic_uint state;
+    atomic_uint_fast64_t ttl;    /* nanoseconds */
+    pthread_mutex_t lock;        /* guards blobs; never held while a peer is asked */
+    struct packice_blob **blobs; /* blob_count */
+};
+
+/* Makes a lease of the answer to an acquire. On failure the peer is told to release it. */
+int32_t packice_lease_new(packice_client *client, uint32_t flags, struct packice_answer *answer,
+                          packice_lease **ret_lease, struct pk_error *err);
+
+/* Lets go of everything here, without a word to the peer. NULL is fine. */
+void packice_lease_free(packice_lease *lease);
+
+/* The first half of a seal: drops what could write. */
+void packice_lease_shut_writers(packice_lease *lease);
+
+/* The second: goes on as a READ lease with the blobs of the answer. */
+int32_t packice_lease_sealed(packice_lease *lease, struct packice_answer *answer,
+                             struct pk_error *err);
+
+/* What was granted by a renew. */
+int32_t packice_lease_renewed(packice_lease *lease, uint64_t ttl, struct pk_error *err);
+
+/* A blob of it, with a reference. -EINVAL: no such blob. */
+int32_t packice_lease_blob(packice_lease *lease, uint32_t index, struct packice_blob **ret_blob,
+                           struct pk_error *err);
+
+#endif

@@ -1,0 +1,54 @@
+/* SPDX-FileCopyrightText: PackIce authors */
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A link: how a client reaches its peer. Everything above it is the same for every target.
+ */
+#ifndef PACKICE_SDK_LINK_H
+#define PACKICE_SDK_LINK_H
+
+#include "sdk/answer.h"
+#include <stdbool.h>
+
+/* What is asked: one request, or several in as few trips as one. */
+struct packice_ask {
+    const struct pk_request *requests;
+    size_t count;
+    uint64_t generation; /* the connection that must still be there, or -ESTALE: that of the answer
+                            which brought the lease, if it is bound; 0 = any */
+    uint64_t deadline;   /* CLOCK_MONOTONIC nanoseconds, then -ETIMEDOUT; PK_FOREVER */
+};
+
+typedef void packice_figure_fn(void *arg, const char *name, uint64_t value);
+
+struct packice_link;
+
+struct packice_link_ops {
+    /* Asks and waits. Fills one answer for each request; each may itself be an error. When the way
+     * to the peer fails, none is filled. Any thread, several at once. */
+    int32_t (*call)(struct packice_link *link, const struct packice_ask *ask,
+                    struct packice_answer **ret_answers, struct pk_error *err);
+    /* The peer's figures. */
+    int32_t (*stats)(struct packice_link *link, uint64_t deadline, packice_figure_fn *emit,
+                     void *arg, struct pk_error *err);
+    /* Whether leases bound to this connection may still live. Asks nobody. */
+    bool (*alive)(struct packice_link *link, uint64_t generation);
+    /* The peer sent what it must not: lets this connection go, and its bound leases with it.
+     * Nothing for peers of this process. */
+    void (*distrust)(struct packice_link *link, uint64_t generation);
+    /* Fails what is under way and all that comes, with -EPIPE; bound leases end. Any thread. */
+    void (*shut)(struct packice_link *link);
+    /* Frees it, after shut and with no call under way. forked: in a child of the process it was
+     * made in: lets go of descriptors alone, takes no lock, tells nobody. */
+    void (*free)(struct packice_link *link, bool forked);
+};
+
+/* First member of every link. */
+struct packice_link {
+    const struct packice_link_ops *ops;
+};
+
+/* The most requests and descriptors that go in one trip. */
+#define PACKICE_TRIP_REQUESTS 256U
+#define PACKICE_TRIP_BLOBS 253U
+
+#endif
