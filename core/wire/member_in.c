@@ -22,7 +22,7 @@
 static int32_t
 fail_json(const json_error_t *error, int32_t code, struct pk_error *err)
 {
-    if (json_error_code(error) == json_error_out_of_memory)
+    if (error->text[0] == '\0') /* of want of memory it has nothing to say */
         return pk_fail(err, -ENOMEM, "out of memory");
     const char *excerpt = strstr(error->text, " near '");
     int size = excerpt != NULL ? (int)(excerpt - error->text) : (int)strlen(error->text);
@@ -234,17 +234,22 @@ pk_wire_in_sizes(const struct pk_wire_in *in, uint64_t **ret_sizes, uint32_t *re
     return 0;
 }
 
-int32_t
-pk_wire_in_meta(const struct pk_wire_in *in, char **ret_meta)
+/* Whether a value can be meta. */
+static int32_t
+check_meta(const struct pk_wire_in *in, const json_t *value)
 {
-    const json_t *value = pk_wire_in_get(in, "meta");
-    if (value == NULL)
-        return 0;
     if (!json_is_object(value))
         return pk_wire_in_fail(in, "meta", "not an object");
     if (pk_wire_json_depth(value) > PK_WIRE_META_DEPTH)
         return pk_fail(in->err, in->code, "%smeta: nested more than %u levels deep", in->prefix,
                        PK_WIRE_META_DEPTH);
+    return 0;
+}
+
+/* Meta as compact text; "" for an empty object and for none. */
+static int32_t
+compact_meta(const struct pk_wire_in *in, const json_t *value, char **ret_meta)
+{
     pk_autofree char *text = json_object_size(value) > 0 ? pk_wire_json_text(value) : strdup("");
     if (text == NULL)
         return pk_fail(in->err, -ENOMEM, "out of memory");
@@ -253,6 +258,48 @@ pk_wire_in_meta(const struct pk_wire_in *in, char **ret_meta)
                        strlen(text), PK_META_MAX);
     *ret_meta = pk_steal(text);
     return 0;
+}
+
+int32_t
+pk_wire_in_meta(const struct pk_wire_in *in, char **ret_meta)
+{
+    const json_t *value = pk_wire_in_get(in, "meta");
+    if (value == NULL)
+        return 0;
+    int32_t rc = check_meta(in, value);
+    return rc != 0 ? rc : compact_meta(in, value, ret_meta);
+}
+
+int32_t
+pk_wire_meta_parse(const char *text, json_t **ret_meta, struct pk_error *err)
+{
+    struct pk_wire_in in = { .prefix = "", .code = -EINVAL, .err = err };
+    struct pk_error why = PK_ERROR_INIT;
+    json_t *meta = NULL;
+    if (text == NULL || *text == '\0')
+        return 0;
+    int32_t rc = pk_wire_json_parse(text, strlen(text), -EINVAL, &meta, &why);
+    if (rc != 0)
+        return pk_fail(err, rc, "meta: %s", why.message);
+    rc = check_meta(&in, meta);
+    if (rc != 0) {
+        json_decref(meta);
+        return rc;
+    }
+    *ret_meta = meta;
+    return 0;
+}
+
+int32_t
+pk_wire_meta_compact(const char *text, char **ret_text, struct pk_error *err)
+{
+    struct pk_wire_in in = { .prefix = "", .code = -EINVAL, .err = err };
+    json_t *meta = NULL;
+    int32_t rc = pk_wire_meta_parse(text, &meta, err);
+    if (rc == 0)
+        rc = compact_meta(&in, meta, ret_text);
+    json_decref(meta);
+    return rc;
 }
 
 int32_t

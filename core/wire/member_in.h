@@ -67,6 +67,9 @@ int32_t pk_wire_in_sizes(const struct pk_wire_in *in, uint64_t **ret_sizes, uint
 /* "meta": an object, as compact text, malloc'd; "" if it is empty. */
 int32_t pk_wire_in_meta(const struct pk_wire_in *in, char **ret_meta);
 
+/* Meta from text of its own; NULL for "" and for NULL. -EINVAL: no object, or nested too deep. */
+int32_t pk_wire_meta_parse(const char *text, json_t **ret_meta, struct pk_error *err);
+
 /* "tag": a string or an integer, as JSON text, malloc'd. */
 int32_t pk_wire_in_tag(const struct pk_wire_in *in, char **ret_tag);
 

@@ -51,11 +51,45 @@ most_digits(const json_t *value)
     return most;
 }
 
+struct text {
+    char *data;
+    size_t size;
+    size_t room;
+    bool failed;
+};
+
+/* Keeps a failure, since jansson does not ask about every piece whether it was taken. */
+static int
+append_text(const char *piece, size_t size, void *arg)
+{
+    struct text *text = arg;
+    if (!text->failed && text->room - text->size <= size) { /* with a NUL */
+        size_t room = 2 * (text->room + size) + 128;
+        char *data = realloc(text->data, room);
+        text->failed = data == NULL;
+        if (data != NULL) {
+            text->data = data;
+            text->room = room;
+        }
+    }
+    if (text->failed)
+        return -1;
+    memcpy(text->data + text->size, piece, size);
+    text->size += size;
+    return 0;
+}
+
 char *
 pk_wire_json_text(const json_t *value)
 {
-    return json_dumps(value,
-                      JSON_COMPACT | JSON_ENCODE_ANY | JSON_REAL_PRECISION(most_digits(value)));
+    struct text text = { .data = NULL };
+    size_t flags = JSON_COMPACT | JSON_ENCODE_ANY | JSON_REAL_PRECISION(most_digits(value));
+    if (json_dump_callback(value, append_text, &text, flags) != 0 || text.failed) {
+        free(text.data);
+        return NULL;
+    }
+    text.data[text.size] = '\0';
+    return text.data;
 }
 
 uint32_t

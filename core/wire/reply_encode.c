@@ -5,9 +5,9 @@
  * other callers, so nothing about them is taken for granted.
  */
 #include "core/wire/error_name.h"
+#include "core/wire/member_in.h"
 #include "core/wire/member_out.h"
 #include "core/wire/reply.h"
-#include "core/wire/request.h"
 #include "core/wire/text.h"
 
 #include <errno.h>
@@ -59,16 +59,12 @@ finish(struct pk_wire_out *out, const struct pk_wire_reply_format *format, uint3
 /* Meta is opaque to the peer: what no client can have put there through the wire comes out as an
  * empty object. */
 static void
-put_meta(struct pk_wire_out *out, const char *meta)
+put_meta(struct pk_wire_out *out, const char *text)
 {
-    pk_autofree char *compact = NULL;
-    int32_t rc = pk_wire_meta_compact(meta, &compact, NULL);
-    if (rc == -ENOMEM)
+    json_t *meta = NULL;
+    if (pk_wire_meta_parse(text, &meta, NULL) == -ENOMEM)
         out->failed = true;
-    if (rc != 0 || *compact == '\0')
-        pk_wire_out_json(out, "meta", json_object());
-    else
-        pk_wire_out_json(out, "meta", json_loads(compact, 0, NULL));
+    pk_wire_out_json(out, "meta", meta != NULL ? meta : json_object());
 }
 
 static const char *

@@ -14,43 +14,6 @@
 #include <packice/cleanup.h>
 #include <string.h>
 
-/* ---- meta ---- */
-
-int32_t
-pk_wire_meta_compact(const char *text, char **ret_text, struct pk_error *err)
-{
-    if (text == NULL || *text == '\0') {
-        char *empty = strdup("");
-        if (empty == NULL)
-            return pk_fail(err, -ENOMEM, "out of memory");
-        *ret_text = empty;
-        return 0;
-    }
-    struct pk_error why = PK_ERROR_INIT;
-    json_t *json = NULL;
-    int32_t rc = pk_wire_json_parse(text, strlen(text), -EINVAL, &json, &why);
-    if (rc != 0)
-        return pk_fail(err, rc, "meta: %s", why.message);
-    json_t *holder = json_pack("{s:o}", "meta", json);
-    if (holder == NULL)
-        return pk_fail(err, -ENOMEM, "out of memory");
-    struct pk_wire_in in = { .object = holder, .prefix = "", .code = -EINVAL, .err = err };
-    rc = pk_wire_in_meta(&in, ret_text);
-    json_decref(holder);
-    return rc;
-}
-
-static int32_t
-put_meta(struct pk_wire_out *out, const char *meta, struct pk_error *err)
-{
-    pk_autofree char *compact = NULL;
-    int32_t rc = pk_wire_meta_compact(meta, &compact, err);
-    if (rc != 0 || *compact == '\0')
-        return rc;
-    pk_wire_out_json(out, "meta", json_loads(compact, 0, NULL));
-    return 0;
-}
-
 /* ---- members ---- */
 
 /* Text must be what the caller meant: it is not repaired here. */
@@ -73,6 +36,19 @@ put_ttl(struct pk_wire_out *out, const struct pk_request *request, struct pk_err
     if (request->ttl != 0 && request->ttl != PK_FOREVER)
         pk_wire_out_seconds(out, "ttl_seconds", request->ttl);
     return 0;
+}
+
+static int32_t
+put_meta(struct pk_wire_out *out, const char *text, struct pk_error *err)
+{
+    pk_autofree char *compact = NULL; /* for its length alone */
+    json_t *meta = NULL;
+    int32_t rc = pk_wire_meta_compact(text, &compact, err);
+    if (rc == 0)
+        rc = pk_wire_meta_parse(text, &meta, err);
+    if (rc == 0 && meta != NULL)
+        pk_wire_out_json(out, "meta", meta);
+    return rc;
 }
 
 static int32_t
