@@ -83,7 +83,9 @@ pk_wire_frame_scan(struct pk_wire_frame *frame, const char *data, size_t size, s
     size_t rest = size - start;
     size_t used = 0;
     bool complete = false;
-    int32_t rc = scan_object(frame, data + start, rest < room ? rest : room, &used, &complete, err);
+    int32_t rc = 0;
+    if (rest > 0)
+        rc = scan_object(frame, data + start, rest < room ? rest : room, &used, &complete, err);
     if (rc != 0)
         return rc;
     if (!complete && used < rest)
