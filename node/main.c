@@ -11,8 +11,10 @@
 #include "node/run.h"
 #include "node/sink.h"
 #include <errno.h>
+#include <fcntl.h>
 #include <stdbool.h>
 #include <string.h>
+#include <unistd.h>
 
 #define EXIT_FAILED 1
 #define EXIT_WRONG 2 /* usage or config */
@@ -132,11 +134,25 @@ act(const struct pk_flags *flags)
     return status;
 }
 
+/* Whoever started this may have closed these. Then the first socket would get such a number, and
+ * log lines would go to a client. */
+static int32_t
+fill_standard_descriptors(struct pk_error *err)
+{
+    for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++) {
+        if (fcntl(fd, F_GETFD) < 0 && open("/dev/null", O_RDWR) != fd)
+            return pk_fail(err, -EBADF, "descriptor %d is closed", fd);
+    }
+    return 0;
+}
+
 int
 main(int argc, char **argv)
 {
     struct pk_flags flags = { 0 };
     struct pk_error err = PK_ERROR_INIT;
+    if (fill_standard_descriptors(&err) != 0)
+        return complain(&flags, &err, EXIT_FAILED);
     if (pk_flags_parse(&flags, argc, argv, &err) != 0) {
         if (err.message[0] != '\0')
             (void)complain(&flags, &err, EXIT_WRONG);

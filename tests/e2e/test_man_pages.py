@@ -11,7 +11,7 @@ import unittest
 
 from node import BUILD, DEADLINE, NODE
 
-ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+ROOT = os.environ["PACKICE_SOURCE"]
 QUICK = ("--print-config", "--impl", "mem", "--transport", "uds", "--socket", "/s")
 
 
@@ -35,6 +35,25 @@ def read(*names):
 def described(page):
     """The options that a page, or a part of one, has an item for."""
     return re.findall(r"^\.It Cm ([a-z0-9_.]+)", page, re.M)
+
+
+class LayoutTest(unittest.TestCase):
+    def test_mandoc_finds_nothing_to_say(self):
+        pages = []
+        for folder in ("node", "cli", "sdk", "docs", "plugins/*"):
+            pages += glob.glob(os.path.join(ROOT, folder, "*.[1-8]"))
+        self.assertGreaterEqual(len(pages), 5)
+        done = subprocess.run(
+            ["mandoc", "-T", "lint", *pages],
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=DEADLINE,
+            check=False,
+        )
+        # Which other pages are installed here says nothing about ours.
+        lines = [line for line in done.stdout.splitlines() if "referenced manual" not in line]
+        self.assertEqual(lines, [])
 
 
 class ProgramTest(unittest.TestCase):

@@ -5,6 +5,7 @@
 Nothing here starts a node: every process ends by itself, with a status that scripts can use.
 """
 
+import glob
 import os
 import re
 import shutil
@@ -14,6 +15,7 @@ import unittest
 
 from node import BUILD, DEADLINE, NODE
 
+SOURCE = os.environ["PACKICE_SOURCE"]
 PLUGINS = {"blob_memfd": "blob", "lease_mem": "lease", "transport_uds": "transport"}
 
 
@@ -132,6 +134,12 @@ class CheckTest(FlagsCase):
         self.assertEqual(self.output("-c", file, "--check"), "")
         self.assertEqual(self.output("--check", *self.quick), "")
         self.assertFalse(os.path.exists(self.socket))
+
+    def test_the_ready_configs_are_fine(self):
+        files = glob.glob(os.path.join(SOURCE, "conf", "*.ini"))
+        self.assertGreaterEqual(len(files), 2)
+        for file in files:
+            self.assertEqual(self.output("-c", file, "--check"), "")
 
     def test_a_missing_file_or_a_folder_is_said(self):
         self.refused(["-c", "none.ini"], "^none.ini: No such file or directory$")

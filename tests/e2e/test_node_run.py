@@ -84,6 +84,17 @@ class StartTest(RunCase):
         self.assertFalse(os.path.exists(node.socket))
         self.assertRegex(node.errors(), r":\d+: \[transport.second\]: transport_uds")
 
+    def test_standard_descriptors_that_are_closed_go_to_no_client(self):
+        node = self.make()
+        node.process = subprocess.Popen(
+            ["/bin/sh", "-c", 'exec "$0" "$@" <&- >&- 2>&-', NODE, "-c", node.config]
+        )
+        poll(lambda: os.path.exists(node.socket), "the socket")
+        for fd in range(3):
+            self.assertEqual(os.readlink(f"/proc/{node.process.pid}/fd/{fd}"), "/dev/null")
+        node.stop()
+
+    @unittest.skipIf(os.environ.get("PACKICE_NODE_WRAPPER"), "valgrind keeps limits of its own")
     def test_the_limit_of_descriptors_is_raised_to_the_hard_one(self):
         soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
         resource.setrlimit(resource.RLIMIT_NOFILE, (min(256, hard), hard))
