@@ -63,14 +63,20 @@ pk_holder_bind(struct pk_holder *holder, struct pk_session *session)
         TAILQ_INSERT_TAIL(&session->bound, holder, in_session);
 }
 
+static void
+forget_repeat(struct pk_holder *holder)
+{
+    if (holder->repeat != NULL)
+        pk_repeat_free(holder->repeat);
+    holder->repeat = NULL;
+}
+
 void
 pk_holder_detach(struct pk_holder *holder)
 {
     HASH_DEL(holder->peer->holders, holder);
     pk_holder_bind(holder, NULL);
-    if (holder->repeat != NULL)
-        pk_repeat_free(holder->repeat);
-    holder->repeat = NULL;
+    forget_repeat(holder);
 }
 
 void
@@ -99,6 +105,7 @@ pk_holder_end(struct pk_holder *holder)
 
     if (holder->pins > 0) {
         holder->over = true;
+        forget_repeat(holder); /* who asks again asks for another lease */
         return;
     }
     pk_holder_detach(holder);

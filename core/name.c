@@ -117,7 +117,10 @@ pk_name_again(struct pk_call *call)
         TAILQ_FOREACH (next, &name->queue, in_list)
             next->looked = true;
     call->looked = call->missed;
-    call->begin(call);
+    if (pk_call_orphaned(call)) /* its session was closed while it ran: nothing would end a wait */
+        pk_call_fail(call, -ECANCELED, "the session was closed");
+    else
+        call->begin(call);
     begin_queue(name);
     pk_name_release(name);
 }

@@ -33,7 +33,7 @@ pk_release_begin(struct pk_call *call)
         return;
     peer->released++;
     if (holder->pins > 0) {
-        holder->over = true;
+        pk_holder_end(holder);
         return;
     }
     pk_holder_detach(holder);

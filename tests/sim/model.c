@@ -1,0 +1,371 @@
+/* SPDX-FileCopyrightText: PackIce authors */
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The rules of the model. Slow and obvious on purpose.
+ */
+#include "model.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#define DEFAULT_TTL (60ULL * WORLD_SECOND)
+
+__attribute__((format(printf, 2, 3))) static void
+differ(struct model *model, const char *format, ...)
+{
+    va_list args;
+
+    if (model->why[0] != '\0')
+        return;
+    va_start(args, format);
+    (void)vsnprintf(model->why, sizeof(model->why), format, args);
+    va_end(args);
+}
+
+static void
+expect(struct model *model, const char *verb, const struct record *record, int32_t status)
+{
+    if (record->answers != 1)
+        differ(model, "%s: %u answers where %d was due", verb, record->answers, status);
+    else if (record->status != status)
+        differ(model, "%s of '%s': %d where %d was due", verb,
+               record->id < WORLD_IDS ? world_ids[record->id] : "-", record->status, status);
+}
+
+static struct model_object *
+named(struct model *model, uint32_t id)
+{
+    for (uint32_t i = 0; i < model->object_count; i++)
+        if (model->objects[i].named && model->objects[i].id == id)
+            return &model->objects[i];
+    return NULL;
+}
+
+static struct model_lease *
+live_lease(struct model *model, const char *lease_id)
+{
+    for (uint32_t i = 0; i < model->lease_count; i++)
+        if (model->leases[i].live && strcmp(model->leases[i].lease_id, lease_id) == 0)
+            return &model->leases[i];
+    return NULL;
+}
+
+static uint64_t
+end_of(const struct model *model, uint64_t ttl, bool bound)
+{
+    if (ttl == PK_FOREVER || (ttl == 0 && bound))
+        return PK_FOREVER;
+    return model->world->executor.now + (ttl != 0 ? ttl : DEFAULT_TTL);
+}
+
+static void
+add_lease(struct model *model, const struct record *record, struct model_object *object,
+          bool creator, bool bound, uint64_t ttl)
+{
+    struct model_lease *lease = &model->leases[model->lease_count++];
+
+    *lease = (struct model_lease){
+        .object = (uint32_t)(object - model->objects),
+        .live = true,
+        .creator = creator,
+        .bound = bound,
+        .session = record->session,
+        .expires_at = end_of(model, ttl, bound),
+    };
+    memcpy(lease->lease_id, record->lease_id, sizeof(lease->lease_id));
+    object->leases++;
+}
+
+static void
+check_gone(struct model *model, struct model_object *object)
+{
+    if (object->named || object->leases > 0)
+        return;
+    model->held -= object->held;
+    object->held = 0;
+}
+
+static void
+end_lease(struct model *model, struct model_lease *lease)
+{
+    struct model_object *object = &model->objects[lease->object];
+
+    lease->live = false;
+    object->leases--;
+    if (lease->creator && !object->sealed)
+        object->named = false;
+    check_gone(model, object);
+}
+
+void
+model_create(struct model *model, const struct pk_request *request, const struct record *record)
+{
+    const struct pk_peer_options *options = &model->world->options;
+    uint64_t total = 0;
+    int32_t status = 0;
+
+    for (uint32_t i = 0; i < request->blob_count; i++)
+        total += request->sizes[i] != PK_UNSIZED ? request->sizes[i] : 0;
+    if (named(model, record->id) != NULL)
+        status = -EEXIST;
+    else if (total > options->max_object)
+        status = -EFBIG;
+    else if (total > options->capacity - model->held)
+        status = -ENOSPC;
+    expect(model, "create", record, status);
+    if (status != 0)
+        return;
+    struct model_object *object = &model->objects[model->object_count++];
+    *object = (struct model_object){
+        .epoch = record->epoch,
+        .id = record->id,
+        .named = true,
+        .size = request->sizes[0],
+        .rest = total - (request->sizes[0] != PK_UNSIZED ? request->sizes[0] : 0),
+        .held = total,
+    };
+    model->held += total;
+    add_lease(model, record, object, true, request->flags & PK_REQUEST_BIND, request->ttl);
+}
+
+void
+model_read(struct model *model, const struct pk_request *request, struct record *record)
+{
+    struct model_object *object = named(model, record->id);
+    bool bound = request->flags & PK_REQUEST_BIND;
+
+    if (object != NULL && object->sealed) {
+        expect(model, "read", record, 0);
+        if (record->epoch != object->epoch)
+            differ(model, "read epoch %" PRIu64 " where %" PRIu64 " was due", record->epoch,
+                   object->epoch);
+        add_lease(model, record, object, false, bound, request->ttl);
+    } else if (request->wait == 0) {
+        expect(model, "read", record, object != NULL ? -EAGAIN : -ENOENT);
+    } else {
+        if (record->answers != 0)
+            differ(model, "a wait was answered at once: %d", record->status);
+        model->waits[model->wait_count++] = (struct model_wait){
+            .record = record,
+            .live = true,
+            .bound = bound,
+            .ttl = request->ttl,
+            .deadline = model->world->executor.now + request->wait,
+        };
+    }
+}
+
+static void
+end_waits(struct model *model, uint32_t id, int32_t status, struct model_object *object)
+{
+    for (uint32_t i = 0; i < model->wait_count; i++) {
+        struct model_wait *wait = &model->waits[i];
+        if (!wait->live || wait->record->id != id)
+            continue;
+        wait->live = false;
+        expect(model, "wait", wait->record, status);
+        if (object != NULL)
+            add_lease(model, wait->record, object, false, wait->bound, wait->ttl);
+    }
+}
+
+void
+model_seal(struct model *model, const struct pk_request *request, const struct record *record)
+{
+    const struct pk_peer_options *options = &model->world->options;
+    const struct model_lease *lease = live_lease(model, request->lease_id);
+    struct model_object *object = lease != NULL ? &model->objects[lease->object] : NULL;
+    int32_t status = 0;
+
+    if (lease == NULL)
+        status = -ESTALE;
+    else if (!lease->creator)
+        status = -EACCES;
+    if (status != 0 || object->sealed) {
+        expect(model, "seal", record, status);
+        return;
+    }
+    uint64_t total = object->rest + (object->size != PK_UNSIZED ? object->size : object->written);
+    if (total > options->max_object)
+        status = -EFBIG;
+    else if (total > options->capacity - (model->held - object->held))
+        status = -ENOSPC;
+    expect(model, "seal", record, status);
+    if (status != 0)
+        return;
+    model->held = model->held - object->held + total;
+    object->held = total;
+    object->sealed = true;
+    end_waits(model, object->id, 0, object);
+}
+
+void
+model_renew(struct model *model, const struct pk_request *request, const struct record *record)
+{
+    struct model_lease *lease = live_lease(model, request->lease_id);
+
+    expect(model, "renew", record, lease != NULL ? 0 : -ESTALE);
+    if (lease != NULL)
+        lease->expires_at = end_of(model, request->ttl, false);
+}
+
+void
+model_release(struct model *model, const struct pk_request *request, const struct record *record)
+{
+    struct model_lease *lease = live_lease(model, request->lease_id);
+
+    expect(model, "release", record, 0);
+    if (lease != NULL)
+        end_lease(model, lease);
+}
+
+void
+model_discard(struct model *model, const struct record *record)
+{
+    struct model_object *object = named(model, record->id);
+
+    expect(model, "discard", record, object != NULL ? 0 : -ENOENT);
+    if (object == NULL)
+        return;
+    for (uint32_t i = 0; i < model->lease_count; i++) {
+        struct model_lease *lease = &model->leases[i];
+        if (lease->live && lease->creator && !object->sealed
+            && &model->objects[lease->object] == object)
+            end_lease(model, lease);
+    }
+    if (!object->sealed)
+        end_waits(model, object->id, -ENOENT, NULL);
+    object->named = false;
+    check_gone(model, object);
+}
+
+void
+model_stat(struct model *model, const struct record *record)
+{
+    const struct model_object *object = named(model, record->id);
+
+    expect(model, "stat", record, object != NULL ? 0 : -ENOENT);
+    if (object != NULL
+        && (record->epochs[0] != object->epoch
+            || (record->states[0] == PK_STATE_SEALED) != object->sealed))
+        differ(model, "stat: epoch %" PRIu64 " state %u", record->epochs[0], record->states[0]);
+}
+
+void
+model_list(struct model *model, const struct record *record)
+{
+    uint32_t count = 0;
+
+    expect(model, "list", record, 0);
+    for (uint32_t i = 0; i < model->object_count; i++) { /* made in epoch order */
+        if (!model->objects[i].named)
+            continue;
+        if (count < record->object_count && record->epochs[count] != model->objects[i].epoch)
+            differ(model, "list: epoch %" PRIu64, record->epochs[count]);
+        count++;
+    }
+    if (count != record->object_count)
+        differ(model, "list: %u objects where %u were due", record->object_count, count);
+}
+
+void
+model_write(struct model *model, const struct pk_request *request, const struct record *record)
+{
+    const struct model_lease *lease = live_lease(model, request->lease_id);
+    struct model_object *object = lease != NULL ? &model->objects[lease->object] : NULL;
+    int32_t status = 0;
+
+    if (lease == NULL)
+        status = -ESTALE;
+    else if (!lease->creator || object->sealed)
+        status = -EACCES;
+    else if (object->size != PK_UNSIZED && request->data_size > object->size)
+        status = -EFBIG;
+    expect(model, "write", record, status);
+    if (status == 0 && object->written < request->data_size)
+        object->written = request->data_size;
+}
+
+void
+model_cancel(struct model *model, const struct record *record)
+{
+    for (uint32_t i = 0; i < model->wait_count; i++) {
+        struct model_wait *wait = &model->waits[i];
+        if (wait->live && wait->record == record) {
+            wait->live = false;
+            expect(model, "cancelled wait", record, -ECANCELED);
+        }
+    }
+}
+
+void
+model_session_closed(struct model *model, uint32_t session)
+{
+    for (uint32_t i = 0; i < model->wait_count; i++) {
+        struct model_wait *wait = &model->waits[i];
+        if (wait->live && wait->record->session == session) {
+            wait->live = false;
+            expect(model, "orphaned wait", wait->record, -ECANCELED);
+        }
+    }
+    for (uint32_t i = 0; i < model->lease_count; i++)
+        if (model->leases[i].live && model->leases[i].bound && model->leases[i].session == session)
+            end_lease(model, &model->leases[i]);
+}
+
+void
+model_time_passed(struct model *model)
+{
+    uint64_t now = model->world->executor.now;
+
+    for (uint32_t i = 0; i < model->lease_count; i++)
+        if (model->leases[i].live && model->leases[i].expires_at <= now)
+            end_lease(model, &model->leases[i]);
+    for (uint32_t i = 0; i < model->wait_count; i++) {
+        struct model_wait *wait = &model->waits[i];
+        if (wait->live && wait->deadline <= now) {
+            wait->live = false;
+            expect(model, "late wait", wait->record, -ETIMEDOUT);
+        }
+    }
+}
+
+void
+model_restarted(struct model *model, bool durable)
+{
+    for (uint32_t i = 0; i < WORLD_SESSIONS; i++)
+        model_session_closed(model, i);
+    for (uint32_t i = 0; i < model->lease_count; i++)
+        if (model->leases[i].live)
+            end_lease(model, &model->leases[i]);
+    for (uint32_t i = 0; i < model->object_count; i++) {
+        struct model_object *object = &model->objects[i];
+        object->named = object->named && durable && object->sealed;
+        check_gone(model, object);
+    }
+}
+
+void
+model_compare(struct model *model)
+{
+    const struct pk_peer *peer = model->world->peer;
+    uint64_t named_count = 0;
+    uint64_t leases = 0;
+    uint64_t waits = 0;
+
+    for (uint32_t i = 0; i < model->object_count; i++)
+        named_count += model->objects[i].named;
+    for (uint32_t i = 0; i < model->lease_count; i++)
+        leases += model->leases[i].live;
+    for (uint32_t i = 0; i < model->wait_count; i++)
+        waits += model->waits[i].live;
+    if (named_count != peer->named || leases != HASH_COUNT(peer->holders) || waits != peer->waits
+        || model->held != peer->held)
+        differ(model,
+               "objects %" PRIu64 "/%" PRIu64 ", leases %" PRIu64 "/%u, waits %" PRIu64 "/%" PRIu64
+               ", bytes %" PRIu64 "/%" PRIu64 " (due/found)",
+               named_count, peer->named, leases, HASH_COUNT(peer->holders), waits, peer->waits,
+               model->held, peer->held);
+}

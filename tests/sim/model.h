@@ -1,0 +1,75 @@
+/* SPDX-FileCopyrightText: PackIce authors */
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What a peer must do when nothing blocks and nothing fails: a handful of arrays and plain rules,
+ * to be compared with the real one answer by answer.
+ */
+#ifndef SIM_MODEL_H
+#define SIM_MODEL_H
+
+#include "world.h"
+
+struct model_object {
+    uint64_t epoch;
+    uint32_t id;
+    bool named;
+    bool sealed;
+    uint64_t size;    /* of the first blob, as created; PK_UNSIZED */
+    uint64_t rest;    /* of the others */
+    uint64_t written; /* of the first blob */
+    uint64_t held;
+    uint32_t leases;
+};
+
+struct model_lease {
+    char lease_id[PK_LEASE_ID_LEN + 1];
+    uint32_t object;
+    bool live;
+    bool creator;
+    bool bound;
+    uint32_t session;
+    uint64_t expires_at;
+};
+
+struct model_wait {
+    struct record *record;
+    bool live;
+    bool bound;
+    uint64_t ttl;
+    uint64_t deadline;
+};
+
+struct model {
+    struct world *world;
+    struct model_object objects[WORLD_CALLS];
+    uint32_t object_count;
+    struct model_lease leases[WORLD_CALLS];
+    uint32_t lease_count;
+    struct model_wait waits[WORLD_CALLS];
+    uint32_t wait_count;
+    uint64_t held;
+    char why[256]; /* the first difference */
+};
+
+/* Each compares what the peer answered, or did not yet, with what it should have, and follows. */
+void model_create(struct model *model, const struct pk_request *request,
+                  const struct record *record);
+void model_read(struct model *model, const struct pk_request *request, struct record *record);
+void model_seal(struct model *model, const struct pk_request *request, const struct record *record);
+void model_renew(struct model *model, const struct pk_request *request,
+                 const struct record *record);
+void model_release(struct model *model, const struct pk_request *request,
+                   const struct record *record);
+void model_discard(struct model *model, const struct record *record);
+void model_stat(struct model *model, const struct record *record);
+void model_list(struct model *model, const struct record *record);
+void model_write(struct model *model, const struct pk_request *request,
+                 const struct record *record);
+void model_cancel(struct model *model, const struct record *record);
+void model_session_closed(struct model *model, uint32_t session);
+void model_time_passed(struct model *model);
+void model_restarted(struct model *model, bool durable);
+/* The figures that the peer keeps. */
+void model_compare(struct model *model);
+
+#endif

@@ -1,0 +1,387 @@
+/* SPDX-FileCopyrightText: PackIce authors */
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The simulated storage. One thread only.
+ */
+#include "storage.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct blob {
+    struct storage *storage;
+    uint64_t epoch;
+    uint32_t index;
+    bool sized;
+    bool sealed;
+    uint64_t size;
+};
+
+struct published {
+    struct published *next;
+    char id[PK_ID_MAX + 1];
+    char meta[64];
+    uint64_t epoch;
+    uint32_t count;
+    uint64_t sizes[PK_BLOBS_MAX];
+    uint64_t created_at;
+    uint64_t sealed_at;
+    struct pk_principal owner;
+};
+
+struct storage *storage_of_next;
+
+__attribute__((format(printf, 2, 3))) static void
+complain(struct storage *storage, const char *format, ...)
+{
+    va_list args;
+
+    if (storage->complaint[0] != '\0')
+        return;
+    va_start(args, format);
+    (void)vsnprintf(storage->complaint, sizeof(storage->complaint), format, args);
+    va_end(args);
+}
+
+static bool
+faulty(struct storage *storage, enum storage_fault fault)
+{
+    if (storage->fault != fault)
+        return false;
+    storage->fault = FAULT_NONE;
+    return true;
+}
+
+static struct published **
+find_published(struct storage *storage, const char *id)
+{
+    struct published **at = &storage->published;
+
+    while (*at != NULL && strcmp((*at)->id, id) != 0)
+        at = &(*at)->next;
+    return at;
+}
+
+static struct blob *
+blob_new(struct storage *storage, uint64_t epoch, uint32_t index, uint64_t size)
+{
+    struct blob *blob = calloc(1, sizeof(*blob));
+    if (blob == NULL)
+        return NULL;
+    blob->storage = storage;
+    blob->epoch = epoch;
+    blob->index = index;
+    blob->sized = size != PK_UNSIZED;
+    blob->size = blob->sized ? size : 0;
+    storage->blobs++;
+    return blob;
+}
+
+static int32_t
+storage_open(const struct pk_host *host, const struct pk_conf *conf, void **ret_instance,
+             struct pk_error *err)
+{
+    (void)host;
+    (void)conf;
+    (void)err;
+    *ret_instance = storage_of_next;
+    return 0;
+}
+
+static void
+storage_close(void *instance)
+{
+    struct storage *storage = instance;
+
+    if (storage->blobs != 0)
+        complain(storage, "closed with %" PRId64 " blobs left", storage->blobs);
+}
+
+static uint32_t
+storage_may_block(void *instance, uint32_t op, uint64_t bytes)
+{
+    struct storage *storage = instance;
+
+    (void)op;
+    (void)bytes;
+    return sim_percent(&storage->random, storage->block_percent);
+}
+
+static int32_t
+storage_create(void *instance, const struct pk_key *key, uint32_t index, uint64_t size,
+               void **ret_blob, struct pk_error *err)
+{
+    struct storage *storage = instance;
+
+    if (faulty(storage, FAULT_CREATE_IO))
+        return pk_fail(err, -EIO, "ordered fault");
+    if (storage->durable && *find_published(storage, key->id) != NULL)
+        complain(storage, "create of '%s' over a published one", key->id);
+    struct blob *blob = blob_new(storage, key->epoch, index, size);
+    if (blob == NULL)
+        return pk_fail(err, -ENOMEM, "out of memory");
+    storage->stored++;
+    *ret_blob = blob;
+    return 0;
+}
+
+static int32_t
+storage_read(void *opaque, uint64_t offset, void *data, uint64_t size, uint64_t *ret_size,
+             struct pk_error *err)
+{
+    const struct blob *blob = opaque;
+
+    (void)err;
+    uint64_t left = offset < blob->size ? blob->size - offset : 0;
+    *ret_size = left < size ? left : size;
+    memset(data, (int)(blob->epoch & 0xff), *ret_size);
+    return 0;
+}
+
+static int32_t
+storage_write(void *opaque, uint64_t offset, const void *data, uint64_t size, struct pk_error *err)
+{
+    struct blob *blob = opaque;
+
+    (void)data;
+    if (blob->sealed)
+        complain(blob->storage, "write to a sealed blob of epoch %" PRIu64, blob->epoch);
+    if (blob->sized && offset + size > blob->size)
+        return pk_fail(err, -EFBIG, "behind the end");
+    if (offset + size > blob->size)
+        blob->size = offset + size;
+    return 0;
+}
+
+static int32_t
+storage_size(void *opaque, uint64_t *ret_size, struct pk_error *err)
+{
+    const struct blob *blob = opaque;
+
+    (void)err;
+    *ret_size = blob->size;
+    return 0;
+}
+
+static int32_t
+storage_seal(void *opaque, uint64_t size, struct pk_error *err)
+{
+    struct blob *blob = opaque;
+
+    if (faulty(blob->storage, FAULT_SEAL_BUSY))
+        return pk_fail(err, -EBUSY, "ordered fault");
+    if (faulty(blob->storage, FAULT_SEAL_INVALID))
+        return pk_fail(err, -EINVAL, "ordered fault");
+    if (size != PK_UNSIZED && size != blob->size)
+        return pk_fail(err, -EINVAL, "wrong size");
+    blob->sealed = true;
+    return 0;
+}
+
+static int32_t
+storage_handle(void *opaque, uint32_t access, pk_handle_emit_fn *emit, void *arg,
+               struct pk_error *err)
+{
+    const struct blob *blob = opaque;
+    char text[64];
+
+    if (faulty(blob->storage, FAULT_HANDLE_BUSY))
+        return pk_fail(err, -EBUSY, "ordered fault");
+    if (blob->sealed != (access == PK_ACCESS_READ))
+        complain(blob->storage, "handle for access %u of a blob that is sealed: %d", access,
+                 blob->sealed);
+    (void)snprintf(text, sizeof(text), "sim://%" PRIu64 "/%u", blob->epoch, blob->index);
+    const struct pk_handle handle = {
+        .struct_size = sizeof(handle),
+        .kind = PK_HANDLE_URL,
+        .fd = -1,
+        .text = text,
+        .size = blob->size,
+    };
+    emit(arg, &handle);
+    return 0;
+}
+
+static void
+storage_free(void *opaque)
+{
+    struct blob *blob = opaque;
+
+    blob->storage->blobs--;
+    free(blob);
+}
+
+static int32_t
+storage_remove(void *opaque, struct pk_error *err)
+{
+    struct blob *blob = opaque;
+    struct storage *storage = blob->storage;
+
+    (void)err;
+    for (const struct published *at = storage->published; at != NULL; at = at->next)
+        if (at->epoch == blob->epoch)
+            complain(storage, "removed a blob of '%s', which is published", at->id);
+    storage->stored--;
+    storage_free(blob);
+    return 0;
+}
+
+static int32_t
+storage_publish(void *instance, const struct pk_manifest *manifest, void *const *blobs,
+                struct pk_error *err)
+{
+    struct storage *storage = instance;
+    struct published **at = find_published(storage, manifest->key.id);
+
+    if (faulty(storage, FAULT_PUBLISH_STALE) || *at != NULL)
+        return pk_fail(err, -ESTALE, "a manifest stands");
+    struct published *entry = calloc(1, sizeof(*entry));
+    if (entry == NULL)
+        return pk_fail(err, -ENOMEM, "out of memory");
+    for (uint32_t i = 0; i < manifest->blob_count; i++) {
+        if (!((const struct blob *)blobs[i])->sealed)
+            complain(storage, "published with an unsealed blob");
+        entry->sizes[i] = manifest->sizes[i];
+    }
+    (void)snprintf(entry->id, sizeof(entry->id), "%s", manifest->key.id);
+    (void)snprintf(entry->meta, sizeof(entry->meta), "%s", manifest->meta);
+    entry->epoch = manifest->key.epoch;
+    entry->count = manifest->blob_count;
+    entry->created_at = manifest->created_at;
+    entry->sealed_at = manifest->sealed_at;
+    entry->owner = manifest->owner;
+    *at = entry;
+    return 0;
+}
+
+static int32_t
+storage_unpublish(void *instance, const struct pk_key *key, struct pk_error *err)
+{
+    struct storage *storage = instance;
+    struct published **at = find_published(storage, key->id);
+
+    if (faulty(storage, FAULT_UNPUBLISH_IO))
+        return pk_fail(err, -EIO, "ordered fault");
+    if (*at == NULL || (*at)->epoch != key->epoch)
+        return pk_fail(err, -ENOENT, "not published");
+    struct published *entry = *at;
+    *at = entry->next;
+    free(entry);
+    return 0;
+}
+
+static void
+emit_entry(struct storage *storage, const struct published *entry, bool open, pk_blob_emit_fn *emit,
+           void *arg)
+{
+    void *blobs[PK_BLOBS_MAX];
+    const struct pk_manifest manifest = {
+        .struct_size = sizeof(manifest),
+        .blob_count = entry->count,
+        .key = { entry->id, entry->epoch },
+        .sizes = entry->sizes,
+        .meta = entry->meta,
+        .created_at = entry->created_at,
+        .sealed_at = entry->sealed_at,
+        .owner = entry->owner,
+    };
+    const struct pk_blob_found found = {
+        .struct_size = sizeof(found),
+        .manifest = &manifest,
+        .blobs = open ? blobs : NULL,
+    };
+
+    for (uint32_t i = 0; open && i < entry->count; i++) {
+        struct blob *blob = blob_new(storage, entry->epoch, i, entry->sizes[i]);
+        if (blob == NULL)
+            abort();
+        blob->sealed = true;
+        blobs[i] = blob;
+    }
+    emit(arg, &found);
+}
+
+static int32_t
+storage_lookup(void *instance, const char *object_id, pk_blob_emit_fn *emit, void *arg,
+               struct pk_error *err)
+{
+    struct storage *storage = instance;
+
+    if (faulty(storage, FAULT_LOOKUP_IO))
+        return pk_fail(err, -EIO, "ordered fault");
+    const struct published *entry = *find_published(storage, object_id);
+    if (entry == NULL)
+        return pk_fail(err, -ENOENT, "not published");
+    emit_entry(storage, entry, true, emit, arg);
+    return 0;
+}
+
+static int32_t
+storage_recover(void *instance, pk_blob_emit_fn *emit, void *arg, struct pk_error *err)
+{
+    struct storage *storage = instance;
+
+    (void)err;
+    for (const struct published *entry = storage->published; entry != NULL; entry = entry->next)
+        emit_entry(storage, entry, false, emit, arg);
+    return 0;
+}
+
+static const struct pk_blob_ops ops = {
+    .struct_size = sizeof(ops),
+    .open = storage_open,
+    .close = storage_close,
+    .may_block = storage_may_block,
+    .create = storage_create,
+    .read = storage_read,
+    .write = storage_write,
+    .size = storage_size,
+    .seal = storage_seal,
+    .handle = storage_handle,
+    .free = storage_free,
+    .remove = storage_remove,
+    .publish = storage_publish,
+    .unpublish = storage_unpublish,
+    .lookup = storage_lookup,
+    .recover = storage_recover,
+};
+
+static const struct pk_plugin plugin = {
+    .struct_size = sizeof(plugin),
+    .abi_major = PK_ABI_MAJOR,
+    .abi_minor = PK_ABI_MINOR,
+    .kind = PK_KIND_BLOB,
+    .option_stride = sizeof(struct pk_option),
+    .name = "storage",
+    .version = "1",
+    .summary = "simulated storage",
+    .ops = &ops,
+};
+
+const struct pk_plugin *
+storage_entry(void)
+{
+    return &plugin;
+}
+
+uint64_t
+storage_published_count(const struct storage *storage)
+{
+    uint64_t count = 0;
+
+    for (const struct published *entry = storage->published; entry != NULL; entry = entry->next)
+        count += entry->count;
+    return count;
+}
+
+void
+storage_finish(struct storage *storage)
+{
+    while (storage->published != NULL) {
+        struct published *entry = storage->published;
+        storage->published = entry->next;
+        free(entry);
+    }
+}

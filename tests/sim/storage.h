@@ -1,0 +1,46 @@
+/* SPDX-FileCopyrightText: PackIce authors */
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A blob factory for the simulation: its blobs are bytes in memory that remember which epoch made
+ * them, its faults are ordered, and it complains when the peer breaks the contract of a slot.
+ */
+#ifndef SIM_STORAGE_H
+#define SIM_STORAGE_H
+
+#include "sim.h"
+#include <packice/blob.h>
+
+/* Faults that may be ordered, one at a time, for the next call of a slot. */
+enum storage_fault {
+    FAULT_NONE,
+    FAULT_CREATE_IO,
+    FAULT_SEAL_BUSY,
+    FAULT_SEAL_INVALID,
+    FAULT_HANDLE_BUSY,
+    FAULT_PUBLISH_STALE,
+    FAULT_UNPUBLISH_IO,
+    FAULT_LOOKUP_IO,
+    FAULT_COUNT,
+};
+
+struct storage {
+    struct sim_random random;
+    bool durable;           /* publishes, and is looked up */
+    uint32_t block_percent; /* of slots that say they may block */
+    enum storage_fault fault;
+    int64_t blobs;  /* handed out and not freed */
+    int64_t stored; /* whose storage was not freed */
+    struct published *published;
+    char complaint[200]; /* the first broken contract */
+};
+
+/* The storage that the next opened instance is. */
+extern struct storage *storage_of_next;
+
+const struct pk_plugin *storage_entry(void);
+
+uint64_t storage_published_count(const struct storage *storage);
+/* Forgets all that is published, and frees it. */
+void storage_finish(struct storage *storage);
+
+#endif

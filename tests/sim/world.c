@@ -1,0 +1,366 @@
+/* SPDX-FileCopyrightText: PackIce authors */
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The simulated world: set up, called, and taken down.
+ */
+#include "world.h"
+
+#include <assert.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+const struct pk_plugin *lease_mem_entry(void);
+
+const char *const world_ids[WORLD_IDS] = { "a", "b/../b", "c d" };
+
+static struct world *current; /* for may_block, whose instance is lease_mem's own */
+
+static uint32_t
+leases_may_block(void *instance, uint32_t op, uint64_t bytes)
+{
+    (void)instance;
+    (void)op;
+    (void)bytes;
+    return sim_percent(&current->random, current->leases_block);
+}
+
+static struct pk_instance *
+open_instance(struct world *world, pk_plugin_entry_fn *entry, struct pk_conf **ret_conf)
+{
+    const struct pk_plugin_module *module = NULL;
+    const struct pk_setting_source source = { .section = "sim" };
+    struct pk_instance *instance = NULL;
+    struct pk_error err = PK_ERROR_INIT;
+
+    if (pk_plugin_builtin(entry, &module, &err) != 0
+        || pk_conf_new(&module->options, module->plugin.kind, NULL, &source, NULL, 0, ret_conf,
+                       &err)
+               != 0
+        || pk_instance_open(module, *ret_conf, &world->executor.base, 1, NULL, &instance, &err)
+               != 0) {
+        (void)fprintf(stderr, "simulation: %s\n", err.message);
+        abort();
+    }
+    return instance;
+}
+
+static void
+open_sessions(struct world *world)
+{
+    for (uint32_t i = 0; i < WORLD_SESSIONS; i++) {
+        const struct pk_principal who = {
+            .struct_size = sizeof(who), .kind = PK_PRINCIPAL_UNIX, .uid = 1000, .gid = 1000
+        };
+        struct pk_error err = PK_ERROR_INIT;
+        int32_t rc = pk_peer_session_open(world->peer, &who, &world->sessions[i], &err);
+        assert(rc == 0);
+        (void)rc;
+    }
+}
+
+static void
+open_peer(struct world *world)
+{
+    struct pk_error err = PK_ERROR_INIT;
+    int32_t rc = pk_peer_new(&world->options, &world->executor.base, world->blob, world->lease,
+                             &world->peer, &err);
+
+    assert(rc == 0);
+    (void)rc;
+    open_sessions(world);
+}
+
+void
+world_open(struct world *world, const struct world_options *options)
+{
+    memset(world, 0, sizeof(*world));
+    current = world;
+    virtual_executor_init(&world->executor, WORLD_SECOND);
+    world->random.state = options->seed;
+    world->leases_block = options->leases_block;
+    world->storage.random.state = options->seed + 1;
+    world->storage.durable = options->durable;
+    world->storage.block_percent = options->storage_blocks;
+    world->options = (struct pk_peer_options){
+        .capacity = options->capacity,
+        .max_object = options->max_object,
+        .max_objects = 100,
+        .max_calls = WORLD_CALLS,
+        .max_sessions = 100,
+        .sample = options->sample,
+        .unsized = true,
+    };
+    storage_of_next = &world->storage;
+    world->blob = open_instance(world, storage_entry, &world->blob_conf);
+    if (!options->durable) {
+        world->blob->ops.blob.publish = NULL;
+        world->blob->ops.blob.unpublish = NULL;
+        world->blob->ops.blob.lookup = NULL;
+        world->blob->ops.blob.recover = NULL;
+    }
+    world->lease = open_instance(world, lease_mem_entry, &world->lease_conf);
+    world->lease->ops.lease.may_block = leases_may_block;
+    open_peer(world);
+}
+
+void
+world_settle(struct world *world)
+{
+    while (world->executor.work_count > 0)
+        virtual_executor_run(&world->executor,
+                             sim_below(&world->random, (uint32_t)world->executor.work_count));
+}
+
+static void
+close_peer(struct world *world)
+{
+    for (uint32_t i = 0; i < WORLD_SESSIONS; i++)
+        pk_peer_session_close(world->sessions[i]);
+    pk_peer_stop(world->peer);
+    world_settle(world);
+    /* The peer waits for work of its own, which nobody would run here. */
+    world->leases_block = 0;
+    world->storage.block_percent = 0;
+    pk_peer_free(world->peer);
+}
+
+void
+world_restart(struct world *world)
+{
+    uint32_t leases_block = world->leases_block;
+    uint32_t storage_blocks = world->storage.block_percent;
+
+    close_peer(world);
+    world->leases_block = leases_block;
+    world->storage.block_percent = storage_blocks;
+    open_peer(world);
+}
+
+bool
+world_close(struct world *world, char *why, size_t size)
+{
+    close_peer(world);
+    pk_instance_close(world->lease);
+    pk_instance_close(world->blob);
+    pk_conf_free(world->lease_conf);
+    pk_conf_free(world->blob_conf);
+    uint64_t kept = storage_published_count(&world->storage);
+    storage_finish(&world->storage);
+    virtual_executor_finish(&world->executor);
+    for (uint32_t i = 0; i < world->record_count; i++)
+        if (world->records[i].answers != 1) {
+            (void)snprintf(why, size, "call %u was answered %u times", i,
+                           world->records[i].answers);
+            return false;
+        }
+    if (world->storage.complaint[0] != '\0') {
+        (void)snprintf(why, size, "storage: %s", world->storage.complaint);
+        return false;
+    }
+    if (world->storage.blobs == 0 && world->storage.stored == (int64_t)kept)
+        return true;
+    (void)snprintf(why, size, "%" PRId64 " blobs open, %" PRId64 " stored, %" PRIu64 " published",
+                   world->storage.blobs, world->storage.stored, kept);
+    return false;
+}
+
+__attribute__((format(printf, 2, 3))) static void
+trouble(struct record *record, const char *format, ...)
+{
+    va_list args;
+
+    va_start(args, format);
+    (void)vsnprintf(record->trouble, sizeof(record->trouble), format, args);
+    va_end(args);
+}
+
+/* Whatever happened meanwhile, a reply never contradicts itself. */
+static void
+check_handles(struct record *record, const struct pk_reply *reply)
+{
+    char expected[64];
+
+    if (strcmp(reply->object_id, world_ids[record->id]) != 0)
+        trouble(record, "told of '%s' instead of '%s'", reply->object_id, world_ids[record->id]);
+    if (reply->blob_count == 0)
+        trouble(record, "no handles");
+    for (uint32_t i = 0; i < reply->blob_count; i++) {
+        (void)snprintf(expected, sizeof(expected), "sim://%" PRIu64 "/%u", reply->epoch, i);
+        if (strcmp(reply->handles[i].text, expected) != 0)
+            trouble(record, "handle %s of epoch %" PRIu64, reply->handles[i].text, reply->epoch);
+    }
+    (void)snprintf(expected, sizeof(expected), "meta of %s", world_ids[record->id]);
+    if (strcmp(reply->meta, expected) != 0)
+        trouble(record, "meta '%s' of '%s'", reply->meta, world_ids[record->id]);
+}
+
+static void
+take_objects(struct record *record, const struct pk_reply *reply)
+{
+    if (reply->object_count > WORLD_IDS) {
+        trouble(record, "%u objects under %u names", reply->object_count, WORLD_IDS);
+        return;
+    }
+    record->object_count = reply->object_count;
+    for (uint32_t i = 0; i < reply->object_count; i++) {
+        record->epochs[i] = reply->objects[i].key.epoch;
+        record->states[i] = reply->objects[i].state;
+        if (i > 0 && record->epochs[i] <= record->epochs[i - 1])
+            trouble(record, "list out of epoch order");
+    }
+}
+
+static void
+answered(void *arg, const struct pk_reply *reply)
+{
+    struct record *record = arg;
+
+    record->answers++;
+    record->answered_at = record->world->step;
+    record->status = reply->status;
+    if (reply->status != 0) {
+        if (reply->message[0] == '\0')
+            trouble(record, "an error without a message");
+        return;
+    }
+    record->epoch = reply->epoch;
+    record->state = reply->state;
+    record->ttl = reply->ttl;
+    if (reply->lease_id != NULL)
+        (void)snprintf(record->lease_id, sizeof(record->lease_id), "%s", reply->lease_id);
+    if (reply->verb == PK_VERB_ACQUIRE || reply->verb == PK_VERB_SEAL)
+        check_handles(record, reply);
+    if (reply->verb == PK_VERB_STAT || reply->verb == PK_VERB_LIST)
+        take_objects(record, reply);
+}
+
+struct record *
+world_call(struct world *world, uint32_t session, uint32_t id, struct pk_request *request)
+{
+    assert(world->record_count < WORLD_CALLS);
+    struct record *record = &world->records[world->record_count++];
+
+    request->struct_size = sizeof(*request);
+    *record = (struct record){
+        .world = world,
+        .verb = request->verb,
+        .access = request->access,
+        .session = session,
+        .id = id,
+        .step = world->step,
+        .bound = request->flags & PK_REQUEST_BIND,
+    };
+    for (uint32_t i = 0; request->sizes != NULL && i < request->blob_count; i++)
+        record->unsized |= request->sizes[i] == PK_UNSIZED;
+    pk_peer_call(world->sessions[session], request, answered, record, &record->call);
+    return record;
+}
+
+void
+world_reopen_session(struct world *world, uint32_t session)
+{
+    const struct pk_principal who = {
+        .struct_size = sizeof(who), .kind = PK_PRINCIPAL_UNIX, .uid = 1000, .gid = 1000
+    };
+    struct pk_error err = PK_ERROR_INIT;
+
+    pk_peer_session_close(world->sessions[session]);
+    int32_t rc = pk_peer_session_open(world->peer, &who, &world->sessions[session], &err);
+    assert(rc == 0);
+    (void)rc;
+}
+
+/* ---- the peer's books ---- */
+
+static bool
+wrong(char *why, size_t size, const char *what, uint64_t one, uint64_t other)
+{
+    (void)snprintf(why, size, "books: %s: %" PRIu64 " and %" PRIu64, what, one, other);
+    return false;
+}
+
+static uint64_t
+holders_of(struct pk_peer *peer, uint64_t epoch)
+{
+    const struct pk_holder *holder;
+    uint64_t count = 0;
+
+    for (holder = peer->holders; holder != NULL; holder = holder->hh.next)
+        count += holder->lease.epoch == epoch;
+    return count;
+}
+
+/* What calls that still create have reserved can't be seen from here: it bounds from below. */
+static bool
+check_objects(struct world *world, bool resting, char *why, size_t size)
+{
+    struct pk_peer *peer = world->peer;
+    uint64_t held = 0;
+    uint64_t named = 0;
+
+    for (const struct pk_object *object = peer->objects; object != NULL; object = object->hh.next) {
+        held += object->held;
+        named += object->name != NULL;
+        uint64_t holders = holders_of(peer, object->key.epoch);
+        if (object->leases < holders || (resting && object->leases != holders))
+            return wrong(why, size, "leases of an object", object->leases, holders);
+        if (object->name != NULL && object->name->object != object)
+            return wrong(why, size, "an object's name", object->key.epoch, 0);
+        if (object->name == NULL && object->leases == 0 && object->uses == 0)
+            return wrong(why, size, "an object nobody needs", object->key.epoch, 0);
+        if (resting && object->uses != 0)
+            return wrong(why, size, "uses at rest", object->uses, 0);
+    }
+    if (held > peer->held || (resting && held != peer->held))
+        return wrong(why, size, "bytes held", held, peer->held);
+    if (named > peer->named || (resting && named != peer->named))
+        return wrong(why, size, "objects named", named, peer->named);
+    return true;
+}
+
+static bool
+check_names(struct world *world, bool resting, char *why, size_t size)
+{
+    struct pk_peer *peer = world->peer;
+    const struct pk_call *call;
+    uint64_t waits = 0;
+
+    for (struct pk_name *name = peer->names; name != NULL; name = name->hh.next) {
+        TAILQ_FOREACH (call, &name->waiters, in_list)
+            waits++;
+        if (name->busy == NULL && !TAILQ_EMPTY(&name->queue))
+            return wrong(why, size, "a queue behind nobody", 0, 0);
+        if (resting && name->busy != NULL)
+            return wrong(why, size, "a transition at rest", 0, 0);
+        if (name->object != NULL && name->object->state == PK_STATE_SEALED && name->busy == NULL
+            && !TAILQ_EMPTY(&name->waiters))
+            return wrong(why, size, "a wait for what is sealed", 0, 0);
+        if (name->object == NULL && name->busy == NULL && TAILQ_EMPTY(&name->waiters))
+            return wrong(why, size, "a name nobody needs", 0, 0);
+    }
+    if (waits != peer->waits)
+        return wrong(why, size, "waits", waits, peer->waits);
+    return true;
+}
+
+bool
+world_check(struct world *world, char *why, size_t size)
+{
+    struct pk_peer *peer = world->peer;
+    bool resting = world->executor.work_count == 0;
+
+    if (world->storage.complaint[0] != '\0') {
+        (void)snprintf(why, size, "storage: %s", world->storage.complaint);
+        return false;
+    }
+    for (uint32_t i = 0; i < world->record_count; i++)
+        if (world->records[i].trouble[0] != '\0' || world->records[i].answers > 1) {
+            (void)snprintf(why, size, "call %u: %s (answers: %u)", i, world->records[i].trouble,
+                           world->records[i].answers);
+            return false;
+        }
+    if (!TAILQ_EMPTY(&peer->ready) || !TAILQ_EMPTY(&peer->reaps) || !TAILQ_EMPTY(&peer->endings))
+        return wrong(why, size, "work left lying", 0, 0);
+    return check_objects(world, resting, why, size) && check_names(world, resting, why, size);
+}
