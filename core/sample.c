@@ -9,12 +9,15 @@
 
 #include <errno.h>
 
+static void sample_due(struct pk_timer *timer);
+
 static void
 sample_arm(struct pk_peer *peer)
 {
     if (peer->sample_set || peer->closing || TAILQ_EMPTY(&peer->unsized))
         return;
     peer->sample_set = true;
+    peer->sample.run = sample_due;
     pk_timer_set(peer->executor, &peer->sample,
                  pk_executor_now(peer->executor) + peer->options.sample);
 }
@@ -96,6 +99,5 @@ pk_sample_add(struct pk_object *object)
     struct pk_peer *peer = object->peer;
 
     TAILQ_INSERT_TAIL(&peer->unsized, object, in_unsized);
-    peer->sample.run = sample_due;
     sample_arm(peer);
 }
