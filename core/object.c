@@ -130,10 +130,13 @@ pk_object_check(struct pk_object *object)
 {
     struct pk_peer *peer = object->peer;
 
-    if (object->name != NULL || object->leases > 0 || object->uses > 0)
+    if (object->name != NULL || object->leases > 0)
+        return;
+    /* Its room is free from now on: a call that was told already may still be on its way out. */
+    pk_object_hold(object, 0);
+    if (object->uses > 0)
         return;
     HASH_DEL(peer->objects, object);
-    pk_object_hold(object, 0);
     peer->running++;
     TAILQ_INSERT_TAIL(&peer->reaps, object, in_reaps);
 }

@@ -6,7 +6,7 @@ nothing."""
 import unittest
 
 from client import Closed, write_all
-from harness import DEADLINE, NodeCase, poll
+from harness import DEADLINE, NodeCase, poll, scaled
 
 MIB = 1 << 20
 
@@ -35,6 +35,18 @@ class CapacityTest(NodeCase):
         self.assertEqual(made["status"], "ok")
         for lease in (leases[1], made["lease_id"]):
             self.client.release(lease)
+
+    def test_room_is_free_once_the_release_is_answered(self):
+        """Also for one whose making took a worker, which may still be on its way out."""
+        for turn in range(scaled(300, 50)):
+            made = self.acquire("whole", sizes=[8 * MIB])
+            self.assertEqual(made["status"], "ok", (turn, dict(made)))
+            made.close()
+            other = self.acquire("other", sizes=[8 * MIB])
+            self.assertEqual(other["status"], "ok", (turn, dict(other)))
+            other.close()
+            self.client.release(made["lease_id"])
+            self.client.ok("discard", object_id="other")
 
     def test_sealed_objects_are_not_dropped_for_room(self):
         self.put(self.client, "kept", bytes(8 * MIB))
