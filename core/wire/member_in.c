@@ -13,7 +13,7 @@
 
 #include <errno.h>
 #include <math.h>
-#include <packice/cleanup.h>
+#include <stdlib.h>
 #include <string.h>
 
 /* ---- the object ---- */
@@ -210,6 +210,22 @@ pk_wire_in_array(const struct pk_wire_in *in, const char *name, size_t min, size
     return 0;
 }
 
+static int32_t
+fill_sizes(const struct pk_wire_in *in, const json_t *array, uint64_t *sizes)
+{
+    const json_t *value;
+    size_t index;
+    json_array_foreach(array, index, value)
+    {
+        json_int_t size = json_integer_value(value);
+        if (!json_is_null(value) && (!json_is_integer(value) || size < 0))
+            return pk_fail(in->err, in->code, "%ssizes[%zu]: not a size in bytes, nor null",
+                           in->prefix, index);
+        sizes[index] = json_is_null(value) ? PK_UNSIZED : (uint64_t)size;
+    }
+    return 0;
+}
+
 int32_t
 pk_wire_in_sizes(const struct pk_wire_in *in, uint64_t **ret_sizes, uint32_t *ret_count)
 {
@@ -218,18 +234,15 @@ pk_wire_in_sizes(const struct pk_wire_in *in, uint64_t **ret_sizes, uint32_t *re
     if (rc != 0 || array == NULL)
         return rc;
     size_t count = json_array_size(array);
-    pk_autofree uint64_t *sizes = calloc(count, sizeof(*sizes));
+    uint64_t *sizes = calloc(count, sizeof(*sizes));
     if (sizes == NULL)
         return pk_fail(in->err, -ENOMEM, "out of memory");
-    for (size_t i = 0; i < count; i++) {
-        const json_t *value = json_array_get(array, i);
-        json_int_t size = json_integer_value(value);
-        if (!json_is_null(value) && (!json_is_integer(value) || size < 0))
-            return pk_fail(in->err, in->code, "%ssizes[%zu]: not a size in bytes, nor null",
-                           in->prefix, i);
-        sizes[i] = json_is_null(value) ? PK_UNSIZED : (uint64_t)size;
+    rc = fill_sizes(in, array, sizes);
+    if (rc != 0) {
+        free(sizes);
+        return rc;
     }
-    *ret_sizes = pk_steal(sizes);
+    *ret_sizes = sizes;
     *ret_count = (uint32_t)count;
     return 0;
 }
@@ -250,13 +263,16 @@ check_meta(const struct pk_wire_in *in, const json_t *value)
 static int32_t
 compact_meta(const struct pk_wire_in *in, const json_t *value, char **ret_meta)
 {
-    pk_autofree char *text = json_object_size(value) > 0 ? pk_wire_json_text(value) : strdup("");
+    char *text = json_object_size(value) > 0 ? pk_wire_json_text(value) : strdup("");
     if (text == NULL)
         return pk_fail(in->err, -ENOMEM, "out of memory");
-    if (strlen(text) > PK_META_MAX)
+    size_t size = strlen(text);
+    if (size > PK_META_MAX) {
+        free(text);
         return pk_fail(in->err, in->code, "%smeta: %zu bytes long, not at most %d", in->prefix,
-                       strlen(text), PK_META_MAX);
-    *ret_meta = pk_steal(text);
+                       size, PK_META_MAX);
+    }
+    *ret_meta = text;
     return 0;
 }
 

@@ -20,8 +20,7 @@ real_digits(double value)
     for (int digits = 15; digits < 17; digits++) {
         char text[40];
         (void)snprintf(text, sizeof(text), "%.*g", digits, value);
-        double back = strtod(text, NULL);
-        if (memcmp(&back, &value, sizeof(back)) == 0)
+        if (strtod(text, NULL) == value)
             return (uint32_t)digits;
     }
     return 17;

@@ -205,29 +205,34 @@ decode_verb(const struct pk_wire_in *in, const char *name, const struct verb **r
 
 /* ---- a batch ---- */
 
+/* Reads one request of a batch. */
+static int32_t
+decode_single(const struct pk_wire_in *in, struct pk_wire_request *item)
+{
+    const struct verb *verb = NULL;
+    if (!json_is_object(in->object))
+        return pk_fail(in->err, -EINVAL, "not a JSON object");
+    int32_t rc = decode_verb(in, NULL, &verb);
+    if (rc != 0 || verb == NULL)
+        return rc;
+    if (verb->number == PK_WIRE_VERB_BATCH || verb->number == PK_WIRE_VERB_STATS)
+        return pk_fail(in->err, -EINVAL, "command: %s can't be part of a batch", verb->name);
+    item->request.verb = verb->number;
+    return verb->decode(in, item);
+}
+
 /* Reads one request of a batch into an item; what is wrong with it goes there too. Fails for want
  * of memory alone. */
 static int32_t
 decode_item(json_t *json, struct pk_wire_request *item, struct pk_error *err)
 {
     struct pk_wire_in in = { .object = json, .prefix = "", .code = -EINVAL, .err = &item->error };
-    const struct verb *verb = NULL;
-    int32_t rc = 0;
     item->json = json_incref(json);
-    if (!json_is_object(json))
-        rc = pk_fail(&item->error, -EINVAL, "not a JSON object");
-    if (rc == 0)
-        rc = decode_verb(&in, NULL, &verb);
-    if (rc == 0 && (verb->number == PK_WIRE_VERB_BATCH || verb->number == PK_WIRE_VERB_STATS))
-        rc = pk_fail(&item->error, -EINVAL, "command: %s can't be part of a batch", verb->name);
-    if (rc == 0)
-        rc = verb->decode(&in, item);
+    int32_t rc = decode_single(&in, item);
     if (rc == -ENOMEM)
         return pk_fail(err, -ENOMEM, "out of memory");
     if (rc != 0)
         memset(&item->request, 0, sizeof(item->request));
-    else
-        item->request.verb = verb->number;
     item->request.struct_size = sizeof(item->request);
     return 0;
 }
@@ -278,11 +283,10 @@ decode(struct pk_wire_request *wire, const char *name, struct pk_error *err)
     int32_t rc = pk_wire_in_tag(&in, &wire->tag);
     if (rc == 0)
         rc = decode_verb(&in, name, &verb);
-    if (rc == 0)
-        rc = verb->decode(&in, wire);
-    if (rc == 0)
-        wire->request.verb = verb->number;
-    return rc;
+    if (rc != 0 || verb == NULL)
+        return rc;
+    wire->request.verb = verb->number;
+    return verb->decode(&in, wire);
 }
 
 /* A copy of the tag for the caller, if there is one. */

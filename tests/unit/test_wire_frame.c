@@ -218,10 +218,11 @@ START_TEST(long_strings_are_scanned_once)
     char *text = malloc(2 * pairs + 8);
     ck_assert_ptr_nonnull(text);
     for (size_t filling = 0; filling < 3; filling++) {
-        memcpy(text, "{\"", 2);
+        text[0] = '{';
+        text[1] = '"';
         for (size_t i = 0; i < pairs; i++)
             memcpy(text + 2 + 2 * i, fillings[filling], 2);
-        memcpy(text + 2 + 2 * pairs, "\":1}", 5);
+        (void)stpcpy(text + 2 + 2 * pairs, "\":1}");
         struct pk_wire_frame frame = { 0 };
         size_t size = strlen(text);
         bool complete = false;

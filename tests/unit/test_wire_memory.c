@@ -277,7 +277,7 @@ decode_reply(const char *text, uint32_t verb, size_t count, uint32_t item_verb)
     bool told = (rc == 0) == (wire != NULL);
     if (rc == 0)
         rc = pk_wire_reply_decode(wire, verb, count, NULL);
-    for (size_t i = 0; rc == 0 && i < count; i++)
+    for (size_t i = 0; rc == 0 && wire != NULL && i < wire->item_count; i++)
         rc = pk_wire_reply_decode(wire->items[i], item_verb, 0, NULL);
     pk_wire_reply_free(wire);
     return told ? rc : 1;
