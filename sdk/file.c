@@ -27,17 +27,31 @@ file_read(void *cookie, char *data, size_t size)
     return (ssize_t)count;
 }
 
+/* What fits of size bytes, as write(2) at the end of a full disk. */
+static size_t
+fitting(const struct file *file, size_t size)
+{
+    uint64_t end = file->blob->size;
+    if (end == PK_UNSIZED)
+        return size;
+    uint64_t room = file->position < end ? end - file->position : 0;
+    return size < room ? size : (size_t)room;
+}
+
 static ssize_t
 file_write(void *cookie, const char *data, size_t size)
 {
     struct file *file = cookie;
-    int32_t rc = packice_blob_write(file->blob, file->position, data, size, NULL);
-    if (rc != 0) {
+    size_t fits = fitting(file, size);
+    int32_t rc = fits > 0 ? packice_blob_write(file->blob, file->position, data, fits, NULL) : 0;
+    if (rc == 0 && fits < size)
+        rc = -EFBIG;
+    if (rc != 0)
         errno = -rc;
+    if (rc != 0 && rc != -EFBIG)
         return 0; /* fopencookie(3): never a negative value */
-    }
-    file->position += size;
-    return (ssize_t)size;
+    file->position += fits;
+    return (ssize_t)fits;
 }
 
 static int

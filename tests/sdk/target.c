@@ -1,0 +1,283 @@
+/* SPDX-FileCopyrightText: PackIce authors */
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Targets for tests: made before each case and taken apart after it, with everything counted.
+ */
+#include "target.h"
+#include <dirent.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#define PATIENCE 60 /* seconds: for what must happen, on a slow machine under a sanitizer too */
+
+struct target target;
+
+static const char *const names[] = { "private", "memory://", "peer", "unix" };
+
+int
+count_fds(pid_t pid)
+{
+    char path[32];
+    (void)snprintf(path, sizeof(path), "/proc/%d/fd", (int)pid);
+    DIR *folder = opendir(path);
+    ck_assert_ptr_nonnull(folder);
+    int count = 0;
+    while (readdir(folder) != NULL)
+        count++;
+    (void)closedir(folder);
+    return pid == getpid() ? count - 3 : count - 2; /* ".", "..", and the folder's own */
+}
+
+void
+await(bool (*done)(void *arg), void *arg, const char *what)
+{
+    time_t end = time(NULL) + PATIENCE;
+    while (!done(arg)) {
+        ck_assert_msg(time(NULL) < end, "still not so: %s", what);
+        const struct timespec moment = { 0, 2000000 };
+        (void)nanosleep(&moment, NULL);
+    }
+}
+
+void
+fill(void *data, uint64_t size, unsigned seed)
+{
+    unsigned char *bytes = data;
+    for (uint64_t i = 0; i < size; i++)
+        bytes[i] = (unsigned char)((i >> 12) * 7 + i + seed);
+}
+
+bool
+filled(const void *data, uint64_t size, unsigned seed)
+{
+    const unsigned char *bytes = data;
+    for (uint64_t i = 0; i < size; i++) {
+        if (bytes[i] != (unsigned char)((i >> 12) * 7 + i + seed))
+            return false;
+    }
+    return true;
+}
+
+/* ---- the node ---- */
+
+static bool
+node_answers(void *arg)
+{
+    packice_client **client = arg;
+    ck_assert_int_eq(waitpid(target.node, NULL, WNOHANG), 0);
+    return packice_connect(target.socket, client) == 0;
+}
+
+packice_client *
+target_start_node(void)
+{
+    const char *program = getenv("PACKICE_NODE");
+    ck_assert_msg(program != NULL, "PACKICE_NODE is not set");
+    pid_t parent = getpid();
+    target.node = fork();
+    ck_assert_int_ge(target.node, 0);
+    if (target.node == 0) {
+        (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
+        if (getppid() == parent)
+            (void)execl(program, program, "--impl", "mem", "--transport", "uds", "--socket",
+                        target.socket, "--log-level", "error", (char *)NULL);
+        _exit(127);
+    }
+    packice_client *client = NULL;
+    await(node_answers, &client, "the node answers");
+    (void)target_figure(client, "sessions");
+    return client;
+}
+
+void
+target_kill_node(void)
+{
+    (void)kill(target.node, SIGKILL);
+    ck_assert_int_eq(waitpid(target.node, NULL, 0), target.node);
+    target.node = 0;
+}
+
+static bool
+node_is_quiet(void *arg)
+{
+    (void)arg;
+    return count_fds(target.node) == target.node_fds;
+}
+
+static void
+stop_node(void)
+{
+    int status = 0;
+    ck_assert_int_eq(kill(target.node, SIGTERM), 0);
+    ck_assert_int_eq(waitpid(target.node, &status, 0), target.node);
+    ck_assert_msg(WIFEXITED(status) && WEXITSTATUS(status) == 0, "the node ended with %d", status);
+    target.node = 0;
+}
+
+/* ---- before and after each case ---- */
+
+packice_client *
+target_connect(void)
+{
+    packice_client *client = NULL;
+    switch (target.kind) {
+    case TARGET_PRIVATE:
+        MUST(packice_connect(NULL, &client));
+        break;
+    case TARGET_NAMED:
+        MUST(packice_connect("memory://of the test", &client));
+        break;
+    case TARGET_PEER:
+        MUST(packice_connect_peer(target.peer, &client));
+        break;
+    case TARGET_UNIX:
+        MUST(packice_connect(target.socket, &client));
+        break;
+    }
+    return client;
+}
+
+static void
+set_up(enum target_kind kind)
+{
+    memset(&target, 0, sizeof(target));
+    target.kind = kind;
+    target.name = names[kind];
+    target.fds = count_fds(getpid());
+    if (kind == TARGET_UNIX) {
+        (void)snprintf(target.folder, sizeof(target.folder), "/tmp/packice-sdk-XXXXXX");
+        ck_assert_ptr_nonnull(mkdtemp(target.folder));
+        (void)snprintf(target.socket, sizeof(target.socket), "%s/s", target.folder);
+        target.client = target_start_node();
+        target.node_fds = count_fds(target.node);
+    }
+    if (kind == TARGET_PEER)
+        MUST(packice_peer_new(NULL, &target.peer));
+    if (kind != TARGET_UNIX)
+        target.client = target_connect();
+    target.other = kind == TARGET_PRIVATE ? target.client : target_connect();
+}
+
+struct wanted {
+    const char *name;
+    uint64_t value;
+    bool found;
+};
+
+static void
+find_figure(void *arg, const char *name, uint64_t value)
+{
+    struct wanted *wanted = arg;
+    if (strcmp(name, wanted->name) == 0) {
+        wanted->value = value;
+        wanted->found = true;
+    }
+}
+
+uint64_t
+target_figure(packice_client *client, const char *name)
+{
+    struct wanted wanted = { name, 0, false };
+    MUST(packice_stats(client, find_figure, &wanted));
+    ck_assert_msg(wanted.found, "no figure '%s'", name);
+    return wanted.value;
+}
+
+static void
+discard_all(packice_client *client)
+{
+    packice_list *list = NULL;
+    const struct packice_object *object = NULL;
+    MUST(packice_list_new(client, NULL, 0, &list));
+    for (;;) {
+        MUST(packice_list_next(list, &object));
+        if (object == NULL)
+            break;
+        MUST(packice_discard(client, object->id));
+    }
+    packice_list_free(list);
+}
+
+static bool
+holds_nothing(void *arg)
+{
+    packice_client *client = arg;
+    return target_figure(client, "sessions") == 1 && target_figure(client, "leases") == 0
+           && target_figure(client, "waits") == 0 && target_figure(client, "objects") == 0
+           && target_figure(client, "bytes") == 0;
+}
+
+static void
+tear_down(void)
+{
+    packice_client *last = target.kind == TARGET_PRIVATE ? target.client : target_connect();
+    if (last != target.client) {
+        packice_client_free(target.client);
+        packice_client_free(target.other);
+    }
+    discard_all(last);
+    await(holds_nothing, last, "the peer holds nothing that the test left behind");
+    if (target.kind == TARGET_UNIX)
+        await(node_is_quiet, NULL, "the node has no descriptor more than before");
+    packice_client_free(last);
+    packice_peer_free(target.peer);
+    if (target.kind == TARGET_UNIX) {
+        stop_node();
+        (void)rmdir(target.folder);
+    }
+    ck_assert_int_eq(count_fds(getpid()), target.fds);
+}
+
+static void
+set_up_private(void)
+{
+    set_up(TARGET_PRIVATE);
+}
+
+static void
+set_up_named(void)
+{
+    set_up(TARGET_NAMED);
+}
+
+static void
+set_up_peer(void)
+{
+    set_up(TARGET_PEER);
+}
+
+static void
+set_up_unix(void)
+{
+    set_up(TARGET_UNIX);
+}
+
+int
+run_cases(const char *name, const struct sdk_case *cases, size_t count)
+{
+    static void (*const set_ups[])(void) = { set_up_private, set_up_named, set_up_peer,
+                                             set_up_unix };
+    Suite *suite = suite_create(name);
+    for (unsigned kind = TARGET_PRIVATE; kind <= TARGET_UNIX; kind++) {
+        TCase *group = tcase_create(names[kind]);
+        tcase_set_timeout(group, 2 * PATIENCE);
+        tcase_add_checked_fixture(group, set_ups[kind], tear_down);
+        for (size_t i = 0; i < count; i++) {
+            if ((cases[i].kinds & ON(kind)) != 0)
+                tcase_add_test(group, cases[i].test);
+        }
+        suite_add_tcase(suite, group);
+    }
+    SRunner *runner = srunner_create(suite);
+    srunner_run_all(runner, CK_ENV);
+    int failed = srunner_ntests_failed(runner);
+    int ran = srunner_ntests_run(runner);
+    srunner_free(runner);
+    return failed == 0 && ran > 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+}

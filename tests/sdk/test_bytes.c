@@ -1,0 +1,307 @@
+/* SPDX-FileCopyrightText: PackIce authors */
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Bytes: every way in and every way out, at every size where something changes.
+ */
+#include "target.h"
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+static const uint64_t sizes[] = { 0, 1, 4095, 4096, 1U << 20, 33U << 20 };
+#define SIZES (sizeof(sizes) / sizeof(sizes[0]))
+
+/* What is mapped and read is what was put in. */
+static void
+check_blob(packice_lease *lease, uint32_t blob, uint64_t size, unsigned seed)
+{
+    void *data = NULL;
+    uint64_t mapped = 1;
+    MUST(packice_map(lease, blob, &data, &mapped));
+    ck_assert_uint_eq(mapped, size);
+    ck_assert_ptr_nonnull(data);
+    ck_assert(filled(data, size, seed));
+    char tail[8] = "";
+    uint64_t count = 9;
+    uint64_t offset = size > 5 ? size - 5 : 0;
+    MUST(packice_read(lease, blob, offset, tail, sizeof(tail), &count));
+    ck_assert_uint_eq(count, size - offset);
+    ck_assert_mem_eq(tail, (char *)data + offset, count);
+    MUST(packice_read(lease, blob, size, tail, sizeof(tail), &count));
+    ck_assert_uint_eq(count, 0);
+    MUST(packice_read(lease, blob, UINT64_MAX, tail, sizeof(tail), &count));
+    ck_assert_uint_eq(count, 0);
+}
+
+static void
+check_through_other(const char *id, uint64_t size, unsigned seed)
+{
+    packice_lease *lease = NULL;
+    MUST(packice_get(target.other, id, 0, &lease));
+    check_blob(lease, 0, size, seed);
+    MUST(packice_release(lease));
+}
+
+START_TEST(sdk_shares_what_was_mapped)
+{
+    for (size_t i = 0; i < SIZES; i++) {
+        packice_lease *lease = NULL;
+        void *data = NULL;
+        uint64_t size = 1;
+        MUST(packice_create(target.client, "mapped", sizes[i], &lease));
+        ck_assert_uint_eq(packice_lease_access(lease), PACKICE_CREATE);
+        ck_assert_uint_eq(packice_lease_state(lease), PACKICE_CREATING);
+        MUST(packice_map(lease, 0, &data, &size));
+        ck_assert_uint_eq(size, sizes[i]);
+        ck_assert_ptr_nonnull(data);
+        fill(data, size, (unsigned)i);
+        void *again = NULL;
+        MUST(packice_map(lease, 0, &again, NULL));
+        ck_assert_ptr_eq(again, data);
+        MUST(packice_seal(lease));
+        ck_assert_uint_eq(packice_lease_access(lease), PACKICE_READ);
+        ck_assert_uint_eq(packice_lease_state(lease), PACKICE_SEALED);
+        MUST(packice_map(lease, 0, &data, &size));
+        ck_assert_uint_eq(size, sizes[i]);
+        ck_assert(filled(data, size, (unsigned)i));
+        check_through_other("mapped", size, (unsigned)i);
+        MUST(packice_release(lease));
+        MUST(packice_discard(target.client, "mapped"));
+    }
+}
+END_TEST
+
+START_TEST(sdk_shares_what_was_written)
+{
+    for (size_t i = 0; i < SIZES; i++) {
+        packice_lease *lease = NULL;
+        char *data = malloc(sizes[i] + 1);
+        ck_assert_ptr_nonnull(data);
+        fill(data, sizes[i], (unsigned)i);
+        uint64_t half = sizes[i] / 2;
+        MUST(packice_create(target.client, "written", sizes[i], &lease));
+        MUST(packice_write(lease, 0, half, data + half, sizes[i] - half));
+        MUST(packice_write(lease, 0, 0, data, half));
+        FAILS(packice_write(lease, 0, sizes[i], data, 1), -EFBIG);
+        FAILS(packice_write(lease, 0, UINT64_MAX, data, 1), -EFBIG);
+        FAILS(packice_write(lease, 0, 0, data, UINT64_MAX), -EFBIG);
+        MUST(packice_write(lease, 0, sizes[i], data, 0));
+        MUST(packice_seal(lease));
+        FAILS(packice_write(lease, 0, 0, data, 1), -EACCES);
+        MUST(packice_release(lease));
+        check_through_other("written", sizes[i], (unsigned)i);
+        MUST(packice_discard(target.other, "written"));
+        free(data);
+    }
+}
+END_TEST
+
+START_TEST(sdk_puts_in_one_call)
+{
+    packice_lease *lease = NULL;
+    char data[5000];
+    fill(data, sizeof(data), 3);
+    MUST(packice_put(target.client, "put", data, sizeof(data), NULL));
+    check_through_other("put", sizeof(data), 3);
+    FAILS(packice_put(target.client, "put", data, sizeof(data), &lease), -EEXIST);
+    ck_assert_ptr_null(lease);
+    MUST(packice_put(target.client, NULL, data, 0, &lease));
+    ck_assert_uint_eq(packice_lease_access(lease), PACKICE_READ);
+    ck_assert_uint_eq(strlen(packice_lease_object_id(lease)), 36);
+    check_through_other(packice_lease_object_id(lease), 0, 0);
+    MUST(packice_release(lease));
+}
+END_TEST
+
+START_TEST(sdk_lets_unsized_blobs_grow)
+{
+    packice_lease *lease = NULL;
+    char data[10000];
+    uint64_t size = 1;
+    void *first = NULL;
+    void *second = NULL;
+    fill(data, sizeof(data), 7);
+    MUST(packice_create(target.client, "grows", PACKICE_UNSIZED, &lease));
+    MUST(packice_lease_blob_size(lease, 0, &size));
+    ck_assert_uint_eq(size, 0);
+    MUST(packice_write(lease, 0, 0, data, 5000));
+    MUST(packice_map(lease, 0, &first, &size));
+    ck_assert_uint_eq(size, 5000);
+    MUST(packice_write(lease, 0, 5000, data + 5000, 5000));
+    MUST(packice_map(lease, 0, &second, &size));
+    ck_assert_uint_eq(size, 10000);
+    ck_assert(filled(first, 5000, 7)); /* the map before is still there */
+    ck_assert(filled(second, 10000, 7));
+    MUST(packice_lease_blob_size(lease, 0, &size));
+    ck_assert_uint_eq(size, 10000);
+    MUST(packice_seal(lease));
+    MUST(packice_lease_blob_size(lease, 0, &size));
+    ck_assert_uint_eq(size, 10000);
+    MUST(packice_release(lease));
+    check_through_other("grows", 10000, 7);
+}
+END_TEST
+
+/* An object of so many blobs, each of another size and with other bytes. */
+static void
+share_blobs(uint32_t count)
+{
+    uint64_t wanted[PACKICE_BLOBS_MAX];
+    for (uint32_t i = 0; i < count; i++)
+        wanted[i] = (i * 613U) % 9000U;
+    struct packice_create_options options = PACKICE_CREATE_OPTIONS_INIT;
+    options.id = "blobs";
+    options.sizes = wanted;
+    options.blob_count = count;
+    packice_lease *lease = NULL;
+    MUST(packice_create_with(target.client, &options, &lease));
+    ck_assert_uint_eq(packice_lease_blob_count(lease), count);
+    for (uint32_t i = 0; i < count; i++) {
+        void *data = NULL;
+        uint64_t size = 1;
+        MUST(packice_map(lease, i, &data, &size));
+        ck_assert_uint_eq(size, wanted[i]);
+        fill(data, size, i);
+    }
+    MUST(packice_seal(lease));
+    MUST(packice_release(lease));
+    MUST(packice_get(target.other, "blobs", 0, &lease));
+    for (uint32_t i = 0; i < count; i++)
+        check_blob(lease, i, wanted[i], i);
+    void *data = NULL;
+    FAILS(packice_map(lease, count, &data, NULL), -EINVAL);
+    ck_assert_ptr_null(data);
+    MUST(packice_release(lease));
+    MUST(packice_discard(target.client, "blobs"));
+}
+
+START_TEST(sdk_shares_many_blobs)
+{
+    share_blobs(1);
+    share_blobs(2);
+    share_blobs(64);
+    share_blobs(PACKICE_BLOBS_MAX);
+}
+END_TEST
+
+START_TEST(sdk_opens_files_with_positions_of_their_own)
+{
+    packice_lease *lease = NULL;
+    FILE *out = NULL;
+    FILE *one = NULL;
+    FILE *other = NULL;
+    char line[32] = "";
+    MUST(packice_create(target.client, "file", 12, &lease));
+    MUST(packice_open(lease, 0, &out));
+    ck_assert_int_eq(fprintf(out, "line A\nline"), 11);
+    ck_assert_int_eq(fseek(out, 5, SEEK_SET), 0);
+    ck_assert_int_eq(fputc('1', out), '1');
+    ck_assert_int_eq(fseek(out, -1, SEEK_END), 0);
+    ck_assert_int_eq(ftell(out), 11);
+    ck_assert_int_eq(fputc('\n', out), '\n');
+    ck_assert_int_eq(fputc('!', out), '!');
+    ck_assert_int_eq(fclose(out), EOF); /* 13 bytes into a blob of 12 */
+    ck_assert_int_eq(errno, EFBIG);
+    MUST(packice_seal(lease));
+    MUST(packice_open(lease, 0, &one));
+    MUST(packice_open(lease, 0, &other));
+    ck_assert_ptr_nonnull(fgets(line, sizeof(line), one));
+    ck_assert_str_eq(line, "line 1\n");
+    ck_assert_ptr_nonnull(fgets(line, sizeof(line), other));
+    ck_assert_str_eq(line, "line 1\n");
+    ck_assert_int_eq(fputc('x', one), EOF);
+    MUST(packice_release(lease)); /* files for reading live on */
+    ck_assert_ptr_nonnull(fgets(line, sizeof(line), other));
+    ck_assert_str_eq(line, "line\n");
+    ck_assert_ptr_null(fgets(line, sizeof(line), other));
+    ck_assert(feof(other) != 0);
+    ck_assert_int_eq(fclose(one), 0);
+    ck_assert_int_eq(fclose(other), 0);
+}
+END_TEST
+
+START_TEST(sdk_tells_a_file_for_writing_that_the_object_was_sealed)
+{
+    packice_lease *lease = NULL;
+    FILE *out = NULL;
+    MUST(packice_create(target.client, "late", 4, &lease));
+    MUST(packice_open(lease, 0, &out));
+    ck_assert_int_eq(fputs("late", out), 1);
+    MUST(packice_seal(lease));
+    ck_assert_int_eq(fclose(out), EOF);
+    ck_assert_int_eq(errno, EACCES);
+    MUST(packice_release(lease));
+    char data[4] = "";
+    uint64_t count = 0;
+    MUST(packice_get(target.other, "late", 0, &lease));
+    MUST(packice_read(lease, 0, 0, data, 4, &count));
+    ck_assert_mem_eq(data, "\0\0\0\0", 4);
+    MUST(packice_release(lease));
+}
+END_TEST
+
+START_TEST(sdk_gives_descriptors_that_nobody_can_write_through_once_sealed)
+{
+    packice_lease *lease = NULL;
+    int fd = -1;
+    MUST(packice_create(target.client, "fd", 100, &lease));
+    MUST(packice_lease_blob_fd(lease, 0, &fd));
+    ck_assert_int_eq(fcntl(fd, F_GETFD), FD_CLOEXEC);
+    ck_assert_int_eq(pwrite(fd, "x", 1, 99), 1);
+    MUST(packice_seal(lease));
+    ck_assert_int_eq(pwrite(fd, "y", 1, 99), -1);
+    ck_assert_int_eq(errno, EPERM);
+    ck_assert_int_eq(close(fd), 0);
+    MUST(packice_lease_blob_fd(lease, 0, &fd));
+    ck_assert_int_eq(fcntl(fd, F_GETFD), FD_CLOEXEC);
+    ck_assert_int_eq(fcntl(fd, F_GETFL) & O_ACCMODE, O_RDONLY);
+    ck_assert_ptr_eq(mmap(NULL, 100, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0), MAP_FAILED);
+    char byte = 0;
+    ck_assert_int_eq(pread(fd, &byte, 1, 99), 1);
+    ck_assert_int_eq(byte, 'x');
+    FAILS(packice_lease_blob_fd(lease, 1, &fd), -EINVAL);
+    ck_assert_int_eq(close(fd), 0);
+    MUST(packice_release(lease));
+}
+END_TEST
+
+START_TEST(sdk_drops_maps_when_asked)
+{
+    packice_lease *lease = NULL;
+    void *data = NULL;
+    unsigned char resident = 0;
+    MUST(packice_create(target.client, "unmap", 4096, &lease));
+    MUST(packice_unmap(lease, 0)); /* there is none */
+    MUST(packice_map(lease, 0, &data, NULL));
+    MUST(packice_unmap(lease, 0));
+    ck_assert_int_eq(mincore(data, 4096, &resident), -1);
+    ck_assert_int_eq(errno, ENOMEM);
+    MUST(packice_map(lease, 0, &data, NULL));
+    fill(data, 4096, 1);
+    MUST(packice_seal(lease));
+    ck_assert_int_eq(mincore(data, 4096, &resident), -1); /* the seal dropped it */
+    MUST(packice_map(lease, 0, &data, NULL));
+    ck_assert(filled(data, 4096, 1));
+    MUST(packice_release(lease));
+    ck_assert_int_eq(mincore(data, 4096, &resident), -1);
+}
+END_TEST
+
+int
+main(void)
+{
+    const struct sdk_case cases[] = {
+        { sdk_shares_what_was_mapped, ON_ALL },
+        { sdk_shares_what_was_written, ON_ALL },
+        { sdk_puts_in_one_call, ON_ALL },
+        { sdk_lets_unsized_blobs_grow, ON_ALL },
+        { sdk_shares_many_blobs, ON_ALL },
+        { sdk_opens_files_with_positions_of_their_own, ON_ALL },
+        { sdk_tells_a_file_for_writing_that_the_object_was_sealed, ON_ALL },
+        { sdk_gives_descriptors_that_nobody_can_write_through_once_sealed, ON_ALL },
+        { sdk_drops_maps_when_asked, ON_ALL },
+    };
+    return RUN_CASES("sdk_bytes", cases);
+}
