@@ -38,7 +38,7 @@ class CapacityTest(NodeCase):
 
     def test_room_is_free_once_the_release_is_answered(self):
         """Also for one whose making took a worker, which may still be on its way out."""
-        for turn in range(scaled(300, 50)):
+        for turn in range(scaled(100, 20)):
             made = self.acquire("whole", sizes=[8 * MIB])
             self.assertEqual(made["status"], "ok", (turn, dict(made)))
             made.close()

@@ -12,6 +12,9 @@ from harness import DEADLINE, NodeCase, poll
 # Far over what sockets and a bounded queue hold.
 BYTES_MAX = 64 << 20
 
+# Makes requests long, so that sockets hold few of them.
+PADDING = "x" * 4000
+
 
 class SlowReaderTest(NodeCase):
     def setUp(self):
@@ -42,7 +45,7 @@ class SlowReaderTest(NodeCase):
         for number in range(100):
             self.put(self.client, f"object {number:03}", b"")
         slow = self.connect()
-        count, rest = self.flood(slow, encode("list"))
+        count, rest = self.flood(slow, encode("list", padding=PADDING))
         # The rest of the cut request goes out from a thread, for it may have to wait until replies
         # were read.
         sender = threading.Thread(target=slow.send_bytes, args=(rest,))
@@ -57,7 +60,10 @@ class SlowReaderTest(NodeCase):
         closed and its leases end."""
         self.put(self.client, "wide", *[b"x"] * 64)
         dead = self.connect()
-        self.flood(dead, encode("acquire", object_id="wide", intent="read", bind="connection"))
+        request = encode(
+            "acquire", object_id="wide", intent="read", bind="connection", padding=PADDING
+        )
+        self.flood(dead, request)
         self.assertLess(len(self.node.descriptors()), 10000)
         self.assertGreater(self.node.stats()["leases"], 0)
         dead.close()
