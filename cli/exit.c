@@ -108,6 +108,14 @@ exit_object(const struct cli *cli, int error, const char *object_id)
 int
 exit_call(const struct cli *cli, int error)
 {
+    struct cli program = *cli;
+
+    if (exit_code(error) == CLI_UNREACHABLE) {
+        program.command = NULL; /* whatever was to be done: it never began */
+        return exit_fail(&program, CLI_UNREACHABLE,
+                         "%s; is packice-node running? (-t TARGET or PACKICE_TARGET)",
+                         packice_error_message());
+    }
     return exit_fail(cli, exit_code(error), "%s", packice_error_message());
 }
 

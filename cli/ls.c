@@ -75,7 +75,8 @@ const struct cli_command cli_ls = {
     .name = "ls",
     .operands = "[PREFIX]",
     .summary = "List the objects, or those whose ids begin with PREFIX",
-    .help = "With --json, each object is a document on a line of its own.\n",
+    .help =
+        "With --json, each object is a document on a line of its own; stat tells more of one.\n",
     .options = ls_options,
     .option_count = sizeof(ls_options) / sizeof(ls_options[0]),
     .operand_min = 0,

@@ -86,6 +86,15 @@ output_json_sizes(const uint64_t *sizes, uint32_t count)
     return array;
 }
 
+/* A user's number, or a token's name. */
+static json_t *
+output_json_owner(const struct packice_object *object)
+{
+    if (object->owner_name[0] != '\0')
+        return json_string(object->owner_name);
+    return object->owner_uid == UINT32_MAX ? json_null() : json_integer(object->owner_uid);
+}
+
 /* What the library calls JSON came from a node: if it isn't, it is told as text. */
 static json_t *
 output_json_meta(const char *meta)
@@ -98,13 +107,24 @@ output_json_meta(const char *meta)
 json_t *
 output_json_object(const struct packice_object *object)
 {
-    return json_pack("{s:s, s:s, s:I, s:o, s:I, s:o, s:o, s:f, s:o}", "object_id", object->id,
-                     "state", output_state(object->state), "epoch", (json_int_t)object->epoch,
-                     "size", output_json_size(object->size), "blobs",
-                     (json_int_t)object->blob_count, "sizes",
-                     output_json_sizes(object->sizes, object->blob_count), "meta",
-                     output_json_meta(object->meta), "created_at", object->created_at, "sealed_at",
-                     object->sealed_at > 0 ? json_real(object->sealed_at) : json_null());
+    json_t *document =
+        json_pack("{s:s, s:s, s:I, s:o, s:I, s:f, s:o, s:o}", "object_id", object->id, "state",
+                  output_state(object->state), "epoch", (json_int_t)object->epoch, "size",
+                  output_json_size(object->size), "blobs", (json_int_t)object->blob_count,
+                  "created_at", object->created_at, "sealed_at",
+                  object->sealed_at > 0 ? json_real(object->sealed_at) : json_null(), "owner",
+                  output_json_owner(object));
+    int failed = document == NULL;
+
+    if (!failed && object->sizes != NULL)
+        failed |= json_object_set_new(document, "sizes",
+                                      output_json_sizes(object->sizes, object->blob_count));
+    if (!failed && object->meta != NULL)
+        failed |= json_object_set_new(document, "meta", output_json_meta(object->meta));
+    if (!failed)
+        return document;
+    json_decref(document);
+    return NULL;
 }
 
 int

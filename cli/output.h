@@ -28,6 +28,7 @@ int output_json(const struct cli *cli, json_t *document);
 /* The JSON forms of values; NULL without memory. */
 json_t *output_json_size(uint64_t bytes); /* null for PACKICE_UNSIZED */
 json_t *output_json_ttl(double seconds);  /* null for PACKICE_FOREVER */
+/* Without the sizes of blobs and meta where the library has none of them: in lists. */
 json_t *output_json_object(const struct packice_object *object);
 
 /* Ends standard output: `code`, or CLI_FAILURE after saying so when something could not be written

@@ -7,6 +7,7 @@
 #include "human.h"
 #include "output.h"
 
+#include <pwd.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -64,6 +65,21 @@ stat_line(const char *name, const char *value)
 }
 
 static void
+stat_owner(const struct packice_object *object)
+{
+    char number[16];
+    const struct passwd *user = NULL;
+
+    if (object->owner_name[0] != '\0') {
+        stat_line("owner", object->owner_name);
+    } else if (object->owner_uid != UINT32_MAX) {
+        user = getpwuid(object->owner_uid);
+        (void)snprintf(number, sizeof(number), "%u", (unsigned int)object->owner_uid);
+        stat_line("owner", user != NULL ? user->pw_name : number);
+    }
+}
+
+static void
 stat_print(const struct packice_object *object, bool exact)
 {
     char text[HUMAN_MAX];
@@ -80,6 +96,7 @@ stat_print(const struct packice_object *object, bool exact)
     stat_line("created", text);
     human_time(object->sealed_at, text);
     stat_line("sealed", text);
+    stat_owner(object);
     stat_line("meta", object->meta);
 }
 

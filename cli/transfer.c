@@ -12,44 +12,15 @@
 #include <errno.h>
 #include <stdlib.h>
 
-#define TRANSFER_CHUNK ((size_t)1 << 20) /* bytes between two looks at the progress */
-
-/* One blob's bytes: mapped if that can be, else copied through a buffer. */
-struct window {
-    char *map;
-    char *buffer;
-};
+/* In: small enough to stay in a cache between read(2) and write(2), which together cost less than
+ * the page faults of a new writable map. Out: a map costs no more than a copy. */
+#define TRANSFER_IN_CHUNK ((size_t)128 << 10)
+#define TRANSFER_OUT_CHUNK ((size_t)1 << 20)
 
 static size_t
 transfer_least(uint64_t a, size_t b)
 {
     return a < b ? (size_t)a : b;
-}
-
-static int
-window_open(const struct cli *cli, packice_lease *lease, uint32_t blob, bool map,
-            struct window *ret_window)
-{
-    struct window window = { 0 };
-    void *data;
-
-    int error = map ? packice_map(lease, blob, &data, NULL) : -EOPNOTSUPP;
-    if (error == 0)
-        window.map = data;
-    else if (error != -EOPNOTSUPP && error != -ENOMEM)
-        return exit_call(cli, error);
-    else if ((window.buffer = malloc(TRANSFER_CHUNK)) == NULL)
-        return exit_fail(cli, CLI_FAILURE, "out of memory");
-    *ret_window = window;
-    return CLI_OK;
-}
-
-static void
-window_close(struct window *window, packice_lease *lease, uint32_t blob)
-{
-    if (window->map != NULL)
-        (void)packice_unmap(lease, blob);
-    free(window->buffer);
 }
 
 /* What the source gave is less than it should, or more. */
@@ -76,20 +47,19 @@ transfer_check_end(const struct cli *cli, const struct source *source, uint64_t 
 int
 transfer_in(const struct cli *cli, packice_lease *lease, uint32_t blob, const struct source *source)
 {
-    struct window window = { 0 };
+    char *buffer = malloc(TRANSFER_IN_CHUNK);
     uint64_t done = 0;
+    int code = CLI_OK;
 
-    int code = window_open(cli, lease, blob, source->size != PACKICE_UNSIZED, &window);
-    if (code != CLI_OK)
-        return code;
+    if (buffer == NULL)
+        return exit_fail(cli, CLI_FAILURE, "out of memory");
     while (done < source->size) {
         size_t got = 0;
-        char *room = window.map != NULL ? window.map + done : window.buffer;
-        code = source_read(cli, source, room, transfer_least(source->size - done, TRANSFER_CHUNK),
-                           &got);
+        size_t size = transfer_least(source->size - done, TRANSFER_IN_CHUNK);
+        code = source_read(cli, source, buffer, size, &got);
         if (code != CLI_OK || got == 0)
             break;
-        int error = window.map != NULL ? 0 : packice_write(lease, blob, done, room, got);
+        int error = packice_write(lease, blob, done, buffer, got);
         if (error != 0) {
             code = exit_call(cli, error);
             break;
@@ -97,7 +67,7 @@ transfer_in(const struct cli *cli, packice_lease *lease, uint32_t blob, const st
         done += got;
         progress_add(cli->progress, got);
     }
-    window_close(&window, lease, blob);
+    free(buffer);
     return code == CLI_OK ? transfer_check_end(cli, source, done) : code;
 }
 
@@ -117,34 +87,65 @@ transfer_show(const struct cli *cli, packice_lease *lease, struct sink *sink, co
     return sink_write(cli, sink, data, used);
 }
 
-int
-transfer_out(const struct cli *cli, packice_lease *lease, uint32_t blob, struct sink *sink)
+/* Through a map of the whole blob. */
+static int
+transfer_mapped(const struct cli *cli, packice_lease *lease, const char *data, uint64_t size,
+                struct sink *sink)
 {
-    struct window window = { 0 };
-    uint64_t size = 0;
-    int error = packice_lease_blob_size(lease, blob, &size);
+    int code = CLI_OK;
 
-    if (error != 0)
-        return exit_call(cli, error);
-    int code = window_open(cli, lease, blob, true, &window);
-    if (code != CLI_OK)
-        return code;
     for (uint64_t done = 0; done < size && code == CLI_OK;) {
-        size_t used = transfer_least(size - done, TRANSFER_CHUNK);
-        char *data = window.map != NULL ? window.map + done : window.buffer;
-        uint64_t got = used;
-        if (window.map == NULL)
-            error = packice_read(lease, blob, done, data, used, &got);
-        if (error != 0 || got == 0) {
-            code = error != 0 ? exit_call(cli, error)
-                              : exit_fail(cli, CLI_FAILURE, "object '%s' ended too early",
-                                          packice_lease_object_id(lease));
-            break;
-        }
-        code = transfer_show(cli, lease, sink, data, (size_t)got, done + got == size, &used);
+        size_t part = transfer_least(size - done, TRANSFER_OUT_CHUNK);
+        size_t used = 0;
+        code = transfer_show(cli, lease, sink, data + done, part, done + part == size, &used);
         done += used;
         progress_add(cli->progress, used);
     }
-    window_close(&window, lease, blob);
     return code;
+}
+
+/* Through a buffer, for blobs that can't be mapped. */
+static int
+transfer_copied(const struct cli *cli, packice_lease *lease, uint32_t blob, uint64_t size,
+                struct sink *sink)
+{
+    char *buffer = malloc(TRANSFER_OUT_CHUNK);
+    int code = CLI_OK;
+
+    if (buffer == NULL)
+        return exit_fail(cli, CLI_FAILURE, "out of memory");
+    for (uint64_t done = 0; done < size && code == CLI_OK;) {
+        uint64_t got = 0;
+        size_t used = 0;
+        int error = packice_read(lease, blob, done, buffer, TRANSFER_OUT_CHUNK, &got);
+        if (error != 0)
+            code = exit_call(cli, error);
+        else if (got == 0)
+            code = exit_fail(cli, CLI_FAILURE, "object '%s' ended too early",
+                             packice_lease_object_id(lease));
+        else
+            code = transfer_show(cli, lease, sink, buffer, (size_t)got, done + got >= size, &used);
+        done += used;
+        progress_add(cli->progress, used);
+    }
+    free(buffer);
+    return code;
+}
+
+int
+transfer_out(const struct cli *cli, packice_lease *lease, uint32_t blob, struct sink *sink)
+{
+    uint64_t size = 0;
+    void *data = NULL;
+    int code = CLI_OK;
+
+    int error = packice_map(lease, blob, &data, &size);
+    if (error == 0) {
+        code = transfer_mapped(cli, lease, data, size, sink);
+        (void)packice_unmap(lease, blob);
+        return code;
+    }
+    if (error == -EOPNOTSUPP || error == -ENOMEM)
+        error = packice_lease_blob_size(lease, blob, &size);
+    return error == 0 ? transfer_copied(cli, lease, blob, size, sink) : exit_call(cli, error);
 }
