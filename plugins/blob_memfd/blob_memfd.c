@@ -94,21 +94,21 @@ blob_memfd_create(void *instance, const struct pk_key *key, uint32_t index, uint
     struct blob_memfd *factory = instance;
     (void)key;
     (void)index;
-    pk_autofree struct blob_memfd_blob *blob = calloc(1, sizeof(*blob));
-    if (blob == NULL)
-        return pk_fail(err, -ENOMEM, "out of memory");
     pk_autoclose int fd = -1;
     int32_t rc = memfd_make(factory->flags, &fd, err);
     if (rc == 0 && size != PK_UNSIZED)
         rc = set_size(fd, size, err);
     if (rc < 0)
         return rc;
+    struct blob_memfd_blob *blob = calloc(1, sizeof(*blob));
+    if (blob == NULL)
+        return pk_fail(err, -ENOMEM, "out of memory");
     blob->factory = factory;
     blob->fd = pk_steal_fd(fd);
     blob->size = size;
     factory->blobs++;
     factory->bytes += size == PK_UNSIZED ? 0 : size;
-    *ret_blob = pk_steal(blob);
+    *ret_blob = blob;
     return 0;
 }
 
@@ -184,7 +184,7 @@ static int32_t
 check_size(const struct blob_memfd_blob *blob, uint64_t want, uint64_t *ret_size,
            struct pk_error *err)
 {
-    uint64_t size;
+    uint64_t size = 0;
     int32_t rc = memfd_size(blob->fd, &size, err);
     if (rc < 0)
         return rc;
@@ -202,7 +202,7 @@ static int32_t
 blob_memfd_seal(void *opaque, uint64_t want, struct pk_error *err)
 {
     struct blob_memfd_blob *blob = opaque;
-    uint64_t size;
+    uint64_t size = 0;
     int32_t rc = check_size(blob, want, &size, err);
     if (rc < 0 || blob->sealed)
         return rc;

@@ -31,6 +31,7 @@
 
 /* From here on a request is worth a look at what memory there is. */
 #define ROOM_CHECKED ((uint64_t)1 << 20)
+#define MEMORY_LINE "\nMemAvailable:"
 
 static bool
 no_descriptors(int error)
@@ -79,11 +80,12 @@ memory_available(void)
     if (size <= 0)
         return UINT64_MAX;
     text[size] = '\0';
-    const char *line = strstr(text, "\nMemAvailable:");
-    uint64_t kib;
-    if (line == NULL || sscanf(line, " MemAvailable: %" SCNu64 " kB", &kib) != 1)
+    const char *line = strstr(text, MEMORY_LINE);
+    char *end = NULL;
+    uint64_t kib = line == NULL ? 0 : strtoull(line + strlen(MEMORY_LINE), &end, 10);
+    if (end == NULL || strncmp(end, " kB\n", 4) != 0 || kib > UINT64_MAX >> 10)
         return UINT64_MAX;
-    return kib > UINT64_MAX >> 10 ? UINT64_MAX : kib << 10;
+    return kib << 10;
 }
 
 /* The kernel would hand out page after page until nothing is left for anybody, and then kill. */

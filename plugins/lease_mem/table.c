@@ -194,30 +194,42 @@ unhold(struct lease_table *table, struct lease_entry *entry)
     drop_holder(table, holder);
 }
 
-struct lease_entry *
-lease_table_add(struct lease_table *table, const struct pk_key *key, const struct pk_lease *lease)
+/* Knows its id and nothing else yet. */
+static struct lease_entry *
+new_entry(struct lease_table *table, const struct pk_lease *lease)
 {
-    pk_autofree struct lease_entry *entry = calloc(1, sizeof(*entry));
-    struct lease_holder *holder = find_holder(table, key);
-    if (holder == NULL)
-        holder = new_holder(table, key);
-    if (entry == NULL || holder == NULL)
-        goto fail;
+    struct lease_entry *entry = calloc(1, sizeof(*entry));
+    if (entry == NULL)
+        return NULL;
     entry->access = lease->access;
     memcpy(entry->id, lease->lease_id, sizeof(entry->id));
     HASH_ADD(by_id, table->entries, id, PK_LEASE_ID_LEN, entry);
-    if (entry->by_id.tbl == NULL)
-        goto fail;
-    if (!hold(table, entry, holder)) {
-        HASH_DELETE(by_id, table->entries, entry);
-        goto fail;
+    if (entry->by_id.tbl == NULL) {
+        free(entry);
+        return NULL;
     }
-    set_end(table, entry, lease->ttl, lease->expires_at);
-    return pk_steal(entry);
-fail:
-    if (holder != NULL)
+    return entry;
+}
+
+struct lease_entry *
+lease_table_add(struct lease_table *table, const struct pk_key *key, const struct pk_lease *lease)
+{
+    struct lease_holder *holder = find_holder(table, key);
+    if (holder == NULL)
+        holder = new_holder(table, key);
+    if (holder == NULL)
+        return NULL;
+    struct lease_entry *entry = new_entry(table, lease);
+    if (entry != NULL && !hold(table, entry, holder)) {
+        HASH_DELETE(by_id, table->entries, entry);
+        free(entry);
+        entry = NULL;
+    }
+    if (entry == NULL)
         drop_holder(table, holder);
-    return NULL;
+    else
+        set_end(table, entry, lease->ttl, lease->expires_at);
+    return entry;
 }
 
 void
@@ -294,6 +306,7 @@ static void
 free_entry(struct lease_entry *entry)
 {
     struct lease_holder *holder = entry->holder;
+    /* NOLINTNEXTLINE(clang-analyzer-unix.Malloc): it is counted, which the analyzer can't see */
     if (--holder->references == 0)
         free(holder);
     explicit_bzero(entry->id, sizeof(entry->id));
