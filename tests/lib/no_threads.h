@@ -1,8 +1,8 @@
 /* SPDX-FileCopyrightText: PackIce authors */
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Lets a test run out of threads. A test that includes this is linked with
- * --wrap=pthread_create.
+ * Counts the threads that a test starts, and lets it run out of them. A test that includes this is
+ * linked with --wrap=pthread_create.
  */
 #ifndef TEST_NO_THREADS_H
 #define TEST_NO_THREADS_H
@@ -12,7 +12,8 @@
 #include <stdatomic.h>
 #include <stdbool.h>
 
-static atomic_bool no_threads;
+static atomic_bool no_threads;      /* true: none starts */
+static atomic_uint threads_started; /* that did */
 int __real_pthread_create(pthread_t *thread, const pthread_attr_t *attr, void *(*run)(void *arg),
                           void *arg);
 int __wrap_pthread_create(pthread_t *thread, const pthread_attr_t *attr, void *(*run)(void *arg),
@@ -22,7 +23,10 @@ int
 __wrap_pthread_create(pthread_t *thread, const pthread_attr_t *attr, void *(*run)(void *arg),
                       void *arg)
 {
-    return atomic_load(&no_threads) ? EAGAIN : __real_pthread_create(thread, attr, run, arg);
+    if (atomic_load(&no_threads))
+        return EAGAIN;
+    atomic_fetch_add(&threads_started, 1);
+    return __real_pthread_create(thread, attr, run, arg);
 }
 
 #endif

@@ -2,7 +2,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * What every unit test needs around its cases: a suite from a list of them, and a main that runs
- * it. Each case runs in a process of its own unless CK_FORK=no.
+ * it. Each case runs in a process of its own, and may rely on that.
  */
 #ifndef TEST_SUITE_H
 #define TEST_SUITE_H
