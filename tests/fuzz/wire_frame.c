@@ -1,0 +1,64 @@
+/* SPDX-FileCopyrightText: PackIce authors */
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Scans a stream for its objects in one piece and in many, which must find the same ones and end
+ * the same way. The first two bytes say how it is split and how long an object may be.
+ */
+#include "core/wire/wire.h"
+#include "fuzz.h"
+
+#include <string.h>
+
+#define FRAMES_MAX 256U
+
+/* Where the objects of a stream end, and how the stream does. */
+struct found {
+    size_t ends[FRAMES_MAX];
+    size_t count;
+    int32_t rc;
+};
+
+/* Scans data in pieces of 1 to piece_max bytes, of sizes that follow from seed. */
+static void
+scan(const char *data, size_t size, size_t max, size_t piece_max, uint32_t seed,
+     struct found *found)
+{
+    struct pk_wire_frame frame = { 0 };
+    size_t at = 0;
+    while (at < size && found->rc == 0 && found->count < FRAMES_MAX) {
+        seed = seed * 1664525U + 1013904223U;
+        size_t piece = 1 + (seed >> 16U) % piece_max;
+        piece = piece < size - at ? piece : size - at;
+        size_t start = 0;
+        size_t used = 0;
+        bool complete = false;
+        found->rc =
+            pk_wire_frame_scan(&frame, data + at, piece, max, &start, &used, &complete, NULL);
+        if (found->rc != 0)
+            break;
+        FUZZ_CHECK(start <= used && used <= piece && (complete || used == piece));
+        FUZZ_CHECK(!complete || (frame.size == 0 && frame.depth == 0));
+        FUZZ_CHECK(frame.size <= max);
+        at += used;
+        if (complete)
+            found->ends[found->count++] = at;
+    }
+}
+
+int
+LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    static struct found whole;
+    static struct found split;
+    if (size < 2)
+        return 0;
+    size_t max = (size_t)data[1] * 4 + 2;
+    memset(&whole, 0, sizeof(whole));
+    memset(&split, 0, sizeof(split));
+    /* one piece: the rest of the stream, from wherever the last object ended */
+    scan((const char *)data + 2, size - 2, max, size, UINT32_MAX, &whole);
+    scan((const char *)data + 2, size - 2, max, 1 + data[0] % 64U, data[0], &split);
+    FUZZ_CHECK(whole.rc == split.rc && whole.count == split.count);
+    FUZZ_CHECK(memcmp(whole.ends, split.ends, whole.count * sizeof(whole.ends[0])) == 0);
+    return 0;
+}
