@@ -13,13 +13,15 @@
 
 #define SUITE_TIMEOUT 60 /* seconds for one case, under a sanitizer on a slow machine too */
 
-/* Runs the cases and returns what main returns. */
+/* Runs the cases, each between setup and teardown (NULL = none), and returns what main returns. */
 static inline int
-suite_run(const char *name, const TTest *const *cases, size_t count)
+suite_run_between(const char *name, const TTest *const *cases, size_t count, SFun setup,
+                  SFun teardown)
 {
     Suite *suite = suite_create(name);
     TCase *group = tcase_create(name);
     tcase_set_timeout(group, SUITE_TIMEOUT);
+    tcase_add_checked_fixture(group, setup, teardown);
     for (size_t i = 0; i < count; i++)
         tcase_add_test(group, cases[i]);
     suite_add_tcase(suite, group);
@@ -31,6 +33,8 @@ suite_run(const char *name, const TTest *const *cases, size_t count)
     return failed == 0 && ran > 0 ? EXIT_SUCCESS : EXIT_FAILURE;
 }
 
-#define SUITE_RUN(name, cases) suite_run(name, cases, sizeof(cases) / sizeof((cases)[0]))
+#define SUITE_RUN_BETWEEN(name, cases, setup, teardown) \
+    suite_run_between(name, cases, sizeof(cases) / sizeof((cases)[0]), setup, teardown)
+#define SUITE_RUN(name, cases) SUITE_RUN_BETWEEN(name, cases, NULL, NULL)
 
 #endif

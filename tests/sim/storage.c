@@ -109,6 +109,15 @@ storage_may_block(void *instance, uint32_t op, uint64_t bytes)
     return sim_percent(&storage->random, storage->block_percent);
 }
 
+static void
+storage_traits(void *instance, struct pk_blob_traits *ret_traits)
+{
+    const struct storage *storage = instance;
+
+    ret_traits->flags = storage->traits;
+    ret_traits->poll_interval = storage->poll_interval;
+}
+
 static int32_t
 storage_create(void *instance, const struct pk_key *key, uint32_t index, uint64_t size,
                void **ret_blob, struct pk_error *err)
@@ -334,6 +343,7 @@ static const struct pk_blob_ops ops = {
     .open = storage_open,
     .close = storage_close,
     .may_block = storage_may_block,
+    .traits = storage_traits,
     .create = storage_create,
     .read = storage_read,
     .write = storage_write,
@@ -364,6 +374,35 @@ const struct pk_plugin *
 storage_entry(void)
 {
     return &plugin;
+}
+
+void
+storage_publish_elsewhere(struct storage *storage, const char *id, uint64_t epoch, uint64_t size)
+{
+    struct published *entry = calloc(1, sizeof(*entry));
+    if (entry == NULL)
+        abort();
+    storage_unpublish_elsewhere(storage, id);
+    (void)snprintf(entry->id, sizeof(entry->id), "%s", id);
+    entry->epoch = epoch;
+    entry->count = 1;
+    entry->sizes[0] = size;
+    entry->next = storage->published;
+    storage->published = entry;
+    storage->stored++;
+}
+
+void
+storage_unpublish_elsewhere(struct storage *storage, const char *id)
+{
+    struct published **at = find_published(storage, id);
+    struct published *entry = *at;
+
+    if (entry == NULL)
+        return;
+    storage->stored -= entry->count;
+    *at = entry->next;
+    free(entry);
 }
 
 uint64_t

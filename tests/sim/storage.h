@@ -26,6 +26,8 @@ enum storage_fault {
 struct storage {
     struct sim_random random;
     bool durable;           /* publishes, and is looked up */
+    uint32_t traits;        /* PK_BLOB_* */
+    uint64_t poll_interval; /* nanoseconds */
     uint32_t block_percent; /* of slots that say they may block */
     enum storage_fault fault;
     int64_t blobs;  /* handed out and not freed */
@@ -39,6 +41,12 @@ extern struct storage *storage_of_next;
 
 const struct pk_plugin *storage_entry(void);
 
+/* Another node publishes an object of one blob, or takes one away. */
+void storage_publish_elsewhere(struct storage *storage, const char *id, uint64_t epoch,
+                               uint64_t size);
+void storage_unpublish_elsewhere(struct storage *storage, const char *id);
+
+/* Blobs of all that is published. */
 uint64_t storage_published_count(const struct storage *storage);
 /* Forgets all that is published, and frees it. */
 void storage_finish(struct storage *storage);

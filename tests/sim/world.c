@@ -82,6 +82,8 @@ world_open(struct world *world, const struct world_options *options)
     world->storage.random.state = options->seed + 1;
     world->storage.durable = options->durable;
     world->storage.block_percent = options->storage_blocks;
+    world->storage.traits = options->traits;
+    world->storage.poll_interval = options->poll_interval;
     world->options = (struct pk_peer_options){
         .capacity = options->capacity,
         .max_object = options->max_object,

@@ -19,6 +19,8 @@
 struct world_options {
     uint64_t seed;
     bool durable;
+    uint32_t traits;         /* PK_BLOB_* of the storage */
+    uint64_t poll_interval;  /* of the storage */
     uint32_t storage_blocks; /* percent of slots that say they may block */
     uint32_t leases_block;
     uint64_t capacity;

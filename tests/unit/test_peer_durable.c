@@ -1,0 +1,196 @@
+/* SPDX-FileCopyrightText: PackIce authors */
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The peer's rules over storage that outlives it and that other nodes share: lookups, changes made
+ * elsewhere, recovery.
+ */
+#include "peer_fixture.h"
+
+#define ELSEWHERE 9007199254740000U /* an epoch that lease_mem has not come to */
+
+static void
+open_durable(void)
+{
+    struct world_options options = plain_options;
+
+    options.durable = true;
+    options.traits = PK_BLOB_DURABLE | PK_BLOB_SHARED | PK_BLOB_CONDITIONAL;
+    world_open(&world, &options);
+}
+
+START_TEST(sealed_object_outlives_its_node)
+{
+    struct answer sealed = put("x", 5);
+    (void)create_sized("half made", 5);
+    world_restart(&world);
+    ck_assert_uint_eq(stat_of("objects"), 1);
+    ck_assert_uint_eq(stat_of("bytes"), 5);
+    struct answer read = read_object("x");
+    ck_assert_int_eq(read.status, 0);
+    ck_assert_uint_eq(read.epoch, sealed.epoch);
+    ck_assert_int_eq(create_sized("x", 5).status, -EEXIST);
+    ck_assert_int_eq(read_object("half made").status, -ENOENT);
+}
+END_TEST
+
+START_TEST(epochs_go_on_above_what_the_storage_holds)
+{
+    storage_publish_elsewhere(&world.storage, "x", ELSEWHERE, 5);
+    world_restart(&world);
+    ck_assert_uint_gt(create_sized("y", 5).epoch, ELSEWHERE);
+}
+END_TEST
+
+START_TEST(object_published_elsewhere_is_found_on_a_miss)
+{
+    storage_publish_elsewhere(&world.storage, "x", ELSEWHERE, 5);
+    ck_assert_int_eq(create_sized("x", 1).status, -EEXIST);
+    struct answer read = read_object("x");
+    ck_assert_int_eq(read.status, 0);
+    ck_assert_uint_eq(read.epoch, ELSEWHERE);
+    ck_assert_uint_eq(stat_of("bytes"), 5);
+    ck_assert_int_eq(object_verb(PK_VERB_DISCARD, "x").status, 0);
+    ck_assert_int_eq(object_verb(PK_VERB_STAT, "x").status, -ENOENT);
+}
+END_TEST
+
+START_TEST(object_that_was_only_recovered_can_be_discarded)
+{
+    put("x", 5);
+    world_restart(&world);
+    ck_assert_int_eq(object_verb(PK_VERB_DISCARD, "x").status, 0);
+    ck_assert_int_eq(world.storage.stored, 0);
+    ck_assert_uint_eq(stat_of("bytes"), 0);
+}
+END_TEST
+
+START_TEST(concurrent_misses_share_one_lookup)
+{
+    struct answer reads[4];
+
+    world.storage.block_percent = 100;
+    for (uint32_t i = 0; i < 4; i++)
+        (void)call_in(world.sessions[0],
+                      (struct pk_request){
+                          .verb = PK_VERB_ACQUIRE, .access = PK_ACCESS_READ, .object_id = "none" },
+                      &reads[i]);
+    ck_assert_uint_eq(world.executor.work_count, 1);
+    virtual_executor_run(&world.executor, 0);
+    ck_assert_uint_eq(world.executor.work_count, 0);
+    for (uint32_t i = 0; i < 4; i++)
+        ck_assert_int_eq(reads[i].status, -ENOENT);
+}
+END_TEST
+
+START_TEST(wait_ends_when_the_storage_tells_of_a_change)
+{
+    struct answer waiting;
+
+    wait_for("x", 9, &waiting);
+    pk_peer_changed(world.peer, "x");
+    ck_assert_uint_eq(waiting.answers, 0);
+    storage_publish_elsewhere(&world.storage, "x", ELSEWHERE, 5);
+    pk_peer_changed(world.peer, "y");
+    ck_assert_uint_eq(waiting.answers, 0);
+    pk_peer_changed(world.peer, "x");
+    ck_assert_uint_eq(waiting.answers, 1);
+    ck_assert_int_eq(waiting.status, 0);
+    ck_assert_uint_eq(waiting.epoch, ELSEWHERE);
+}
+END_TEST
+
+START_TEST(wait_ends_by_polling_where_the_storage_can_not_tell)
+{
+    struct answer waiting;
+
+    world.peer->traits.poll_interval = WORLD_SECOND;
+    wait_for("x", 9, &waiting);
+    storage_publish_elsewhere(&world.storage, "x", ELSEWHERE, 5);
+    ck_assert_uint_eq(waiting.answers, 0);
+    virtual_executor_advance(&world.executor, world.executor.now + WORLD_SECOND);
+    ck_assert_uint_eq(waiting.answers, 1);
+    ck_assert_int_eq(waiting.status, 0);
+}
+END_TEST
+
+START_TEST(object_that_others_replaced_or_took_away_is_noticed)
+{
+    struct answer sealed = put("x", 5);
+
+    storage_publish_elsewhere(&world.storage, "x", ELSEWHERE, 7);
+    pk_peer_changed(world.peer, "x");
+    struct answer read = read_object("x");
+    ck_assert_uint_eq(read.epoch, ELSEWHERE);
+    ck_assert_uint_ne(read.epoch, sealed.epoch);
+    storage_unpublish_elsewhere(&world.storage, "x");
+    pk_peer_changed(world.peer, "x");
+    ck_assert_int_eq(read_object("x").status, -ENOENT);
+    (void)lease_verb(PK_VERB_RELEASE, sealed.lease_id);
+    (void)lease_verb(PK_VERB_RELEASE, read.lease_id);
+    ck_assert_uint_eq(stat_of("bytes"), 0);
+}
+END_TEST
+
+START_TEST(publish_that_others_forestalled_says_the_lease_is_lost)
+{
+    struct answer created = create_sized("x", 5);
+
+    storage_publish_elsewhere(&world.storage, "x", ELSEWHERE, 7);
+    ck_assert_int_eq(lease_verb(PK_VERB_SEAL, created.lease_id).status, -ESTALE);
+    ck_assert_int_eq(world.storage.stored, 1);
+    ck_assert_uint_eq(read_object("x").epoch, ELSEWHERE);
+}
+END_TEST
+
+START_TEST(lookup_that_fails_is_an_error_and_not_a_miss)
+{
+    world.storage.fault = FAULT_LOOKUP_IO;
+    ck_assert_int_eq(read_object("x").status, -EIO);
+    world.storage.fault = FAULT_LOOKUP_IO;
+    ck_assert_int_eq(create_sized("x", 5).status, -EIO);
+    ck_assert_uint_eq(stat_of("lease_mem_leases"), 0);
+    ck_assert_int_eq(create_sized("x", 5).status, 0);
+}
+END_TEST
+
+START_TEST(discard_that_fails_leaves_the_object)
+{
+    put("x", 5);
+    world.storage.fault = FAULT_UNPUBLISH_IO;
+    ck_assert_int_eq(object_verb(PK_VERB_DISCARD, "x").status, -EIO);
+    ck_assert_int_eq(read_object("x").status, 0);
+}
+END_TEST
+
+START_TEST(shared_storage_must_publish_conditionally)
+{
+    struct pk_peer *peer = NULL;
+    struct pk_error err = PK_ERROR_INIT;
+
+    world.storage.traits = PK_BLOB_SHARED;
+    ck_assert_int_eq(
+        pk_peer_new(&world.options, &world.executor.base, world.blob, world.lease, &peer, &err),
+        -EINVAL);
+    ck_assert_ptr_nonnull(strstr(err.message, "conditionally"));
+}
+END_TEST
+
+int
+main(void)
+{
+    const TTest *const cases[] = {
+        sealed_object_outlives_its_node,
+        epochs_go_on_above_what_the_storage_holds,
+        object_published_elsewhere_is_found_on_a_miss,
+        object_that_was_only_recovered_can_be_discarded,
+        concurrent_misses_share_one_lookup,
+        wait_ends_when_the_storage_tells_of_a_change,
+        wait_ends_by_polling_where_the_storage_can_not_tell,
+        object_that_others_replaced_or_took_away_is_noticed,
+        publish_that_others_forestalled_says_the_lease_is_lost,
+        lookup_that_fails_is_an_error_and_not_a_miss,
+        discard_that_fails_leaves_the_object,
+        shared_storage_must_publish_conditionally,
+    };
+    return SUITE_RUN_BETWEEN("peer_durable", cases, open_durable, close_world);
+}
