@@ -19,8 +19,9 @@ extern "C" {
  *  - `instance` is what open returned. A `blob` is the factory's own pointer, not NULL, in use
  * until the host gives it to `free` or `remove`.
  *  - Two slots may run at once on different threads for different blobs, never for the same blob,
- *    and never for the same object id among create, publish, unpublish, lookup and remove.
- *    `handle` and `read` of one sealed blob are the exception: any number at once.
+ *    and never for the same object id among create, seal, publish, unpublish and lookup. `handle`
+ *    and `read` of one sealed blob are the exception: any number at once. `free` and `remove` of
+ *    one epoch's blobs may run while another epoch of the same id is being made or looked up.
  *  - A slot for which may_block answered 0 runs on the thread of whoever asked, and must not wait
  *    for a device, a network or another thread. All others run on a worker of this instance.
  *  - No slot is called with a lock of the host held, and any slot may use the host table.
