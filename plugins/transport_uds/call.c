@@ -139,7 +139,23 @@ answer_rollback(struct uds_item *item, const struct pk_reply *reply, const struc
 
 /* ---- completion ---- */
 
-/* Joins the items to the reply. Nothing is left, so no lock is needed. */
+/* One text of all the items' texts; without one of them there is none. */
+static void
+join_texts(struct uds_call *call, const char **texts)
+{
+    struct uds_reply *reply = call->reply;
+    for (size_t i = 0; i < call->item_count; i++) {
+        texts[i] = call->items[i].text;
+        if (texts[i] == NULL)
+            return;
+    }
+    if (pk_wire_batch_reply_encode(texts, call->item_count, reply->fd_count, call->tag,
+                                   &reply->text, &reply->size)
+        < 0)
+        reply->text = NULL;
+}
+
+/* Nothing is left, so no lock is needed. */
 static void
 join_items(struct uds_call *call)
 {
@@ -148,18 +164,10 @@ join_items(struct uds_call *call)
         call->reply->size = call->items[0].size;
         return;
     }
-    pk_autofree const char **texts = calloc(call->item_count + 1, sizeof(*texts));
-    if (texts == NULL)
-        return;
-    for (size_t i = 0; i < call->item_count; i++) {
-        texts[i] = call->items[i].text;
-        if (texts[i] == NULL)
-            return;
-    }
-    if (pk_wire_batch_reply_encode(texts, call->item_count, call->reply->fd_count, call->tag,
-                                   &call->reply->text, &call->reply->size)
-        < 0)
-        call->reply->text = NULL;
+    const char **texts = calloc(call->item_count + 1, sizeof(*texts));
+    if (texts != NULL)
+        join_texts(call, texts);
+    free(texts);
 }
 
 static void

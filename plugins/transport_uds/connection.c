@@ -134,6 +134,8 @@ uds_connection_close(struct uds_connection *connection)
     struct uds_transport *transport = connection->transport;
     const struct pk_host *host = transport->host;
     connection->dead = true;
+    uds_uncount(&transport->counters.clients, 1);
+    uds_uncount(&transport->counters.queued, connection->output.bytes);
     uds_loop_dequeue(&transport->loop, connection);
     TAILQ_REMOVE(&transport->connections, connection, link);
     (void)event_del(&connection->in);
@@ -142,11 +144,9 @@ uds_connection_close(struct uds_connection *connection)
     (void)event_del(&connection->retry);
     host->session_close(host->ctx, pk_steal(connection->session));
     drop_held(connection);
-    uds_uncount(&transport->counters.queued, connection->output.bytes);
     uds_output_finish(&connection->output);
     uds_input_finish(&connection->input);
     (void)close(pk_steal_fd(connection->fd));
-    uds_uncount(&transport->counters.clients, 1);
     if (transport->stopping && TAILQ_EMPTY(&transport->connections))
         (void)event_base_loopbreak(transport->loop.base);
     uds_connection_unref(connection);

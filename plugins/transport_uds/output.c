@@ -6,6 +6,7 @@
  * unix(7)), so a reader that takes none is given no more: it could block everybody else.
  */
 #include "output.h"
+#include "core/wire/wire.h"
 #include <errno.h>
 #include <linux/sockios.h>
 #include <packice/cleanup.h>
@@ -16,7 +17,6 @@
 
 #define UDS_GATHER 64           /* replies in one message */
 #define UDS_IN_FLIGHT_MAX 1024U /* descriptors that a reader may leave in the socket */
-#define UDS_FDS_MAX 253         /* in one message: SCM_MAX_FD */
 
 void
 uds_output_init(struct uds_output *output)
@@ -97,7 +97,7 @@ static ssize_t
 send_message(struct uds_output *output, int fd)
 {
     union {
-        char space[CMSG_SPACE(UDS_FDS_MAX * sizeof(int))];
+        char space[CMSG_SPACE(PK_WIRE_FDS_MAX * sizeof(int))];
         struct cmsghdr align;
     } control;
     struct iovec parts[UDS_GATHER];

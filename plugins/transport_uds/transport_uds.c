@@ -34,7 +34,7 @@ static const struct pk_option uds_option_table[OPTION_COUNT] = {
                              "connections at once; more are answered busy and closed" },
     [OPTION_MAX_REQUEST] = { PK_OPTION_SIZE, 0, "max_request", "1MiB", NULL,
                              "bytes of one request; a longer one ends its connection" },
-    [OPTION_MAX_PENDING] = { PK_OPTION_INT, 0, "max_pending", "1024", NULL,
+    [OPTION_MAX_PENDING] = { PK_OPTION_INT, 0, "max_pending", "4096", NULL,
                              "unanswered requests of one connection; no more are read meanwhile" },
     [OPTION_MAX_OUTPUT] = { PK_OPTION_SIZE, 0, "max_output", "4MiB", NULL,
                             "bytes of replies that wait for one client; above that no more of its "
@@ -61,15 +61,11 @@ find_group(const char *name, gid_t *ret_group, struct pk_error *err)
 {
     struct group entry;
     struct group *found = NULL;
-    pk_autofree char *room = NULL;
-    int r = ERANGE;
-    for (size_t size = 4096; r == ERANGE && size <= UDS_GROUP_ROOM; size *= 4) {
-        free(pk_steal(room));
-        room = malloc(size);
-        if (room == NULL)
-            return pk_fail(err, -ENOMEM, "out of memory");
-        r = getgrnam_r(name, &entry, room, size, &found);
-    }
+    char *room = malloc(UDS_GROUP_ROOM);
+    if (room == NULL)
+        return pk_fail(err, -ENOMEM, "out of memory");
+    (void)getgrnam_r(name, &entry, room, UDS_GROUP_ROOM, &found);
+    free(room); /* nothing but the number was wanted */
     if (found == NULL)
         return pk_fail(err, -EINVAL, "group: there is no group '%.64s'", name);
     *ret_group = entry.gr_gid;
@@ -241,6 +237,7 @@ transport_uds_stats(void *instance, void (*emit)(void *arg, const struct pk_stat
         { "descriptors", "descriptors sent", PK_STAT_COUNTER, &counters->descriptors },
         { "queued_bytes", "bytes of replies that wait for their readers", PK_STAT_GAUGE,
           &counters->queued },
+        { "turns", "times that a connection was seen to", PK_STAT_COUNTER, &counters->turns },
     };
     for (size_t i = 0; i < sizeof(figures) / sizeof(figures[0]); i++) {
         struct pk_stat stat = {

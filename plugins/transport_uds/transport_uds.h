@@ -37,6 +37,7 @@ struct uds_counters {
     atomic_uint_fast64_t bytes_out;
     atomic_uint_fast64_t descriptors;
     atomic_uint_fast64_t queued;
+    atomic_uint_fast64_t turns;
 };
 
 static inline void

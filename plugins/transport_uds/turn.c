@@ -228,6 +228,7 @@ void
 uds_connection_turn(struct uds_connection *connection)
 {
     bool more = true;
+    uds_count(&connection->transport->counters.turns, 1);
     connection->in_turn = true;
     for (int i = 0; i < UDS_BUDGET && more; i++)
         more = step(connection);

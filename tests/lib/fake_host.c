@@ -233,6 +233,19 @@ fake_session_close(void *ctx, struct pk_session *session)
         free(session);
 }
 
+static void
+read_id(struct fake_call *call)
+{
+    const char *colon = strchr(call->id, ':');
+    ck_assert_ptr_nonnull(colon);
+    char *end;
+    (void)snprintf(call->mode, sizeof(call->mode), "%.*s", (int)(colon - call->id), call->id);
+    call->count = (uint32_t)strtoul(colon + 1, &end, 10);
+    ck_assert_int_eq(*end, ':');
+    ck_assert_uint_le(call->count, PK_BLOBS_MAX);
+    (void)snprintf(call->name, sizeof(call->name), "%s", end + 1);
+}
+
 static struct fake_call *
 new_call(const struct pk_request *request)
 {
@@ -244,8 +257,7 @@ new_call(const struct pk_request *request)
     (void)snprintf(call->mode, sizeof(call->mode), "now");
     (void)snprintf(call->id, sizeof(call->id), "%s", id != NULL ? id : "");
     if (request->object_id != NULL)
-        (void)sscanf(id, "%7[a-z]:%u:%255s", call->mode, &call->count, call->name);
-    ck_assert_uint_le(call->count, PK_BLOBS_MAX);
+        read_id(call);
     return call;
 }
 

@@ -34,7 +34,7 @@ bind_at(const char *path)
 {
     int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
     struct sockaddr_un name = { .sun_family = AF_UNIX };
-    (void)strcpy(name.sun_path, path);
+    (void)snprintf(name.sun_path, sizeof(name.sun_path), "%s", path);
     ck_assert_int_eq(bind(fd, (const struct sockaddr *)&name, sizeof(name)), 0);
     return fd;
 }
@@ -233,7 +233,8 @@ START_TEST(the_path_s_length_is_bounded)
     char lock[160];
     (void)snprintf(lock, sizeof(lock), "%s.lock", long_path);
     ck_assert_int_eq(unlink(lock), 0);
-    (void)strcat(long_path, "0");
+    size_t size = strlen(long_path);
+    (void)snprintf(long_path + size, sizeof(long_path) - size, "0");
     r = fixture.ops->open(fake_host_table(fixture.host), &conf, &instance, &err);
     ck_assert_int_eq(r, -EINVAL);
     ck_assert_ptr_nonnull(strstr(err.message, "1 to 103 bytes"));

@@ -95,15 +95,9 @@ START_TEST(a_half_closed_client_does_not_spin_the_loop)
     send_acquire(&client, "held:0:a", NULL);
     ck_assert_int_eq(shutdown(client.fd, SHUT_WR), 0);
     fake_host_wait_started(fixture.host, 1);
-    struct rusage before;
-    struct rusage after;
-    (void)getrusage(RUSAGE_SELF, &before);
-    (void)poll(NULL, 0, 200);
-    (void)getrusage(RUSAGE_SELF, &after);
-    /* A loop that spins makes no voluntary switch, but system calls by the ten thousand. */
-    long spent = (after.ru_stime.tv_sec - before.ru_stime.tv_sec) * 1000000 + after.ru_stime.tv_usec
-                 - before.ru_stime.tv_usec;
-    ck_assert_int_lt(spent, 50000);
+    uint64_t before = fixture_figure(&fixture, "turns");
+    (void)poll(NULL, 0, 100); /* enough for thousands of turns */
+    ck_assert_uint_le(fixture_figure(&fixture, "turns"), before + 2);
     fake_host_let(fixture.host, "a");
     client_expect(&client, 0, NULL, 0);
     client_expect_end(&client);
@@ -320,6 +314,8 @@ send_to_nobody(int fd, uint32_t count)
 START_TEST(descriptors_that_the_kernel_refuses_for_now_are_sent_later)
 {
     /* Root is exempt from the limit; not in its own test process, which ends here. */
+    if (limits_are_emulated())
+        return;
     struct uds_fixture fixture;
     fixture_init(&fixture, NULL);
     if (getuid() == 0) {
@@ -394,6 +390,8 @@ END_TEST
 
 START_TEST(running_out_of_descriptors_at_accept_is_survived)
 {
+    if (limits_are_emulated())
+        return;
     struct uds_fixture fixture;
     fixture_start(&fixture, NULL);
     struct client first;
@@ -405,7 +403,7 @@ START_TEST(running_out_of_descriptors_at_accept_is_survived)
     struct rlimit none = { 0, before.rlim_max };
     ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &none), 0);
     struct sockaddr_un name = { .sun_family = AF_UNIX };
-    (void)strcpy(name.sun_path, fixture.path);
+    (void)snprintf(name.sun_path, sizeof(name.sun_path), "%s", fixture.path);
     ck_assert_int_eq(connect(connecting, (const struct sockaddr *)&name, sizeof(name)), 0);
     uint32_t tries = 0;
     while (fake_host_complaints(fixture.host) == 0)
@@ -425,6 +423,8 @@ END_TEST
 
 START_TEST(the_spare_descriptor_turns_a_client_away)
 {
+    if (limits_are_emulated())
+        return;
     struct uds_fixture fixture;
     fixture_start(&fixture, NULL);
     struct client client = { .fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0) };
@@ -437,7 +437,7 @@ START_TEST(the_spare_descriptor_turns_a_client_away)
     while ((taken[count] = open("/dev/null", O_RDONLY | O_CLOEXEC)) >= 0)
         count++;
     struct sockaddr_un name = { .sun_family = AF_UNIX };
-    (void)strcpy(name.sun_path, fixture.path);
+    (void)snprintf(name.sun_path, sizeof(name.sun_path), "%s", fixture.path);
     ck_assert_int_eq(connect(client.fd, (const struct sockaddr *)&name, sizeof(name)), 0);
     client_expect(&client, -EBUSY, NULL, 0);
     client_expect_end(&client);

@@ -44,6 +44,10 @@ void fixture_wait_figure(struct uds_fixture *fixture, const char *name, uint64_t
  * often. Zero *tries to begin. */
 void poll_again(uint32_t *tries);
 
+/* Valgrind emulates RLIMIT_NOFILE, so that an accept over the limit still takes the client: tests
+ * of what the kernel does there can't hold under it. */
+bool limits_are_emulated(void);
+
 #define CLIENT_FDS_MAX 1024
 
 struct client {
