@@ -100,6 +100,8 @@ exit_object(const struct cli *cli, int error, const char *object_id)
         return exit_fail(cli, code, "object '%s' exists already", object_id);
     case CLI_NOT_SEALED:
         return exit_fail(cli, code, "object '%s' is not sealed yet", object_id);
+    case CLI_TIMEOUT:
+        return exit_fail(cli, code, "object '%s': %s", object_id, packice_error_message());
     default:
         return exit_call(cli, error);
     }

@@ -82,7 +82,10 @@ class CodeTest(CliCase):
         self.client.release(made["lease_id"])
 
     def test_timeout(self):
-        self.assertIn("wait: ", self.fails("timeout", "wait", "x", "--timeout", "1ms"))
+        for arguments in (("wait", "x", "--timeout", "1ms"), ("get", "x", "--wait", "1ms")):
+            self.assertEqual(
+                self.fails("timeout", *arguments), f"{arguments[0]}: object 'x': not sealed in time"
+            )
 
     def test_busy(self):
         """Somebody has mapped the stream's memory when it is to be sealed."""
@@ -136,17 +139,36 @@ class CodeTest(CliCase):
                 self.fails("invalid", "put", "--id", bad, "in")
                 self.fails("invalid", "get", bad)
 
-    def test_access_denied(self):
-        """A socket of somebody else: as root, try it as nobody."""
-        options = {}
-        if os.geteuid() == 0:
-            options = {"user": 65534, "group": 65534, "extra_groups": []}
-            os.chmod(self.folder, 0o777)
-        else:
-            os.chmod(self.node.socket, 0)
-            self.addCleanup(os.chmod, self.node.socket, 0o660)
-        message = self.fails("access_denied", "ls", **options)
-        self.assertIn(self.node.socket, message)
+    def nobody(self):
+        """Options to start a program as another user, which root alone can do."""
+        options = {"user": 65534, "group": 65534, "extra_groups": []}
+        os.chmod(self.folder, 0o755)
+        try:
+            self.run_cli("--version", **options)
+        except PermissionError:
+            self.skipTest("the build folder is not for everybody")
+        return options
+
+    def test_access_denied_by_the_socket(self):
+        options = self.nobody() if os.geteuid() == 0 else {}
+        os.chmod(self.node.folder, 0o755)
+        os.chmod(self.node.socket, 0)
+        self.addCleanup(os.chmod, self.node.socket, 0o660)
+        self.assertIn(self.node.socket, self.fails("access_denied", "ls", **options))
+
+    @unittest.skipUnless(os.geteuid() == 0, "needs two users")
+    def test_access_denied_by_the_owner(self):
+        os.chmod(self.node.folder, 0o755)
+        os.chmod(self.node.socket, 0o666)
+        self.addCleanup(os.chmod, self.node.socket, 0o660)
+        self.put(self.client, "x", b"data")
+        options = self.nobody()
+        self.assertEqual(self.run_cli("cat", "x", **options), b"data")
+        self.assertEqual(
+            self.fails("access_denied", "rm", "x", **options),
+            "rm: object 'x' belongs to another user",
+        )
+        self.assertEqual(self.client.get("x"), [b"data"])
 
 
 class UnsizedRefusedTest(CliCase):
