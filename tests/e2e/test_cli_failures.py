@@ -153,8 +153,10 @@ class CodeTest(CliCase):
         options = self.nobody() if os.geteuid() == 0 else {}
         os.chmod(self.node.folder, 0o755)
         os.chmod(self.node.socket, 0)
-        self.addCleanup(os.chmod, self.node.socket, 0o660)
-        self.assertIn(self.node.socket, self.fails("access_denied", "ls", **options))
+        try:
+            self.assertIn(self.node.socket, self.fails("access_denied", "ls", **options))
+        finally:
+            os.chmod(self.node.socket, 0o660)
 
     @unittest.skipUnless(os.geteuid() == 0, "needs two users")
     def test_access_denied_by_the_owner(self):
