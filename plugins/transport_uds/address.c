@@ -21,18 +21,9 @@ address_fail(struct pk_error *err, int code, const char *path, const char *what)
 {
     const char *slash = strrchr(path, '/');
     int folder = slash != NULL && slash != path ? (int)(slash - path) : 1;
-    switch (code) {
-    case ENOENT:
-    case ENOTDIR:
+    if (code == ENOENT || code == ENOTDIR)
         return pk_fail(err, -code, "folder '%.*s' of the socket does not exist", folder, path);
-    case EACCES:
-    case EPERM:
-    case EROFS:
-        return pk_fail(err, -EACCES, "%s '%s': no permission to make it: %s", what, path,
-                       strerror(code));
-    default:
-        return pk_fail(err, -code, "%s '%s': %s", what, path, strerror(code));
-    }
+    return pk_fail(err, -code, "%s '%s': %s", what, path, strerror(code));
 }
 
 /* Somebody else's file under this name could make us write to it, or wait for it for ever. */
