@@ -58,8 +58,8 @@ struct pk_lease_ops {
 
     /* Grants a lease with an id of its own (a UUIDv4 from host->random) and fills ret_lease, whose
      * struct_size the host set. CREATE claims the name until that lease ends or is downgraded.
-     * Errors: -EEXIST: CREATE, and another lease claims the name; -EINVAL: ttl; -EBUSY: as many live
-     * as may; -EIO: no randomness; -ENOMEM. */
+     * Errors: -EEXIST: CREATE, and another lease claims the name; -EINVAL: ttl; -EBUSY: as many
+     * live as may; -EIO: no randomness; -ENOMEM. */
     int32_t (*grant)(void *instance, const struct pk_lease_request *request,
                      struct pk_lease *ret_lease, struct pk_error *err);
     /* Fills ret_lease for a live lease. -ESTALE: there is none of this id. */
