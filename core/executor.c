@@ -28,8 +28,9 @@ struct real_executor {
     struct timer_tree timers;
     uint64_t next_sequence;
     pthread_t thread;
-    pthread_cond_t idle;  /* no run is under way */
-    bool busy;            /* a run is under way, without the lock */
+    pthread_cond_t ended; /* a run did */
+    uint64_t begun;       /* runs so far */
+    bool busy;            /* the last of them is under way, without the lock */
     bool started;
     bool stopping;
 };
@@ -89,12 +90,13 @@ timer_main(void *arg)
         }
         RB_REMOVE(timer_tree, &executor->timers, first);
         first->armed = 0;
+        executor->begun++;
         executor->busy = true;
         (void)pthread_mutex_unlock(&executor->lock);
         first->run(first);
         (void)pthread_mutex_lock(&executor->lock);
         executor->busy = false;
-        (void)pthread_cond_broadcast(&executor->idle);
+        (void)pthread_cond_broadcast(&executor->ended);
     }
     (void)pthread_mutex_unlock(&executor->lock);
     return NULL;
@@ -155,8 +157,9 @@ real_timer_sync(struct pk_executor *base)
     struct real_executor *executor = real_executor(base);
     (void)pthread_mutex_lock(&executor->lock);
     assert(!executor->started || !pthread_equal(executor->thread, pthread_self()));
-    while (executor->busy)
-        (void)pthread_cond_wait(&executor->idle, &executor->lock);
+    uint64_t last = executor->begun; /* those after it are none of the caller's business */
+    while (executor->busy && executor->begun == last)
+        (void)pthread_cond_wait(&executor->ended, &executor->lock);
     (void)pthread_mutex_unlock(&executor->lock);
 }
 
@@ -174,7 +177,7 @@ real_free(struct pk_executor *base)
         assert(!pthread_equal(executor->thread, pthread_self()));
         (void)pthread_join(executor->thread, NULL);
     }
-    (void)pthread_cond_destroy(&executor->idle);
+    (void)pthread_cond_destroy(&executor->ended);
     (void)pthread_cond_destroy(&executor->wake);
     (void)pthread_mutex_destroy(&executor->lock);
     free(executor);
@@ -203,8 +206,8 @@ pk_executor_new(struct pk_executor **ret_executor, struct pk_error *err)
         free(executor);
         return pk_fail(err, failed, "can't make a condition variable");
     }
-    (void)pthread_cond_init(&executor->idle, NULL);  /* nor can this, without attributes */
-    (void)pthread_mutex_init(&executor->lock, NULL); /* the default kind can't fail */
+    (void)pthread_mutex_init(&executor->lock, NULL); /* the default kinds can't fail */
+    (void)pthread_cond_init(&executor->ended, NULL);
     executor->base.ops = &real_ops;
     RB_INIT(&executor->timers);
     *ret_executor = &executor->base;

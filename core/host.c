@@ -11,7 +11,7 @@
 #include "core/peer.h"
 
 #include <errno.h>
-#include <packice/cleanup.h>
+#include <stdlib.h>
 
 /* ---- to every plugin ---- */
 
@@ -56,7 +56,7 @@ static int32_t
 host_submit(void *ctx, void (*work)(void *arg), void *arg)
 {
     struct pk_host_state *state = ctx;
-    pk_autofree struct job *job = calloc(1, sizeof(*job));
+    struct job *job = calloc(1, sizeof(*job));
     if (job == NULL)
         return -ENOMEM;
     job->work.run = job_run;
@@ -66,8 +66,8 @@ host_submit(void *ctx, void (*work)(void *arg), void *arg)
     (void)pthread_mutex_lock(&state->lock);
     int32_t failed = state->closing ? -EBUSY : pk_queue_submit(state->base.queue, &job->work);
     (void)pthread_mutex_unlock(&state->lock);
-    if (failed == 0)
-        (void)pk_steal(job);
+    if (failed != 0)
+        free(job);
     return failed == -EAGAIN ? -EBUSY : failed;
 }
 

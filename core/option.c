@@ -9,7 +9,6 @@
 #include "core/plugin.h"
 #include "core/value.h"
 
-#include <assert.h>
 #include <errno.h>
 #include <packice/cleanup.h>
 #include <stdio.h>
@@ -135,7 +134,7 @@ pk_conf_free(struct pk_conf *base)
         return;
     struct conf *conf = (struct conf *)(void *)base;
     for (uint32_t i = 0; i < conf->base.value_count; i++)
-        pk_conf_free((struct pk_conf *)(uintptr_t)conf->values[i].child); /* made here, so ours */
+        pk_conf_free((struct pk_conf *)conf->values[i].child); /* made here, so ours */
     while (conf->blocks != NULL) {
         struct conf_block *next = conf->blocks->next;
         free(conf->blocks);
@@ -356,9 +355,10 @@ conf_build(struct build *build, const struct pk_plugin_module *module, struct pk
            struct pk_error *err)
 {
     uint32_t count = build->table->count;
-    pk_autofree const struct pk_setting **given = calloc(count + 1U, sizeof(*given));
+    const struct pk_setting **given = calloc(count + 1U, sizeof(struct pk_setting *));
     struct conf *conf = calloc(1, sizeof(*conf) + count * sizeof(conf->values[0]));
     if (given == NULL || conf == NULL) {
+        free((void *)given);
         free(conf);
         return pk_fail(err, -ENOMEM, "no memory for options");
     }
@@ -370,6 +370,8 @@ conf_build(struct build *build, const struct pk_plugin_module *module, struct pk
     build->given = given;
     build->conf = conf;
     int32_t failed = conf_fill(build, err);
+    free((void *)given);
+    build->given = NULL;
     if (failed != 0)
         pk_conf_free(&conf->base);
     else

@@ -141,6 +141,7 @@ file_load(const char *file, const char *real_path, struct module **ret_module, s
         (void)dlclose(handle);
         return failed;
     }
+    assert(module != NULL);
     module->handle = handle;
     module->base.file = strdup(file);
     module->real_path = strdup(real_path);
@@ -189,8 +190,10 @@ load(const char *file, uint32_t kind, const struct pk_plugin_module **ret_module
     int32_t failed = module == NULL ? file_load(file, real_path, &module, err) : 0;
     (void)pthread_mutex_unlock(&modules_lock);
 
-    if (failed == 0)
-        failed = module_suits(module, file, kind, err);
+    if (failed != 0)
+        return failed;
+    assert(module != NULL);
+    failed = module_suits(module, file, kind, err);
     if (failed == 0)
         *ret_module = &module->base;
     return failed;
@@ -318,6 +321,7 @@ pk_plugin_builtin(pk_plugin_entry_fn *entry, const struct pk_plugin_module **ret
                      && plugin->abi_major == PK_ABI_MAJOR && plugin->name != NULL;
         failed = module_new(plugin, named ? plugin->name : "builtin plugin", &module, err);
         if (failed == 0) {
+            assert(module != NULL);
             module->entry = entry;
             module_keep(module);
         }

@@ -6,7 +6,7 @@
  */
 #include "empty_blob.h"
 
-#include <packice/cleanup.h>
+#include <stdlib.h>
 
 enum { OPTION_UPPER, OPTION_LOWER, OPTION_FAIL };
 
@@ -38,7 +38,7 @@ static int32_t
 test_tier_open(const struct pk_host *host, const struct pk_conf *conf, void **ret_instance,
                struct pk_error *err)
 {
-    pk_autofree struct test_tier *tier = calloc(1, sizeof(*tier));
+    struct test_tier *tier = calloc(1, sizeof(*tier));
     if (tier == NULL)
         return pk_fail(err, -ENOMEM, "no memory");
     tier->host = host;
@@ -47,10 +47,12 @@ test_tier_open(const struct pk_host *host, const struct pk_conf *conf, void **re
         failed = test_tier_child(host, pk_conf_at(conf, OPTION_LOWER), &tier->last, err);
     if (failed == 0 && pk_conf_at(conf, OPTION_FAIL)->number != 0)
         failed = pk_fail(err, -EIO, "told to fail");
-    if (failed != 0)
+    if (failed != 0) {
+        free(tier);
         return failed;
+    }
     pk_host_log(host, PK_LOG_INFO, "open tier");
-    *ret_instance = pk_steal(tier);
+    *ret_instance = tier;
     return 0;
 }
 
