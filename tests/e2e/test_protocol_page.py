@@ -1,0 +1,108 @@
+# SPDX-FileCopyrightText: PackIce authors
+# SPDX-License-Identifier: Apache-2.0
+"""docs/protocol.md against a real node: its exchanges are played in their order on one connection,
+and its simplest client is run as it is printed. What differs from run to run (lease ids, epochs,
+times, users, figures) has to be of the same form; everything else has to be the same, in the same
+order.
+"""
+
+import json
+import os
+import re
+import unittest
+
+from client import write_all
+from harness import NodeCase
+
+PAGE = os.path.join(os.environ["PACKICE_SOURCE"], "docs", "protocol.md")
+SESSION = re.compile(r"<!-- session -->\n```\n(.*?)\n```\n", re.DOTALL)
+CLIENT = re.compile(r"<!-- client -->\n```python\n(.*?)\n```\n", re.DOTALL)
+WRITE = re.compile(r'# the client writes "(\w+)" to descriptor (\d+), and closes it')
+TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z")
+FREE = ("epoch", "uid")  # any number is right
+SOCKET = "/run/packice/packice.sock"
+
+
+def page():
+    with open(PAGE, encoding="utf-8") as file:
+        return file.read()
+
+
+class ProtocolPage(NodeCase):
+    def setUp(self):
+        super().setUp()
+        self.client = self.connect()
+        self.leases = {}  # of the page: of this run
+
+    def same(self, printed, real, where="reply"):
+        self.assertIs(type(printed), type(real), where)
+        name = where.rpartition(".")[2]
+        if isinstance(printed, dict):
+            self.assertEqual(list(printed), list(real), where)
+            for key in printed:
+                self.same(printed[key], real[key], f"{where}.{key}")
+        elif isinstance(printed, list):
+            self.assertEqual(len(printed), len(real), where)
+            for index, entry in enumerate(printed):
+                self.same(entry, real[index], f"{where}[{index}]")
+        elif name == "lease_id":
+            self.assertEqual(self.leases.setdefault(printed, real), real, where)
+        elif name.endswith("_at") and printed is not None:
+            self.assertRegex(real, TIME, where)
+            self.assertRegex(printed, TIME, where)
+        elif name in FREE or where.startswith("reply.stats."):
+            self.assertGreaterEqual(real, 0, where)
+        else:
+            self.assertEqual(printed, real, where)
+
+    def play(self, line, last):
+        """One line of an exchange; returns the reply that came last."""
+        if line.startswith("> "):
+            request = line[2:]
+            for printed, real in self.leases.items():
+                request = request.replace(printed, real)
+            self.client.send_bytes(request.encode() + b"\n")
+            return self.client.receive()
+        if line.startswith("< "):
+            self.same(json.loads(line[2:]), dict(last))
+            self.assertEqual(last["fds"], len(last.fds), line)
+            return last
+        written = WRITE.fullmatch(line)
+        self.assertTrue(written, f"what does this mean: {line}")
+        write_all(last.fds[int(written[2])], written[1].encode())
+        last.close()
+        return last
+
+    def test_exchanges(self):
+        sessions = SESSION.findall(page())
+        self.assertGreaterEqual(len(sessions), 9, "one for each verb")
+        last = None
+        for session in sessions:
+            for line in session.splitlines():
+                last = self.play(line, last)
+        self.left("greeting")
+        self.client.close()
+
+    def test_the_simplest_client(self):
+        (code,) = CLIENT.findall(page())
+        self.assertIn(SOCKET, code)
+        process = self.run_python(code.replace(f'"{SOCKET}"', "sys.argv[0]"))
+        output, errors = process.communicate(timeout=60)
+        self.assertEqual((process.returncode, output), (0, "b'hello'\n"), errors)
+        self.left("greeting")
+
+    def test_every_verb_and_error_has_its_place(self):
+        text = page()
+        for verb in ("acquire", "seal", "renew", "release", "discard", "stat", "list", "batch",
+                     "stats"):
+            self.assertIn(f"\n### {verb}\n", text)
+        names = os.path.join(os.environ["PACKICE_SOURCE"], "core", "wire", "error_name.c")
+        with open(names, encoding="utf-8") as file:
+            codes = re.findall(r'\{ -E\w+, "(\w+)" \}', file.read())
+        self.assertEqual(len(codes), 13)
+        for code in [*codes, "internal"]:
+            self.assertIn(f"\n| `{code}` | ", text)
+
+
+if __name__ == "__main__":
+    unittest.main()
