@@ -18,7 +18,7 @@ const struct pk_plugin *lease_mem_entry(void);
 
 #define SECOND UINT64_C(1000000000)
 #define EPOCH_LIMIT (UINT64_C(1) << 53)
-#define EMITTED_MAX 4096U
+#define EMITTED_MAX 1024U
 
 struct fixture {
     struct fake_factory_host fake;
@@ -123,8 +123,8 @@ static inline void
 collect(void *arg, const struct pk_lease *lease)
 {
     struct emitted *emitted = arg;
-    ck_assert_uint_lt(emitted->count, EMITTED_MAX);
-    ck_assert_uint_ge(lease->struct_size, sizeof(*lease));
+    if (emitted->count == EMITTED_MAX || lease->struct_size < sizeof(*lease))
+        ck_abort_msg("too many leases emitted, or one that is cut short");
     emitted->leases[emitted->count++] = *lease;
 }
 
