@@ -36,7 +36,7 @@ int32_t pk_instance_open(const struct pk_plugin_module *module, const struct pk_
                          struct pk_instance **ret_instance, struct pk_error *err);
 
 /* Lets lease_ended and changed of a factory (and of its children) reach the peer from now on; NULL
- * lets them go nowhere again, and waits for those under way. */
+ * lets them go nowhere again, and waits for those under way: so never from one of them. */
 void pk_instance_attach(struct pk_instance *instance, struct pk_peer *peer);
 
 /* Closes it, runs what its queue still holds, and closes its children. NULL is fine. May block. */

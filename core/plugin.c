@@ -281,8 +281,8 @@ refuse_not_found(const struct pk_plugin_path *path, const char *name, struct pk_
     char quote[NAME_SIZE];
     return pk_fail(err, -ENOENT, "plugin not found: '%s'%s%s%s; looked in %s",
                    pk_value_quote(name, quote, sizeof(quote)),
-                   near == NULL ? "" : ", did you mean '", near == NULL ? "" : near,
-                   near == NULL ? "" : "'?", places);
+                   near == NULL ? "" : " (did you mean '", near == NULL ? "" : near,
+                   near == NULL ? "" : "'?)", places);
 }
 
 int32_t

@@ -83,7 +83,7 @@ START_TEST(refusals_within_children_name_the_whole_key)
         { { { "upper", "test_blub", 4 } },
           1,
           -ENOENT,
-          "node.ini:4: [blob] upper: plugin not found: 'test_blub', did you mean 'test_blob'?" },
+          "node.ini:4: [blob] upper: plugin not found: 'test_blub' (did you mean 'test_blob'?)" },
         { { { "upper", "", 4 } }, 1, -EINVAL, "node.ini:4: [blob] upper: it must not be empty" },
     };
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {

@@ -127,7 +127,7 @@ START_TEST(what_is_not_found_is_told_with_a_near_name)
     const struct pk_plugin_module *module = NULL;
     struct pk_error err = PK_ERROR_INIT;
     ck_assert_int_eq(pk_plugin_load(&path, "test_bolb", 0, &module, &err), -ENOENT);
-    ck_assert_str_eq(err.message, "plugin not found: 'test_bolb', did you mean 'test_blob'?; "
+    ck_assert_str_eq(err.message, "plugin not found: 'test_bolb' (did you mean 'test_blob'?); "
                                   "looked in /nonexistent, " TEST_PLUGINS);
     ck_assert_int_eq(pk_plugin_load(&path, "redis", 0, &module, &err), -ENOENT);
     ck_assert_str_eq(err.message,
