@@ -2,11 +2,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Scans a stream for its objects in one piece and in many, which must find the same ones and end
- * the same way. The first two bytes say how it is split and how long an object may be.
+ * the same way, and the first one where a parser of JSON finds it. The first two bytes say how it
+ * is split and how long an object may be.
  */
 #include "core/wire/wire.h"
 #include "fuzz.h"
 
+#include <jansson.h>
 #include <string.h>
 
 #define FRAMES_MAX 256U
@@ -45,6 +47,23 @@ scan(const char *data, size_t size, size_t max, size_t piece_max, uint32_t seed,
     }
 }
 
+/* Where jansson finds an object, the scanner finds the same one, if it takes it at all. */
+static void
+check_parser(const char *data, size_t size)
+{
+    struct pk_wire_frame frame = { 0 };
+    size_t start = 0;
+    size_t used = 0;
+    bool complete = false;
+    json_error_t where;
+    json_t *json = json_loadb(data, size, JSON_DISABLE_EOF_CHECK, &where);
+    int32_t rc =
+        pk_wire_frame_scan(&frame, data, size, PK_WIRE_REQUEST_MAX, &start, &used, &complete, NULL);
+    if (json != NULL && rc == 0)
+        FUZZ_CHECK(complete && used == (size_t)where.position);
+    json_decref(json);
+}
+
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
@@ -60,5 +79,6 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     scan((const char *)data + 2, size - 2, max, 1 + data[0] % 64U, data[0], &split);
     FUZZ_CHECK(whole.rc == split.rc && whole.count == split.count);
     FUZZ_CHECK(memcmp(whole.ends, split.ends, whole.count * sizeof(whole.ends[0])) == 0);
+    check_parser((const char *)data + 2, size - 2);
     return 0;
 }
