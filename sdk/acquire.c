@@ -16,7 +16,7 @@
 
 #define ALL_FLAGS (PACKICE_UNBOUND | PACKICE_NO_RENEW)
 
-/* Copies what the caller knows of a versioned struct over zeroes. */
+/* Copies what the caller knows of a versioned struct; `to` is all zeroes. */
 static int32_t
 read_options(void *to, size_t to_size, const void *from, struct pk_error *err)
 {
@@ -26,7 +26,6 @@ read_options(void *to, size_t to_size, const void *from, struct pk_error *err)
     memcpy(&size, from, sizeof(size));
     if (size < 2 * sizeof(uint32_t))
         return pk_fail(err, -EINVAL, "options: struct_size is not set");
-    memset(to, 0, to_size);
     memcpy(to, from, size < to_size ? size : to_size);
     return 0;
 }
@@ -85,7 +84,7 @@ packice_acquire_create(struct packice_acquire *acquire,
         (struct packice_acquire){ .request = { .struct_size = (uint32_t)sizeof(struct pk_request),
                                                .verb = PK_VERB_ACQUIRE,
                                                .access = PK_ACCESS_CREATE } };
-    struct packice_create_options mine;
+    struct packice_create_options mine = { 0 };
     int32_t rc = read_options(&mine, sizeof(mine), options, err);
     if (rc == 0)
         rc = read_ttl(acquire, mine.flags, mine.ttl, err);
@@ -119,7 +118,7 @@ packice_acquire_get(struct packice_acquire *acquire, const struct packice_get_op
         (struct packice_acquire){ .request = { .struct_size = (uint32_t)sizeof(struct pk_request),
                                                .verb = PK_VERB_ACQUIRE,
                                                .access = PK_ACCESS_READ } };
-    struct packice_get_options mine;
+    struct packice_get_options mine = { 0 };
     int32_t rc = read_options(&mine, sizeof(mine), options, err);
     if (rc == 0)
         rc = read_ttl(acquire, mine.flags, mine.ttl, err);

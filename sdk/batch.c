@@ -7,6 +7,7 @@
 #include "sdk/acquire.h"
 #include "sdk/error.h"
 #include "sdk/lease.h"
+#include <assert.h>
 #include <errno.h>
 #include <packice/cleanup.h>
 #include <string.h>
@@ -142,7 +143,7 @@ settle(struct packice_batch_item *item, int32_t status)
     packice_lease_free(pk_steal(item->lease));
 }
 
-/* Asks for one item by itself. */
+/* Asks for one item by itself, and takes that answer instead. */
 static int32_t
 ask_again(struct trip *trip, size_t index, struct pk_error *err)
 {
@@ -159,13 +160,14 @@ ask_again(struct trip *trip, size_t index, struct pk_error *err)
 static int32_t
 finish_item(struct trip *trip, size_t index, struct pk_error *err)
 {
-    struct packice_answer **answer = &trip->answers[index];
-    if ((*answer)->reply.status == -EFBIG && trip->count > 1) {
+    assert(trip->answers[index] != NULL);
+    if (trip->answers[index]->reply.status == -EFBIG && trip->count > 1) {
         int32_t rc = ask_again(trip, index, err);
         if (rc != 0)
             return rc;
     }
-    return conclude(trip->client, trip->items[index], trip->acquires[index].flags, *answer, err);
+    return conclude(trip->client, trip->items[index], trip->acquires[index].flags,
+                    trip->answers[index], err);
 }
 
 /* Goes, and leaves the trip empty. What hindered it is every item's status. */
@@ -213,25 +215,35 @@ board(struct trip *trip, struct packice_batch_item *item, struct pk_error *err)
     return rc;
 }
 
+/* Does all of them. *ret_reached: how many got as far as to have their status. */
+static int32_t
+go_all(struct trip *trip, struct packice_batch_item *items, size_t count, size_t *ret_reached,
+       struct pk_error *err)
+{
+    for (*ret_reached = 0; *ret_reached < count; ++*ret_reached) {
+        int32_t rc = board(trip, &items[*ret_reached], err);
+        if (rc != 0)
+            return rc;
+    }
+    return go(trip, err);
+}
+
 int
 packice_batch(packice_client *client, struct packice_batch_item *items, size_t count)
 {
     struct pk_error *err = packice_error_slot();
+    size_t reached = 0;
     int32_t rc = packice_client_check(client, err);
-    struct trip *trip = rc == 0 ? calloc(1, sizeof(*trip)) : NULL;
-    if (rc == 0 && trip == NULL)
-        rc = pk_fail(err, -ENOMEM, "no memory for a batch");
-    size_t next = 0;
-    if (rc == 0)
-        trip->client = client;
-    for (; rc == 0 && next < count; next++)
-        rc = board(trip, &items[next], err);
-    if (rc == 0)
-        rc = go(trip, err);
-    else if (trip != NULL && next > 0)
-        next--; /* the one that found the way blocked */
-    for (; rc != 0 && next < count; next++)
-        settle(&items[next], rc);
-    free(trip);
+    if (rc == 0) {
+        pk_autofree struct trip *trip = calloc(1, sizeof(*trip));
+        if (trip == NULL) {
+            rc = pk_fail(err, -ENOMEM, "no memory for a batch");
+        } else {
+            trip->client = client;
+            rc = go_all(trip, items, count, &reached, err);
+        }
+    }
+    for (; rc != 0 && reached < count; reached++)
+        settle(&items[reached], rc);
     return packice_result(rc);
 }

@@ -5,6 +5,7 @@
  * read whatever happens later: its size can't shrink under the reader.
  */
 #include "sdk/blob.h"
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -349,19 +350,31 @@ new_map(struct packice_blob *blob, uint64_t size, struct packice_map **ret_map,
     return 0;
 }
 
-int32_t
-packice_blob_map(struct packice_blob *blob, void **ret_data, uint64_t *ret_size,
-                 struct pk_error *err)
+/* With the lock held for writing: the last map if it is of the whole blob, or a new one. */
+static int32_t
+get_map(struct packice_blob *blob, struct packice_map **ret_map, struct pk_error *err)
 {
-    (void)pthread_rwlock_wrlock(&blob->lock);
     uint64_t size = 0;
     int32_t rc = usable(blob, err);
     if (rc == 0)
         rc = size_now(blob, &size, err);
-    struct packice_map *map = blob->maps;
-    if (rc == 0 && (map == NULL || map->size != size))
-        rc = new_map(blob, size, &map, err);
+    if (rc != 0)
+        return rc;
+    if (blob->maps == NULL || blob->maps->size != size)
+        return new_map(blob, size, ret_map, err);
+    *ret_map = blob->maps;
+    return 0;
+}
+
+int32_t
+packice_blob_map(struct packice_blob *blob, void **ret_data, uint64_t *ret_size,
+                 struct pk_error *err)
+{
+    struct packice_map *map = NULL;
+    (void)pthread_rwlock_wrlock(&blob->lock);
+    int32_t rc = get_map(blob, &map, err);
     if (rc == 0) {
+        assert(map != NULL);
         *ret_data = map->data;
         if (ret_size != NULL)
             *ret_size = map->size;

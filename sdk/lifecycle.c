@@ -67,7 +67,7 @@ int
 packice_renew(packice_lease *lease, double ttl, double *ret_ttl)
 {
     struct pk_error *err = packice_error_slot();
-    uint64_t granted;
+    uint64_t granted = 0;
     int32_t rc = renew(lease->client, lease->lease_id, lease->generation, ttl, &granted, err);
     if (rc == 0)
         rc = packice_lease_renewed(lease, granted, err);
@@ -88,7 +88,7 @@ int
 packice_renew_id(packice_client *client, const char *lease_id, double ttl, double *ret_ttl)
 {
     struct pk_error *err = packice_error_slot();
-    uint64_t granted;
+    uint64_t granted = 0;
     int32_t rc = check_lease_id(lease_id, err);
     if (rc == 0)
         rc = renew(client, lease_id, 0, ttl, &granted, err);

@@ -6,6 +6,7 @@
 #include "core/id.h"
 #include "sdk/client.h"
 #include "sdk/error.h"
+#include <assert.h>
 #include <errno.h>
 #include <packice/cleanup.h>
 #include <string.h>
@@ -92,14 +93,16 @@ packice_stat(packice_client *client, const char *id, struct packice_object **ret
     int32_t rc = ask_by_id(client, PK_VERB_STAT, id, &answer, err);
     if (rc != 0)
         return packice_result(rc);
+    assert(answer != NULL);
     struct told *told = calloc(1, sizeof(*told));
     if (told == NULL) {
         packice_answer_free(answer);
         return packice_result(pk_fail(err, -ENOMEM, "no memory for an object"));
     }
+    const struct pk_object_info *info = answer->reply.objects; /* one: it was checked */
     told->answer = answer;
-    tell(&answer->reply.objects[0], &told->object);
-    tell_more(&answer->reply.objects[0], &told->object);
+    tell(info, &told->object);
+    tell_more(info, &told->object);
     *ret_object = &told->object;
     return 0;
 }

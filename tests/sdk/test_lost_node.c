@@ -81,6 +81,22 @@ START_TEST(sdk_ends_every_call_that_a_lost_node_owes_an_answer)
 }
 END_TEST
 
+/* Whether the kernel goes by this limit: valgrind keeps it to itself. */
+static bool
+limit_holds(rlim_t files)
+{
+    FILE *limits = fopen("/proc/self/limits", "re");
+    char line[128];
+    unsigned long soft = 0;
+    ck_assert_ptr_nonnull(limits);
+    while (fgets(line, sizeof(line), limits) != NULL) {
+        if (sscanf(line, "Max open files %lu", &soft) == 1)
+            break;
+    }
+    (void)fclose(limits);
+    return soft == files;
+}
+
 START_TEST(sdk_releases_what_it_cannot_take_for_want_of_descriptors)
 {
     enum { BLOBS = 64 };
@@ -98,8 +114,10 @@ START_TEST(sdk_releases_what_it_cannot_take_for_want_of_descriptors)
     ck_assert_int_eq(getrlimit(RLIMIT_NOFILE, &limit), 0);
     struct rlimit few = { (rlim_t)count_fds(getpid()) + 20, limit.rlim_max };
     ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &few), 0);
-    FAILS(packice_get(target.client, "many", 0, &lease), -EMFILE);
-    ck_assert_ptr_null(lease);
+    if (limit_holds(few.rlim_cur)) {
+        FAILS(packice_get(target.client, "many", 0, &lease), -EMFILE);
+        ck_assert_ptr_null(lease);
+    }
     ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &limit), 0);
     ck_assert_uint_eq(target_figure(target.client, "leases"), 0);
     MUST(packice_get(target.client, "many", 0, &lease)); /* over the same connection */

@@ -13,10 +13,10 @@
 
 struct task {
     packice_client *client;
-    int number;
     const char *id;
-    int rc;
     packice_lease *lease;
+    int number;
+    int rc;
 };
 
 static void *
