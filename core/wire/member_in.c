@@ -44,6 +44,8 @@ pk_wire_json_parse(const char *text, size_t size, int32_t code, json_t **ret_jso
         return pk_fail(err, code, "%s", why.message);
     if (!complete)
         return pk_fail(err, code, "not a JSON object: it does not end");
+    if (memchr(text, '\0', size) != NULL) /* which jansson overlooks behind a number */
+        return pk_fail(err, code, "not JSON: a NUL byte");
     json_error_t error;
     json_t *json = json_loadb(text, size, JSON_REJECT_DUPLICATES, &error);
     if (json == NULL)

@@ -172,6 +172,9 @@ START_TEST(a_raw_nul_is_refused)
     ck_assert_int_eq(pk_wire_request_decode(text, sizeof(text) - 1, NULL, &wire, NULL, NULL),
                      -EINVAL);
     ck_assert_int_eq(pk_wire_request_decode("{}\0", 3, NULL, &wire, NULL, NULL), -EINVAL);
+    static const char number[] = "{\"command\":\"stats\",\"tag\":1\0}";
+    ck_assert_int_eq(pk_wire_request_decode(number, sizeof(number) - 1, NULL, &wire, NULL, NULL),
+                     -EINVAL);
     ck_assert_ptr_null(wire);
 }
 END_TEST
