@@ -7,16 +7,7 @@
 #include "connection.h"
 #include "transport_uds.h"
 #include <packice/cleanup.h>
-#include <poll.h>
 #include <sys/socket.h>
-
-void
-uds_connection_look(struct uds_connection *connection)
-{
-    struct pollfd entry = { .fd = connection->fd };
-    if (poll(&entry, 1, 0) > 0 && (entry.revents & (POLLHUP | POLLERR)) != 0)
-        connection->gone = true;
-}
 
 static void
 on_in(evutil_socket_t fd, short what, void *arg)
@@ -25,8 +16,6 @@ on_in(evutil_socket_t fd, short what, void *arg)
     (void)what;
     struct uds_connection *connection = arg;
     connection->readable = !connection->ended;
-    if (connection->stalled || connection->ended) /* nobody reads up to the end of it */
-        uds_connection_look(connection);
     uds_loop_enqueue(&connection->transport->loop, connection);
     uds_loop_settle(&connection->transport->loop);
 }

@@ -53,9 +53,6 @@ void uds_connection_close(struct uds_connection *connection);
  * connection when it is done. */
 void uds_connection_turn(struct uds_connection *connection);
 
-/* Finds out whether the client has closed its socket, or both directions of it. */
-void uds_connection_look(struct uds_connection *connection);
-
 /* Takes no more input: what was received is answered, then the connection closes. */
 void uds_connection_end_input(struct uds_connection *connection);
 

@@ -8,6 +8,7 @@
 #include "transport_uds.h"
 #include <errno.h>
 #include <packice/cleanup.h>
+#include <poll.h>
 
 #define UDS_BUDGET 64     /* steps in one turn */
 #define UDS_FDS_SLOW 256U /* descriptors waiting to be sent, above which no call starts */
@@ -130,7 +131,6 @@ receive(struct uds_connection *connection)
         uds_count(&connection->transport->counters.bytes_in, (uint64_t)size);
     } else if (size == 0) {
         uds_connection_end_input(connection);
-        uds_connection_look(connection);
     } else {
         connection->readable = false;
         connection->gone = connection->gone || size != -EAGAIN;
@@ -216,6 +216,18 @@ flush(struct uds_connection *connection)
 
 /* ---- the turn ---- */
 
+/* Finds out whether the client has closed its socket, or both directions of it, when nobody reads
+ * up to where it did. */
+static void
+look(struct uds_connection *connection)
+{
+    if (!connection->stalled && !connection->ended)
+        return;
+    struct pollfd entry = { .fd = connection->fd };
+    if (poll(&entry, 1, 0) > 0 && (entry.revents & (POLLHUP | POLLERR)) != 0)
+        connection->gone = true;
+}
+
 static bool
 is_done(struct uds_connection *connection)
 {
@@ -233,8 +245,7 @@ uds_connection_turn(struct uds_connection *connection)
     for (int i = 0; i < UDS_BUDGET && more; i++)
         more = step(connection);
     connection->in_turn = false;
-    if (connection->stalled)
-        uds_connection_look(connection);
+    look(connection);
     flush(connection);
     if (more || (connection->stalled && !is_limited(connection)))
         uds_loop_enqueue(&connection->transport->loop, connection);

@@ -51,6 +51,7 @@ struct fake_host {
     uint32_t open_calls;
     uint32_t sessions;
     uint32_t complaints;
+    uint32_t unblocked;
     struct pk_principal principal;
     bool refuse;
     bool end;
@@ -149,6 +150,15 @@ fake_host_let(struct fake_host *host, const char *name)
     struct fake_call *call;
     while ((call = take_kept(host, name, NULL)) != NULL)
         answer(host, call, 0);
+}
+
+void
+fake_host_unblock(struct fake_host *host)
+{
+    pthread_mutex_lock(&host->lock);
+    host->unblocked++;
+    pthread_cond_broadcast(&host->changed);
+    pthread_mutex_unlock(&host->lock);
 }
 
 static void *
@@ -294,6 +304,11 @@ fake_call_slot(void *ctx, struct pk_session *session, const struct pk_request *r
         *ret_call = 1;
     pthread_mutex_lock(&host->lock);
     note_call(host, call, session);
+    if (strcmp(call->mode, "block") == 0) {
+        while (host->unblocked == 0)
+            (void)pthread_cond_wait(&host->changed, &host->lock);
+        host->unblocked--;
+    }
     pthread_mutex_unlock(&host->lock);
     if (now && strcmp(call->mode, "let") == 0)
         fake_host_let(host, call->name);

@@ -11,6 +11,7 @@
  *   held   answered when the test says fake_host_let(NAME), or with -ECANCELED when the session
  *          closes, before session_close returns
  *   stuck  as held, but a closing session leaves it alone: it is answered after that
+ *   block  at once, but `call` does not go on before fake_host_unblock
  *   path   COUNT path handles of the path NAME, at once
  *   fail   -ENOENT, at once
  * A discard of "let:0:NAME" lets NAME be answered before its own answer, on the same stack.
@@ -32,6 +33,9 @@ const struct pk_host *fake_host_table(struct fake_host *host);
 
 /* Answers what is held or stuck under this name; from the caller's thread. */
 void fake_host_let(struct fake_host *host, const char *name);
+
+/* Lets one `block` go on. */
+void fake_host_unblock(struct fake_host *host);
 
 /* What was asked so far. The wait fails the test when it takes too long. */
 uint32_t fake_host_started(struct fake_host *host);
