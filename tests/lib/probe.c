@@ -9,7 +9,9 @@
 #include "tests/lib/plugins/empty_blob.h"
 
 #include <check.h>
+#include <stddef.h>
 #include <stdio.h>
+#include <string.h>
 
 /* ---- the fake peer ---- */
 
@@ -182,6 +184,35 @@ probe_transport_entry(void)
         .summary = "a probe",
         .ops = &probe_transport_ops,
     };
+    return &plugin;
+}
+
+/* Of a lease factory, no more than open and close are ever called. */
+static void
+probe_never(void)
+{
+    ck_abort_msg("a slot was called that should not be");
+}
+
+const struct pk_plugin *
+probe_lease_entry(void)
+{
+    static struct pk_lease_ops ops;
+    static const struct pk_plugin plugin = {
+        .struct_size = sizeof(struct pk_plugin),
+        .abi_major = PK_ABI_MAJOR,
+        .kind = PK_KIND_LEASE,
+        .name = "probe_lease",
+        .version = "1",
+        .summary = "a probe",
+        .ops = &ops,
+    };
+    void (*never)(void) = probe_never;
+    for (size_t at = offsetof(struct pk_lease_ops, open); at < sizeof(ops); at += sizeof(never))
+        memcpy((char *)&ops + at, &never, sizeof(never));
+    ops.struct_size = sizeof(ops);
+    ops.open = probe_open;
+    ops.close = probe_close;
     return &plugin;
 }
 

@@ -25,8 +25,9 @@ extern struct gate probe_closed;
 extern int32_t (*probe_in_open)(const struct pk_host *host, struct pk_error *err);
 extern void (*probe_in_close)(const struct pk_host *host);
 
-/* A blob factory with one child option, "child"; and a transport. */
+/* A blob factory with one child option, "child"; a lease factory; and a transport. */
 const struct pk_plugin *probe_blob_entry(void);
+const struct pk_plugin *probe_lease_entry(void);
 const struct pk_plugin *probe_transport_entry(void);
 
 /* Where the test plugins are. */

@@ -33,6 +33,26 @@ START_TEST(a_factory_finds_its_services_and_no_others)
 }
 END_TEST
 
+START_TEST(a_lease_factory_tells_of_leases_instead)
+{
+    struct pk_peer peer = { .events = GATE_INIT };
+    struct probe_stage stage;
+    probe_stage_open(&stage, probe_lease_entry, NULL);
+    ck_assert(probe_host->submit != NULL && probe_host->timer != NULL);
+    ck_assert(probe_host->changed == NULL && probe_host->lease_ended != NULL);
+    ck_assert(probe_host->session_open == NULL && probe_host->call == NULL);
+    struct pk_lease lease = { .struct_size = sizeof(lease), .object_id = "lost" };
+    probe_host->lease_ended(probe_host->ctx, &lease);
+    pk_instance_attach(stage.instance, &peer);
+    probe_host->lease_ended(probe_host->ctx, &lease);
+    ck_assert_str_eq(peer.last, "lost");
+    pk_instance_attach(stage.instance, NULL);
+    ck_assert_uint_eq(gate_count(&peer.events), 1);
+    probe_stage_close(&stage);
+    ck_assert_uint_eq(gate_count(&probe_closed), 1);
+}
+END_TEST
+
 START_TEST(slots_of_an_instance_are_the_hosts_own_copy)
 {
     struct probe_stage stage;
@@ -283,6 +303,7 @@ main(void)
 {
     const TTest *const cases[] = {
         a_factory_finds_its_services_and_no_others,
+        a_lease_factory_tells_of_leases_instead,
         slots_of_an_instance_are_the_hosts_own_copy,
         a_transport_reaches_the_peer,
         log_now_and_random_work,

@@ -68,14 +68,13 @@ END_TEST
 START_TEST(cuts_long_lines_between_characters)
 {
     struct seen seen = { 0 };
-    char text[1501] = "x";
-    for (size_t i = 1; i + 1 < sizeof(text); i += 2)
-        memcpy(text + i, "\xc3\xa9", 2);
-    text[1499] = '\0';
+    char text[1503] = "xx";
+    for (size_t i = 2; i + 3 < sizeof(text); i += 3)
+        memcpy(text + i, "\xe2\x82\xac", 4);
     pk_log_set(PK_LOG_INFO, seen_sink, &seen);
     pk_log(PK_LOG_INFO, "peer", "%s", text);
-    ck_assert_uint_eq(strlen(seen.line), 1023); /* x and 511 whole ones; a half one has no place */
-    ck_assert_int_eq(memcmp(seen.line, text, 1023), 0);
+    ck_assert_uint_eq(strlen(seen.line), 1022); /* 340 whole ones; of the next, two bytes fit */
+    ck_assert_int_eq(memcmp(seen.line, text, 1022), 0);
 }
 END_TEST
 

@@ -104,11 +104,11 @@ START_TEST(a_plugin_that_is_its_own_default_child_ends)
     };
     const struct pk_option_table endless_table = { endless, 1, sizeof(endless[0]) };
     struct pk_setting settings[20];
-    char keys[20][256] = { "upper" };
-    for (size_t i = 0; i < 20; i++) {
-        if (i > 0)
-            (void)snprintf(keys[i], sizeof(keys[i]), "%.240s.upper", keys[i - 1]);
-        settings[i] = (struct pk_setting){ keys[i], "test_tier", (uint32_t)i + 1 };
+    char keys[20][20 * 6] = { "" }; /* upper, upper.upper, upper.upper.upper ... */
+    for (uint32_t i = 0; i < 20; i++) {
+        for (uint32_t j = 0; j <= i; j++)
+            (void)strcat(keys[i], j == 0 ? "upper" : ".upper");
+        settings[i] = (struct pk_setting){ keys[i], "test_tier", i + 1 };
     }
     struct pk_conf *conf = NULL;
     struct pk_error err = PK_ERROR_INIT;
