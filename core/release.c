@@ -71,6 +71,8 @@ pk_renew_begin(struct pk_call *call)
         pk_call_fail(call, -ESTALE, "lease_id: no such lease");
         return;
     }
+    if (call->request.ttl == 0 && holder->session != NULL)
+        call->request.ttl = PK_FOREVER; /* the same default as when it was granted */
     call->holder = holder;
     holder->pins++;
     pk_call_next(call, renew_run, peer->lease, pk_lease_may_block(peer->lease, PK_LEASE_RENEW));

@@ -208,7 +208,7 @@ model_renew(struct model *model, const struct pk_request *request, const struct 
 
     expect(model, "renew", record, lease != NULL ? 0 : -ESTALE);
     if (lease != NULL)
-        lease->expires_at = end_of(model, request->ttl, false);
+        lease->expires_at = end_of(model, request->ttl, lease->bound);
 }
 
 void

@@ -251,7 +251,7 @@ PACKICE_EXPORT int packice_open(packice_lease *lease, uint32_t blob, FILE **ret_
  */
 PACKICE_EXPORT int packice_seal(packice_lease *lease);
 
-/* Lets the lease end `ttl` seconds from now (0: the node's default); *ret_ttl, if not NULL, gets
+/* Lets the lease end `ttl` seconds from now (0: as at its grant, none if it is bound); *ret_ttl, if not NULL, gets
  * what the node made of it. -ESTALE: it ended. */
 PACKICE_EXPORT int packice_renew(packice_lease *lease, double ttl, double *ret_ttl);
 
