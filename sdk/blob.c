@@ -98,6 +98,19 @@ handle_fd(struct packice_answer *answer, uint32_t index, bool writable, int *ret
     return 0;
 }
 
+/* A lock under which one who waits to write is not kept waiting by ever new readers. */
+static int32_t
+init_lock(pthread_rwlock_t *lock)
+{
+    pthread_rwlockattr_t attr;
+    if (pthread_rwlockattr_init(&attr) != 0)
+        return -ENOMEM;
+    (void)pthread_rwlockattr_setkind_np(&attr, PTHREAD_RWLOCK_PREFER_WRITER_NONRECURSIVE_NP);
+    int rc = pthread_rwlock_init(lock, &attr);
+    (void)pthread_rwlockattr_destroy(&attr);
+    return rc == 0 ? 0 : -ENOMEM;
+}
+
 int32_t
 packice_blob_new(struct packice_answer *answer, uint32_t index, bool writable,
                  struct packice_blob **ret_blob, struct pk_error *err)
@@ -105,7 +118,7 @@ packice_blob_new(struct packice_answer *answer, uint32_t index, bool writable,
     struct packice_blob *blob = calloc(1, sizeof(*blob));
     if (blob == NULL)
         return pk_fail(err, -ENOMEM, "no memory for a blob");
-    if (pthread_rwlock_init(&blob->lock, NULL) != 0) {
+    if (init_lock(&blob->lock) != 0) {
         free(blob);
         return pk_fail(err, -ENOMEM, "no memory for a blob");
     }

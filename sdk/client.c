@@ -12,7 +12,7 @@
 #include <packice/cleanup.h>
 #include <string.h>
 
-#define DEFAULT_TIMEOUT UINT64_C(60000000000)
+#define DEFAULT_TIMEOUT UINT64_C(120000000000)
 
 int32_t
 packice_client_new(struct packice_link *link, packice_client **ret_client, struct pk_error *err)

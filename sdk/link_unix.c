@@ -12,7 +12,7 @@
 #include <string.h>
 
 /* For the first connection; later ones go by the deadline of the call that makes them. */
-#define CONNECT_TIMEOUT UINT64_C(60000000000)
+#define CONNECT_TIMEOUT UINT64_C(120000000000)
 
 struct unix_link {
     struct packice_link link;

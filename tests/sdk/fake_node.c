@@ -61,9 +61,9 @@ with_tag(const char *text, const char *request)
     return reply;
 }
 
-/* Sends the text, its descriptors with the first byte. */
+/* Sends the text, so much at first, and its descriptors with the first byte. */
 static void
-send_reply(int fd, const char *text, const int *fds)
+send_reply(int fd, const char *text, const int *fds, size_t size)
 {
     union {
         struct cmsghdr align;
@@ -72,7 +72,7 @@ send_reply(int fd, const char *text, const int *fds)
     int count = 0;
     while (count < FAKE_FDS_MAX && fds[count] != 0)
         count++;
-    struct iovec part = { (void *)(uintptr_t)text, strlen(text) };
+    struct iovec part = { (void *)(uintptr_t)text, size };
     struct msghdr message = { .msg_iov = &part, .msg_iovlen = 1 };
     if (count > 0) {
         message.msg_control = control.bytes;
@@ -84,6 +84,8 @@ send_reply(int fd, const char *text, const int *fds)
         memcpy(CMSG_DATA(head), fds, (size_t)count * sizeof(int));
     }
     (void)sendmsg(fd, &message, MSG_NOSIGNAL); /* the client may have had enough of it */
+    for (text += size; *text != '\0'; text++)
+        (void)send(fd, text, 1, MSG_NOSIGNAL);
 }
 
 /* Answers on one connection from reply `next` on; the number of the next one. */
@@ -104,7 +106,7 @@ serve(struct fake_node *node, int fd, int next, FILE *heard)
         if (reply->text != NULL && !reply->silent) {
             char *text = with_tag(reply->text, request);
             for (int i = 0; i < (reply->twice ? 2 : 1); i++)
-                send_reply(fd, text, reply->fds);
+                send_reply(fd, text, reply->fds, reply->piecemeal ? 1 : strlen(text));
             free(text);
         }
         free(request);

@@ -16,6 +16,7 @@ struct fake_reply {
     int fds[FAKE_FDS_MAX]; /* sent with its first byte; 0 ends them */
     bool silent;           /* says nothing, and waits for the next request */
     bool twice;            /* says it twice */
+    bool piecemeal;        /* says it byte by byte */
     bool deaf;             /* does not even read, until it is stopped */
 };
 

@@ -193,6 +193,18 @@ START_TEST(sdk_drops_a_node_that_answers_twice)
 }
 END_TEST
 
+START_TEST(sdk_takes_replies_in_any_pieces)
+{
+    int fd = new_memfd(10, SEALED);
+    const struct fake_reply replies[] = {
+        { .text = " \n" READ_HEAD BLOB("10") "\"fds\":1}\n\n", .fds = { fd }, .piecemeal = true },
+        { .text = "\n{\"status\":\"released\",\"tag\":TAG} ", .piecemeal = true },
+    };
+    MUST(get_from(replies, 2, NULL));
+    (void)close(fd);
+}
+END_TEST
+
 START_TEST(sdk_tells_what_a_node_says_before_it_hangs_up)
 {
     const struct fake_reply reply = {
@@ -366,6 +378,7 @@ main(void)
         sdk_refuses_descriptors_that_are_not_what_they_claim,
         sdk_closes_descriptors_that_it_did_not_ask_for,
         sdk_drops_a_node_that_answers_twice,
+        sdk_takes_replies_in_any_pieces,
         sdk_tells_what_a_node_says_before_it_hangs_up,
         sdk_tells_errors_by_their_names,
         sdk_does_not_ask_twice_what_a_node_may_have_done,

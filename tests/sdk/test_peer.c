@@ -5,6 +5,7 @@
  */
 #include "target.h"
 #include <math.h>
+#include <pthread.h>
 #include <string.h>
 
 START_TEST(sdk_keeps_a_private_peer_to_its_client)
@@ -31,6 +32,33 @@ START_TEST(sdk_shares_a_named_peer_while_anybody_has_it)
     packice_client_free(other);
     MUST(packice_get(target.other, "shared", 0, &lease));
     MUST(packice_release(lease));
+}
+END_TEST
+
+static void *
+come_and_go(void *arg)
+{
+    const char *id = arg;
+    for (int i = 0; i < 30; i++) {
+        packice_client *client = NULL;
+        packice_lease *lease = NULL;
+        MUST(packice_connect("memory://busy", &client));
+        MUST(packice_put(client, id, id, strlen(id), &lease));
+        MUST(packice_discard(client, id));
+        packice_client_free(client);
+        MUST(packice_release(lease));
+    }
+    return NULL;
+}
+
+START_TEST(sdk_makes_and_ends_a_named_peer_in_many_threads)
+{
+    static char ids[4][2] = { "a", "b", "c", "d" };
+    pthread_t threads[4];
+    for (int i = 0; i < 4; i++)
+        ck_assert_int_eq(pthread_create(&threads[i], NULL, come_and_go, ids[i]), 0);
+    for (int i = 0; i < 4; i++)
+        ck_assert_int_eq(pthread_join(threads[i], NULL), 0);
 }
 END_TEST
 
@@ -107,6 +135,7 @@ main(void)
     const struct sdk_case cases[] = {
         { sdk_keeps_a_private_peer_to_its_client, ON(TARGET_PRIVATE) },
         { sdk_shares_a_named_peer_while_anybody_has_it, ON(TARGET_NAMED) },
+        { sdk_makes_and_ends_a_named_peer_in_many_threads, ON(TARGET_NAMED) },
         { sdk_lets_a_peer_live_until_its_last_client, ON(TARGET_PEER) },
         { sdk_bounds_a_peer_as_told, ON(TARGET_PEER) },
         { sdk_refuses_peers_that_cannot_be, ON(TARGET_PEER) },

@@ -70,11 +70,11 @@ typedef struct packice_peer packice_peer;     /* a peer of this process: <packic
 #define PACKICE_CREATING 1U
 #define PACKICE_SEALED 2U
 
-/* Flags of create and get. */
-#define PACKICE_UNBOUND \
-    1U /* the lease outlives the client: it ends when its ttl runs out or when \
-          it is released, by whoever knows its id */
-#define PACKICE_NO_RENEW 2U /* let the ttl run out: the client does not renew it by itself */
+/* Flags of create and get. The lease outlives the client: it ends when its ttl runs out, or when it
+ * is released, by whoever knows its id. */
+#define PACKICE_UNBOUND 1U
+/* The client does not renew the lease by itself: its ttl runs out. */
+#define PACKICE_NO_RENEW 2U
 
 /* ---- errors ---- */
 
@@ -117,7 +117,7 @@ PACKICE_EXPORT void packice_client_free(packice_client *client);
 
 /* For how long a call waits for a node that does not answer, beyond what it was told to wait;
  * then it fails with -ETIMEDOUT, and what came of it is unknown (a lease that comes late is
- * released again). 60 seconds unless set; PACKICE_FOREVER: no bound. Applies to calls that begin
+ * released again). 120 seconds unless set; PACKICE_FOREVER: no bound. Applies to calls that begin
  * later. Peers of this process always answer. -EINVAL: not a number over 0. */
 PACKICE_EXPORT int packice_client_set_timeout(packice_client *client, double seconds);
 
@@ -251,8 +251,8 @@ PACKICE_EXPORT int packice_open(packice_lease *lease, uint32_t blob, FILE **ret_
  */
 PACKICE_EXPORT int packice_seal(packice_lease *lease);
 
-/* Lets the lease end `ttl` seconds from now (0: as at its grant, none if it is bound); *ret_ttl, if not NULL, gets
- * what the node made of it. -ESTALE: it ended. */
+/* Lets the lease end `ttl` seconds from now (0: as at its grant, none if it is bound); *ret_ttl, if
+ * not NULL, gets what the node made of it. -ESTALE: it ended. */
 PACKICE_EXPORT int packice_renew(packice_lease *lease, double ttl, double *ret_ttl);
 
 /* Ends the lease and frees it: maps go, an object that was not sealed is discarded. Like close(2),
