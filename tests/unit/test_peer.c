@@ -456,6 +456,7 @@ START_TEST(bound_leases_end_with_their_session_and_no_other)
     create.flags = 0;
     (void)ask(create);
     ck_assert_uint_eq(bound.ttl, PK_FOREVER);
+    ck_assert_uint_eq(lease_verb(PK_VERB_RENEW, bound.lease_id).ttl, PK_FOREVER);
     world_reopen_session(&world, 1);
     ck_assert_uint_eq(stat_of("objects"), 2);
     world_reopen_session(&world, 0);
