@@ -12,6 +12,24 @@ from harness import BUILD, Node, scaled
 
 MEMFD = os.path.join(BUILD, "plugins/blob_memfd/blob_memfd.so")
 LEASES = os.path.join(BUILD, "plugins/lease_mem/lease_mem.so")
+WRONG = os.path.join(BUILD, "tests/abi/plugins")
+
+# Each wrong in one way, and what the message has to name.
+WRONG_TABLES = {
+    "other_major": "ABI version 7",
+    "no_seal": "'seal'",
+    "cut_ops": "'handle'",
+    "lone_publish": "'unpublish'",
+    "unknown_kind": "kind 9",
+    "other_name": "somebody_else",
+    "no_entry": "pk_plugin_entry",
+    "no_table": "pk_plugin_entry",
+    "no_ops": "ops",
+    "short_ops": "struct_size",
+    "short_table": "struct_size",
+    "bad_stride": "option_stride",
+    "undefined": "nobody_has_this",
+}
 
 
 class BadPluginTest(unittest.TestCase):
@@ -75,6 +93,12 @@ class BadPluginTest(unittest.TestCase):
         libraries = glob.glob("/usr/lib/*/libjansson.so.4") + glob.glob("/lib/*/libjansson.so.4")
         self.assertTrue(libraries)
         self.refused("blob", libraries[0], "pk_plugin_entry")
+
+    def test_wrong_tables(self):
+        """Another major version, a missing slot and the like, from plugins built to be wrong."""
+        for name, word in WRONG_TABLES.items():
+            with self.subTest(plugin=name):
+                self.refused("blob", os.path.join(WRONG, f"{name}.so"), word)
 
     def test_other_kind(self):
         self.refused("blob", "lease_mem", "lease")

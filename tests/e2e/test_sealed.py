@@ -11,10 +11,11 @@ import os
 import unittest
 
 from client import write_all
-from harness import NodeCase, pattern
+from harness import DEADLINE, NodeCase, pattern
 
 SIZE = 3 * 4096
 LIBC = ctypes.CDLL(None, use_errno=True)
+LIBC.syscall.restype = ctypes.c_long
 LIBC.mmap.restype = ctypes.c_void_p
 LIBC.mmap.argtypes = [ctypes.c_void_p, ctypes.c_size_t] + [ctypes.c_int] * 3 + [ctypes.c_long]
 LIBC.munmap.argtypes = [ctypes.c_void_p, ctypes.c_size_t]
@@ -22,6 +23,10 @@ LIBC.mprotect.argtypes = [ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int]
 LIBC.madvise.argtypes = [ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int]
 LIBC.fallocate.argtypes = [ctypes.c_int, ctypes.c_int, ctypes.c_long, ctypes.c_long]
 
+SYS_IO_SETUP, SYS_IO_DESTROY, SYS_IO_GETEVENTS, SYS_IO_SUBMIT = (
+    (206, 207, 208, 209) if os.uname().machine == "x86_64" else (0, 1, 4, 2)
+)
+IOCB_CMD_PWRITE = 1
 MADV_REMOVE = 9
 FALLOCATE = {
     "allocate": 0,
@@ -35,6 +40,25 @@ FALLOCATE = {
 }
 F_ADD_SEALS, F_GET_SEALS = 1033, 1034
 F_SEAL_ALL_FOUR = 1 | 2 | 4 | 8
+
+
+class Iocb(ctypes.Structure):
+    """struct iocb of linux/aio_abi.h, little endian."""
+
+    _fields_ = [
+        ("data", ctypes.c_uint64),
+        ("key", ctypes.c_uint32),
+        ("rw_flags", ctypes.c_int32),
+        ("opcode", ctypes.c_uint16),
+        ("priority", ctypes.c_int16),
+        ("fildes", ctypes.c_uint32),
+        ("buffer", ctypes.c_uint64),
+        ("size", ctypes.c_uint64),
+        ("offset", ctypes.c_int64),
+        ("reserved", ctypes.c_uint64),
+        ("flags", ctypes.c_uint32),
+        ("event_fd", ctypes.c_uint32),
+    ]
 
 
 def check(result):
@@ -62,6 +86,34 @@ def madvise_remove(fd):
         check(LIBC.madvise(address, SIZE, MADV_REMOVE))
     finally:
         LIBC.munmap(address, SIZE)
+
+
+def write_own_memory(fd):
+    """Through /proc/self/mem, which writes to read-only maps where debuggers may."""
+    address = map_shared(fd, mmap.PROT_READ)
+    memory = os.open("/proc/self/mem", os.O_RDWR)
+    try:
+        os.pwrite(memory, b"evil", address)
+    finally:
+        os.close(memory)
+        LIBC.munmap(address, SIZE)
+
+
+def write_asynchronously(fd):
+    """io_submit: the write happens in the kernel, on behalf of the caller."""
+    context = ctypes.c_ulong(0)
+    check(LIBC.syscall(SYS_IO_SETUP, 1, ctypes.byref(context)))
+    try:
+        data = ctypes.create_string_buffer(b"evil")
+        request = Iocb(opcode=IOCB_CMD_PWRITE, fildes=fd, buffer=ctypes.addressof(data), size=4)
+        requests = (ctypes.c_void_p * 1)(ctypes.addressof(request))
+        check(LIBC.syscall(SYS_IO_SUBMIT, context, 1, requests))
+        event = (ctypes.c_int64 * 4)()
+        check(LIBC.syscall(SYS_IO_GETEVENTS, context, 1, 1, event, None))
+        if event[2] < 0:
+            raise OSError(-event[2], os.strerror(-event[2]))
+    finally:
+        LIBC.syscall(SYS_IO_DESTROY, context)
 
 
 def splice_in(fd):
@@ -114,6 +166,9 @@ WAYS = {
     "map shared, write only": lambda fd: map_shared(fd, mmap.PROT_WRITE),
     "make a shared map writable": mprotect_to_write,
     "madvise remove": madvise_remove,
+    "write to its map through /proc/self/mem": write_own_memory,
+    "asynchronous write": write_asynchronously,
+    "truncate by path": lambda fd: os.truncate(f"/proc/self/fd/{fd}", 1),
     "splice": splice_in,
     "sendfile": from_memory(lambda source, fd: os.sendfile(fd, source, 0, 4)),
     "copy_file_range": from_memory(lambda source, fd: os.copy_file_range(source, fd, 4)),
@@ -135,6 +190,18 @@ REOPENED = {
         os.O_WRONLY | os.O_APPEND, lambda fd: os.write(fd, b"evil")
     ),
 }
+
+
+WRITER = f"""
+import mmap, sys
+from client import Client
+client = Client(sys.argv[0], 3600)
+made = client.create("theirs", [{SIZE}])
+view = mmap.mmap(made.fd(0), {SIZE})
+view[:7] = b"written"
+print(made["lease_id"], flush=True)
+sys.stdin.readline()
+"""
 
 
 class SealedTest(NodeCase):
@@ -180,9 +247,40 @@ class SealedTest(NodeCase):
             self.client.release(made["lease_id"])
         expected = {"write", "pwrite", "writev", "pwritev", "map shared and writable",
                     "make a shared map writable", "madvise remove", "splice", "sendfile",
-                    "copy_file_range", "fallocate, punch hole"}
+                    "copy_file_range", "asynchronous write", "truncate by path",
+                    "truncate shorter", "fallocate, punch hole"}
         expected |= {f"reopened, {name}" for name in expected}
         self.assertEqual(expected - worked, set())
+
+    def test_map_to_read_from_before_the_seal_never_turns_writable(self):
+        """Made through the creator's descriptor, it could: so it keeps the object from sealing."""
+        made = self.client.create("mapped", [SIZE])
+        address = map_shared(made.fd(0), mmap.PROT_READ)
+        reply = self.client.request("seal", lease_id=made["lease_id"])
+        if reply.error is None:
+            with self.assertRaises(OSError):
+                check(LIBC.mprotect(address, SIZE, mmap.PROT_READ | mmap.PROT_WRITE))
+        else:
+            self.refused("busy", reply)
+        LIBC.munmap(address, SIZE)
+        self.client.seal(made["lease_id"]).close()
+        self.client.release(made["lease_id"])
+        self.left("mapped")
+
+    def test_map_in_another_process_keeps_it_from_sealing_until_that_ends(self):
+        writer = self.run_python(WRITER)
+        lease_id = writer.stdout.readline().strip()
+        self.assertTrue(lease_id, "the writer did not start")
+        self.refused("busy", self.client.request("seal", lease_id=lease_id))
+        self.refused("not_sealed", self.client.request(
+            "acquire", object_id="theirs", intent="read"
+        ))
+        writer.kill()
+        writer.wait(DEADLINE)
+        self.client.seal(lease_id).close()
+        self.client.release(lease_id)
+        self.left("theirs")
+        self.assertEqual(self.client.get("theirs"), [b"written" + bytes(SIZE - 7)])
 
     def test_all_four_seals_are_set(self):
         for owner, fd in self.descriptors.items():
