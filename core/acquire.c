@@ -133,7 +133,7 @@ read_grant(struct pk_call *call)
 static void
 read_absent(struct pk_call *call, struct pk_name *name)
 {
-    if (call->peer->stopping)
+    if (call->request.wait > 0 && call->peer->stopping)
         pk_call_fail(call, -EBUSY, "the node is stopping");
     else if (call->request.wait > 0)
         pk_name_wait(name, call);
@@ -160,7 +160,7 @@ read_begin(struct pk_call *call)
         pk_call_use(call, object);
         pk_call_next(call, read_grant, peer->lease,
                      pk_lease_may_block(peer->lease, PK_LEASE_GRANT));
-    } else if ((sealed || object == NULL) && !call->looked && pk_blob_publishes(peer->blob)) {
+    } else if ((sealed || (object == NULL && !call->looked)) && pk_blob_publishes(peer->blob)) {
         pk_name_enter(name, call);
         pk_lookup_begin(call);
     } else {

@@ -178,6 +178,12 @@ pk_call_begin(struct pk_call *call)
         pk_name_release(name);
 }
 
+static const char *
+ended_why(int32_t status)
+{
+    return status == -ETIMEDOUT ? "not sealed in time" : "cancelled";
+}
+
 static void
 timed_out(struct pk_timer *timer)
 {
@@ -186,8 +192,7 @@ timed_out(struct pk_timer *timer)
     struct pk_peer *peer = call->peer;
 
     pk_peer_lock(peer);
-    if (call->parked != NULL)
-        pk_call_abort(call, -ETIMEDOUT, "not sealed in time");
+    pk_call_abort(call, -ETIMEDOUT, "not sealed in time");
     call_unref(call);
     pk_peer_settle(peer);
     pk_peer_unlock(peer);
@@ -198,6 +203,10 @@ pk_call_park(struct pk_call *call, struct pk_call_list *list, struct pk_name *na
 {
     struct pk_peer *peer = call->peer;
 
+    if (call->overtaken != 0) {
+        pk_call_fail(call, call->overtaken, "%s", ended_why(call->overtaken));
+        return;
+    }
     TAILQ_INSERT_TAIL(list, call, in_list);
     call->parked = list;
     call->parked_name = name;
@@ -217,6 +226,10 @@ pk_call_park(struct pk_call *call, struct pk_call_list *list, struct pk_name *na
 void
 pk_call_abort(struct pk_call *call, int32_t status, const char *message)
 {
+    if (call->parked == NULL) {
+        call->overtaken = status;
+        return;
+    }
     struct pk_name *name = unpark(call);
 
     pk_call_fail(call, status, "%s", message);

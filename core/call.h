@@ -48,6 +48,8 @@ struct pk_call {
     bool missed;           /* the storage holds nothing under its name */
     bool looked;           /* the storage was asked for this name already */
     bool waiting;          /* counted in peer->waits */
+    int32_t overtaken;     /* its wait was ended while it ran: it is not parked any more, but fails
+                              so; 0 = it wasn't */
 
     struct pk_name *name;      /* in transition by this call */
     struct pk_object *object;  /* in use by this call */
@@ -84,9 +86,11 @@ struct pk_call *pk_call_new_internal(struct pk_peer *peer, const char *object_id
 
 /* Begins it, and has it run once the lock is let go. Takes it out of the list it is parked in. */
 void pk_call_begin(struct pk_call *call);
-/* Parks it in a list, of a name or not; with a deadline it may time out there. */
+/* Parks it in a list, of a name or not; with a deadline it may time out there. One whose wait was
+ * ended while it ran fails instead. */
 void pk_call_park(struct pk_call *call, struct pk_call_list *list, struct pk_name *name);
-/* Takes it out of the list it is parked in and ends it with an error, once the lock is let go. */
+/* Ends its wait: one that is parked is taken out of its list and fails, once the lock is let go;
+ * one that runs fails if it would have to be parked again. */
 void pk_call_abort(struct pk_call *call, int32_t status, const char *message);
 /* Sets its error; it completes unless a step is set. */
 __attribute__((format(printf, 3, 4))) void pk_call_fail(struct pk_call *call, int32_t status,

@@ -6,7 +6,7 @@
 #include "core/log.h"
 #include "core/peer_state.h"
 
-#include <errno.h>
+#define RETRY_DELAY 1000000000U /* nanoseconds until a factory that failed is asked again */
 
 /* With the lock held: the factory has no such lease any more. */
 static void
@@ -16,8 +16,7 @@ lease_gone(struct pk_peer *peer, const struct pk_lease *lease)
 
     if (holder == NULL)
         return;
-    holder->gone = true;
-    pk_holder_end(holder);
+    pk_holder_lost(holder);
 }
 
 void
@@ -45,14 +44,20 @@ expire_run(struct pk_work *work)
     struct pk_peer *peer =
         (struct pk_peer *)(void *)((char *)work - offsetof(struct pk_peer, expire_work));
     struct pk_error err = PK_ERROR_INIT;
+    int32_t rc =
+        pk_lease_expire(peer->lease, pk_executor_now(peer->executor), lease_expired, peer, &err);
 
-    if (pk_lease_expire(peer->lease, pk_executor_now(peer->executor), lease_expired, peer, &err)
-        != 0)
+    if (rc != 0)
         pk_log(PK_LOG_WARN, "peer", "leases could not be expired: %s", err.message);
-    uint64_t next = pk_lease_next_expiry(peer->lease);
+    /* From here on a timer that fires begins another run: what is asked next may be outdated by
+     * then, and say nothing of the lease that it is for. */
     pk_peer_lock(peer);
     peer->expiring = false;
-    pk_expiry_arm(peer, next);
+    pk_peer_unlock_only(peer);
+    uint64_t next = pk_lease_next_expiry(peer->lease);
+    uint64_t soonest = pk_peer_later(peer, rc != 0 ? RETRY_DELAY : 0);
+    pk_peer_lock(peer);
+    pk_expiry_arm(peer, next > soonest ? next : soonest);
     pk_peer_settle(peer);
     pk_peer_unlock(peer);
 }

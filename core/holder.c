@@ -118,6 +118,13 @@ pk_holder_end(struct pk_holder *holder)
 }
 
 void
+pk_holder_lost(struct pk_holder *holder)
+{
+    holder->gone = true;
+    pk_holder_end(holder);
+}
+
+void
 pk_holder_unpin(struct pk_holder *holder)
 {
     holder->pins--;

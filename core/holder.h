@@ -52,6 +52,8 @@ void pk_holder_detach(struct pk_holder *holder);
 void pk_holder_drop(struct pk_holder *holder);
 /* Ends its lease as soon as it isn't pinned, once the lock is let go. */
 void pk_holder_end(struct pk_holder *holder);
+/* The same, but the factory has no such lease any more. */
+void pk_holder_lost(struct pk_holder *holder);
 /* Lets one pin go. */
 void pk_holder_unpin(struct pk_holder *holder);
 

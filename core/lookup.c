@@ -120,7 +120,6 @@ install(struct pk_name *name, struct pk_object *found, int32_t *ret_status)
         return found;
     }
     pk_object_hold(found, pk_object_size(found));
-    pk_name_sealed(name);
     return NULL;
 }
 
@@ -197,7 +196,8 @@ refresh_begin(struct pk_call *call)
 
     if (name == NULL)
         return;
-    if (name->busy != NULL) {
+    name->refreshing = name->busy != NULL;
+    if (name->refreshing) {
         pk_name_queue(name, call);
         return;
     }
@@ -210,6 +210,8 @@ refresh_begin(struct pk_call *call)
 void
 pk_lookup_refresh(struct pk_name *name)
 {
+    if (name->refreshing)
+        return; /* the one that queues looks after this moment */
     struct pk_call *call = pk_call_new_internal(name->peer, name->id, refresh_begin);
     if (call != NULL) /* else: waits go on until the next change, or their deadline */
         pk_call_begin(call);
@@ -251,8 +253,7 @@ pk_lookup_poll(struct pk_peer *peer)
         return;
     peer->poll_set = true;
     peer->poll.run = poll_due;
-    pk_timer_set(peer->executor, &peer->poll,
-                 pk_executor_now(peer->executor) + peer->traits.poll_interval);
+    pk_timer_set(peer->executor, &peer->poll, pk_peer_later(peer, peer->traits.poll_interval));
 }
 
 /* ---- all of it, once ---- */
@@ -281,8 +282,10 @@ take_recovered(void *arg, const struct pk_blob_found *found)
     bool kept = name != NULL && name->object == NULL && name->busy == NULL
                 && pk_object_find(peer, object->key.epoch) == NULL
                 && pk_object_insert(object, name) == 0;
-    if (kept)
+    if (kept) {
         pk_object_hold(object, pk_object_size(object));
+        pk_name_sealed(name);
+    }
     if (name != NULL)
         pk_name_check(name);
     pk_peer_unlock(peer);

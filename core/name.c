@@ -80,11 +80,15 @@ pk_name_release(struct pk_name *name)
     pk_name_check(name);
 }
 
+/* The transition is over. Those that waited for the seal get it before a queued discard can take it
+ * from them. */
 static void
-begin_queue(struct pk_name *name)
+begin_others(struct pk_name *name)
 {
     struct pk_call *next;
 
+    if (name->object != NULL && name->object->state == PK_STATE_SEALED)
+        pk_name_sealed(name);
     while (name->busy == NULL && (next = TAILQ_FIRST(&name->queue)) != NULL)
         pk_call_begin(next);
 }
@@ -99,7 +103,7 @@ pk_name_leave(struct pk_call *call)
     pk_name_hold(name);
     call->name = NULL;
     name->busy = NULL;
-    begin_queue(name);
+    begin_others(name);
     pk_name_release(name);
 }
 
@@ -121,7 +125,7 @@ pk_name_again(struct pk_call *call)
         pk_call_fail(call, -ECANCELED, "the session was closed");
     else
         call->begin(call);
-    begin_queue(name);
+    begin_others(name);
     pk_name_release(name);
 }
 
@@ -153,10 +157,12 @@ pk_name_wait(struct pk_name *name, struct pk_call *call)
 {
     struct pk_peer *peer = name->peer;
 
+    pk_call_park(call, &name->waiters, name);
+    if (call->parked == NULL)
+        return;
     if (!name->waited)
         TAILQ_INSERT_TAIL(&peer->waited, name, in_waited);
     name->waited = true;
-    pk_call_park(call, &name->waiters, name);
     call->waiting = true;
     peer->waits++;
     if (peer->traits.poll_interval > 0)

@@ -16,6 +16,7 @@ struct pk_name {
     struct pk_object *object;       /* CREATING or SEALED, or NULL */
     const struct pk_call *busy;     /* who has it in transition, or NULL */
     bool waited;                    /* in peer->waited */
+    bool refreshing;                /* a lookup of the peer's own is in its queue */
     uint32_t holds;                 /* code that works with it and wants it to stay */
     struct pk_call_list queue;      /* for their turn, first come first served */
     struct pk_call_list waiters;    /* for the seal */
@@ -42,13 +43,13 @@ void pk_name_leave(struct pk_call *call);
 /* Ends the call's transition and begins the call once more, before those that queue. */
 void pk_name_again(struct pk_call *call);
 
-/* Lets all that wait for the seal go on. */
+/* Lets all that wait for the seal go on: it is sealed, and not in transition. */
 void pk_name_sealed(struct pk_name *name);
 /* Ends all that wait for the seal with this error. */
 void pk_name_fail_waiters(struct pk_name *name, int32_t status, const char *message);
-/* Parks the call until the seal, or its deadline. */
+/* Parks the call until the seal, or its deadline; or fails it, as pk_call_park does. */
 void pk_name_wait(struct pk_name *name, struct pk_call *call);
-/* Parks the call until its turn. */
+/* Parks the call until its turn; or fails it. */
 void pk_name_queue(struct pk_name *name, struct pk_call *call);
 
 #endif

@@ -12,6 +12,8 @@
 #include <stdlib.h>
 #include <time.h>
 
+#define SOONEST 1000000U /* nanoseconds: the least delay of a timer */
+
 /* ---- what is done without the lock ---- */
 
 /* The peer whose ready calls this thread is running just now: those that become ready meanwhile
@@ -154,6 +156,16 @@ pk_peer_unreserve(struct pk_call *call)
     call->peer->held -= call->reserved;
     call->peer->named--;
     call->reserving = false;
+}
+
+uint64_t
+pk_peer_later(const struct pk_peer *peer, uint64_t delay)
+{
+    uint64_t now = pk_executor_now(peer->executor);
+
+    if (delay < SOONEST)
+        delay = SOONEST;
+    return delay < PK_FOREVER - now ? now + delay : PK_FOREVER;
 }
 
 uint64_t

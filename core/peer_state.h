@@ -90,6 +90,9 @@ void pk_peer_settle(struct pk_peer *peer);
 bool pk_peer_reserve(struct pk_call *call, uint64_t bytes);
 void pk_peer_unreserve(struct pk_call *call);
 
+/* When a timer is due that shall fire in `delay` nanoseconds: never at once, so that no delay that
+ * makes no sense can keep a thread busy. */
+uint64_t pk_peer_later(const struct pk_peer *peer, uint64_t delay);
 /* CLOCK_REALTIME nanoseconds: for people, never for deadlines. */
 uint64_t pk_peer_wall_clock(void);
 

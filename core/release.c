@@ -54,6 +54,8 @@ renew_run(struct pk_call *call)
         call->holder->lease.ttl = call->lease.ttl;
         call->holder->lease.expires_at = call->lease.expires_at;
         pk_expiry_arm(peer, call->lease.expires_at);
+    } else if (call->status == -ESTALE) {
+        pk_holder_lost(call->holder);
     }
     pk_holder_unpin(pk_steal(call->holder));
     pk_peer_unlock(peer);

@@ -18,8 +18,7 @@ sample_arm(struct pk_peer *peer)
         return;
     peer->sample_set = true;
     peer->sample.run = sample_due;
-    pk_timer_set(peer->executor, &peer->sample,
-                 pk_executor_now(peer->executor) + peer->options.sample);
+    pk_timer_set(peer->executor, &peer->sample, pk_peer_later(peer, peer->options.sample));
 }
 
 /* With the lock held: whether what it takes now is too much. */

@@ -36,13 +36,20 @@ seal_commit(struct pk_call *call)
     if (sealed && object->state == PK_STATE_CREATING) {
         become_sealed(object);
         call->holder->lease.access = PK_ACCESS_READ;
-        if (object->name != NULL)
-            pk_name_sealed(object->name);
     }
     call->lease = call->holder->lease;
     pk_holder_unpin(pk_steal(call->holder));
     pk_name_leave(call);
     pk_peer_unlock(peer);
+}
+
+/* The factory has no such lease any more; that acts when the pin goes. */
+static void
+seal_lost(struct pk_call *call)
+{
+    pk_peer_lock(call->peer);
+    pk_holder_lost(call->holder);
+    pk_peer_unlock(call->peer);
 }
 
 static void
@@ -52,8 +59,9 @@ seal_downgrade(struct pk_call *call)
     struct pk_error err = PK_ERROR_INIT;
     int32_t rc = pk_lease_downgrade(peer->lease, call->holder->lease.lease_id, &err);
 
-    /* -ESTALE: it ended while the seal was under way; that acts when the pin goes. */
-    if (rc != 0 && rc != -ESTALE)
+    if (rc == -ESTALE)
+        seal_lost(call);
+    else if (rc != 0)
         pk_log(PK_LOG_WARN, "peer", "the claim on '%s' could not be given up: %s",
                call->object->key.id, err.message);
     seal_commit(call);
@@ -184,6 +192,8 @@ seal_check(struct pk_call *call)
     uint64_t size = pk_object_size(call->object);
 
     call->status = pk_lease_find(peer->lease, call->holder->lease.lease_id, &found, &call->error);
+    if (call->status == -ESTALE)
+        seal_lost(call);
     if (call->status != 0) {
         seal_commit(call);
         return;

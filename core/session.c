@@ -78,8 +78,7 @@ pk_peer_session_close(struct pk_session *session)
     session->closed = true;
     for (call = TAILQ_FIRST(&session->calls); call != NULL; call = next_call) {
         next_call = TAILQ_NEXT(call, in_session);
-        if (call->parked != NULL)
-            pk_call_abort(call, -ECANCELED, "the session was closed");
+        pk_call_abort(call, -ECANCELED, "the session was closed");
     }
     while ((holder = TAILQ_FIRST(&session->bound)) != NULL) {
         pk_holder_bind(holder, NULL);
@@ -101,7 +100,7 @@ pk_peer_cancel(struct pk_session *session, uint64_t id)
     TAILQ_FOREACH (call, &session->calls, in_session)
         if (call->id == id)
             break;
-    if (call != NULL && call->parked != NULL)
+    if (call != NULL)
         pk_call_abort(call, -ECANCELED, "cancelled");
     pk_peer_unlock(peer);
 }
