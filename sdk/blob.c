@@ -13,6 +13,10 @@
 #include <sys/mman.h>
 #include <sys/stat.h>
 
+#ifndef MFD_NOEXEC_SEAL
+#define MFD_NOEXEC_SEAL 0x0008U /* Linux 6.3 */
+#endif
+
 #define FOUR_SEALS (F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE)
 
 struct packice_map {
@@ -26,6 +30,16 @@ struct packice_map {
 /* What a map of no bytes points to: there is nothing behind it to be read. */
 static char nothing[1];
 
+/* An empty memfd. Where executable ones are forbidden or warned of, one that is not. */
+static int
+probe_memfd(void)
+{
+    int fd = memfd_create("packice-probe", MFD_CLOEXEC | MFD_NOEXEC_SEAL);
+    if (fd < 0 && errno == EINVAL)
+        fd = memfd_create("packice-probe", MFD_CLOEXEC);
+    return fd;
+}
+
 /* Whether it is memory from memfd_create: it lives in the kernel's own file system, as does one of
  * ours. Files on a tmpfs have the same kind of seals but another device. */
 static bool
@@ -34,7 +48,7 @@ is_memfd(const struct stat *status)
     static atomic_uint_fast64_t device; /* 0: not known yet; + 1, since 0 could be one */
     uint_fast64_t known = atomic_load(&device);
     if (known == 0) {
-        pk_autoclose int fd = memfd_create("packice-probe", MFD_CLOEXEC);
+        pk_autoclose int fd = probe_memfd();
         struct stat mine;
         if (fd < 0 || fstat(fd, &mine) != 0)
             return false;
