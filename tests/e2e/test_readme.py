@@ -1,0 +1,123 @@
+# SPDX-FileCopyrightText: PackIce authors
+# SPDX-License-Identifier: Apache-2.0
+"""The README's examples, run as they are printed: the shell's with a node of its own, the C program
+compiled with what is built, the Python reader against an object that is there."""
+
+import hashlib
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import unittest
+
+from harness import BUILD, DEADLINE, pattern, poll
+
+SOURCE = os.environ["PACKICE_SOURCE"]
+BLOCK = r"```%s\n(.*?)```\n"
+
+
+def block(language):
+    with open(os.path.join(SOURCE, "README.md"), encoding="utf-8") as file:
+        blocks = re.findall(BLOCK % language, file.read(), re.DOTALL)
+    assert len(blocks) == 1, f"{len(blocks)} blocks in {language}"
+    return blocks[0]
+
+
+class Readme(unittest.TestCase):
+    def setUp(self):
+        self.folder = tempfile.mkdtemp(prefix="packice-readme-")
+        self.addCleanup(shutil.rmtree, self.folder)
+        os.symlink(BUILD, os.path.join(self.folder, "build"))
+        self.socket = os.path.join(self.folder, "packice.sock")
+        self.env = dict(os.environ, PACKICE_TARGET=self.socket)
+
+    def run_here(self, *command, **more):
+        return subprocess.run(
+            command, cwd=self.folder, env=self.env, capture_output=True, timeout=DEADLINE,
+            check=False, **more,
+        )
+
+    def cli(self, *arguments, data=None):
+        return self.run_here("build/cli/packice", *arguments, input=data)
+
+    def start_node(self):
+        node = subprocess.Popen(
+            ["build/node/packice-node", "--socket", self.socket], cwd=self.folder,
+            stderr=subprocess.PIPE,
+        )
+        self.addCleanup(node.stderr.close)
+        self.addCleanup(self.stop, node)
+        poll(lambda: self.cli("ls").returncode == 0, "the node")
+
+    def stop(self, node):
+        node.send_signal(signal.SIGTERM)
+        self.assertEqual(node.wait(DEADLINE), 0)
+
+    def test_shell(self):
+        # The page's socket is everybody's; the test's is its own. Everything else is as printed,
+        # and the shell ends the node it started.
+        script = block("sh").replace("/tmp/packice.sock", self.socket)
+        self.assertIn(self.socket, script)
+        script = script.replace(
+            "export PACKICE_TARGET",
+            "trap 'kill %1; wait' EXIT\nuntil [ -S " + self.socket + " ]; do sleep 0.05; done\n"
+            "export PACKICE_TARGET", 1,
+        )
+        model = pattern(3 << 20)
+        with open(os.path.join(self.folder, "model.bin"), "wb") as file:
+            file.write(model)
+        shell = subprocess.Popen(
+            ["/bin/bash", "-euc", script], cwd=self.folder, stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+        )
+        try:
+            # The page waits for an object of somebody else's.
+            poll(lambda: os.path.exists(os.path.join(self.folder, "copy.bin")), "the copy")
+            self.assertEqual(self.cli("put", "--id", "weights/v2", "-", data=b"two").returncode, 0)
+            out, err = shell.communicate(timeout=DEADLINE)
+        finally:
+            if shell.poll() is None:
+                shell.kill()
+                shell.wait()
+        self.assertEqual(shell.returncode, 0, err)
+        with open(os.path.join(self.folder, "copy.bin"), "rb") as file:
+            self.assertEqual(file.read(), model)
+        self.assertIn(hashlib.sha256(b"two").hexdigest().encode(), out)
+
+    def test_c_program(self):
+        source = os.path.join(self.folder, "share.c")
+        with open(source, "w", encoding="utf-8") as file:
+            file.write(block("c"))
+        library = os.path.join(BUILD, "sdk")
+        built = self.run_here(
+            "cc", "-Wall", "-Wextra", "-Werror", "-o", "share", source,
+            "-I" + os.path.join(SOURCE, "sdk", "include"), "-L" + library, "-lpackice",
+            "-Wl,--allow-shlib-undefined", "-Wl,-rpath," + library,
+        )
+        self.assertEqual(built.returncode, 0, built.stderr)
+        if os.environ.get("PACKICE_SLOW"):
+            self.skipTest("a plain program can't load a library built with a sanitizer")
+        self.start_node()
+        reader = subprocess.Popen(
+            ["./share", self.socket, "get"], cwd=self.folder, stdout=subprocess.PIPE
+        )
+        put = self.run_here("./share", self.socket, "put", "hello there")
+        self.assertEqual(put.returncode, 0, put.stderr)
+        out, _ = reader.communicate(timeout=DEADLINE)
+        self.assertEqual((reader.returncode, out), (0, b"hello there\n"))
+
+    def test_python_reader(self):
+        self.start_node()
+        read = self.run_here(sys.executable, "-c", block("python"))
+        self.assertEqual(read.stdout.split()[0], b"not_found", read.stderr)
+        put = self.cli("put", "--id", "weights/v1", "-", data=b"\x2a" * 5000)
+        self.assertEqual(put.returncode, 0, put.stderr)
+        read = self.run_here(sys.executable, "-c", block("python"))
+        self.assertEqual(read.stdout, b"5000 bytes, the first is 42\n", read.stderr)
+
+
+if __name__ == "__main__":
+    unittest.main()
