@@ -6,6 +6,7 @@
  */
 #include "core/peer_state.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -37,8 +38,10 @@ fill_infos(struct pk_call *call)
 {
     size_t sizes_count = 0;
 
-    for (uint32_t i = 0; i < call->listed_count; i++)
+    for (uint32_t i = 0; i < call->listed_count; i++) {
+        assert(call->listed[i] != NULL);
         sizes_count += call->listed[i]->blob_count;
+    }
     size_t infos_room = call->listed_count * sizeof(*call->infos);
     call->infos = malloc(infos_room + sizes_count * sizeof(uint64_t) + 1);
     if (call->infos == NULL) {
