@@ -19,8 +19,9 @@
 
 #define NOEXEC_SEAL 0x0008U
 #define F_SEAL_EXEC_BIT 0x0020
-#define ARG_LOW(n) (offsetof(struct seccomp_data, args) + 8 * (n)) /* little endian, as tested on \
-                                                                    */
+#define ARG_LOW(n) \
+    (offsetof(struct seccomp_data, args) + 8 * (n)) /* little endian, as tested on \
+                                                     */
 
 /* From here on, the system call fails with `error` if (argument & mask) == value. */
 static void
