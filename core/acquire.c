@@ -86,7 +86,7 @@ read_handles(struct pk_call *call)
 {
     struct pk_peer *peer = call->peer;
 
-    call->status = pk_call_make_handles(call, call->object, PK_ACCESS_READ);
+    call->status = pk_call_make_handles(call, call->object);
     pk_peer_lock(peer);
     if (call->status == 0)
         call->status = pk_acquire_verdict(call);
@@ -121,12 +121,11 @@ read_grant(struct pk_call *call)
         return;
     call->status = pk_acquire_hold(call);
     if (call->status != 0) {
-        pk_call_next(call, read_give_back, peer->lease,
-                     pk_lease_may_block(peer->lease, PK_LEASE_RELEASE));
+        pk_call_next(call, read_give_back, peer->lease, PK_SLOT(PK_LEASE_RELEASE), 0);
         return;
     }
-    pk_call_next(call, read_handles, peer->blob,
-                 pk_blob_may_block(peer->blob, PK_BLOB_HANDLE, pk_object_size(call->object)));
+    pk_call_next(call, read_handles, peer->blob, PK_SLOT(PK_BLOB_HANDLE),
+                 pk_object_size(call->object));
 }
 
 /* Nothing under this name that could be read now: wait for it, or say so. */
@@ -158,8 +157,7 @@ read_begin(struct pk_call *call)
         pk_name_queue(name, call);
     } else if (sealed && object->blobs != NULL) {
         pk_call_use(call, object);
-        pk_call_next(call, read_grant, peer->lease,
-                     pk_lease_may_block(peer->lease, PK_LEASE_GRANT));
+        pk_call_next(call, read_grant, peer->lease, PK_SLOT(PK_LEASE_GRANT), 0);
     } else if ((sealed || (object == NULL && !call->looked)) && pk_blob_publishes(peer->blob)) {
         pk_name_enter(name, call);
         pk_lookup_begin(call);
@@ -175,9 +173,8 @@ static void
 again_handles(struct pk_call *call)
 {
     struct pk_peer *peer = call->peer;
-    uint32_t access = call->object->state == PK_STATE_SEALED ? PK_ACCESS_READ : PK_ACCESS_CREATE;
 
-    call->status = pk_call_make_handles(call, call->object, access);
+    call->status = pk_call_make_handles(call, call->object);
     pk_peer_lock(peer);
     if (call->status == 0 && call->request.flags & PK_REQUEST_BIND && !pk_call_orphaned(call)
         && !call->holder->over)
@@ -211,8 +208,7 @@ pk_acquire_again(struct pk_call *call)
     call->holder = holder;
     holder->pins++;
     pk_call_use(call, object);
-    pk_call_next(call, again_handles, peer->blob,
-                 pk_blob_may_block(peer->blob, PK_BLOB_HANDLE, pk_object_size(object)));
+    pk_call_next(call, again_handles, peer->blob, PK_SLOT(PK_BLOB_HANDLE), pk_object_size(object));
 }
 
 void

@@ -250,13 +250,17 @@ pk_call_fail(struct pk_call *call, int32_t status, const char *format, ...)
         call->error.message[0] = '\0';
     va_end(args);
     call->step = NULL;
+    call->slots = 0;
 }
 
 void
-pk_call_next(struct pk_call *call, pk_call_fn *step, struct pk_instance *instance, bool may_block)
+pk_call_next(struct pk_call *call, pk_call_fn *step, struct pk_instance *factory, uint32_t slots,
+             uint64_t bytes)
 {
     call->step = step;
-    call->where = may_block ? instance->queue : NULL;
+    call->factory = factory;
+    call->slots = slots;
+    call->slot_bytes = bytes;
 }
 
 void
@@ -272,7 +276,6 @@ run_on_worker(struct pk_work *work)
     struct pk_call *call =
         (struct pk_call *)(void *)((char *)work - offsetof(struct pk_call, work));
 
-    call->where = NULL;
     pk_call_run(call);
 }
 
@@ -332,15 +335,33 @@ begin_again(struct pk_call *call)
     return ours;
 }
 
+/* Whether a slot of the next step may block. The factory is asked here, and not where the step was
+ * set, because that may have been under the lock. */
+static bool
+step_may_block(struct pk_call *call)
+{
+    bool blob = call->factory == call->peer->blob;
+    bool may_block = false;
+
+    for (uint32_t op = 0; call->slots != 0 && !may_block; op++) {
+        if (call->slots & PK_SLOT(op))
+            may_block = blob ? pk_blob_may_block(call->factory, op, call->slot_bytes)
+                             : pk_lease_may_block(call->factory, op);
+        call->slots &= ~PK_SLOT(op);
+    }
+    call->slots = 0; /* on the worker it is not asked again */
+    return may_block;
+}
+
 void
 pk_call_run(struct pk_call *call)
 {
     while (call->step != NULL) {
-        if (call->where != NULL) {
+        if (step_may_block(call)) {
             call->work.run = run_on_worker;
             /* Not refused when the queue is long: how many calls there are is bounded where they
              * come in, and one that has begun must be able to undo what it did. */
-            pk_queue_push(call->where, &call->work);
+            pk_queue_push(call->factory->queue, &call->work);
             return;
         }
         pk_call_fn *step = call->step;
@@ -361,7 +382,7 @@ pk_call_drop_handles(struct pk_call *call)
 }
 
 int32_t
-pk_call_make_handles(struct pk_call *call, struct pk_object *object, uint32_t access)
+pk_call_make_handles(struct pk_call *call, struct pk_object *object)
 {
     struct pk_peer *peer = call->peer;
 
@@ -374,6 +395,7 @@ pk_call_make_handles(struct pk_call *call, struct pk_object *object, uint32_t ac
             return pk_fail(&call->error, -ENOMEM, "out of memory");
     }
     for (uint32_t i = 0; i < object->blob_count; i++) {
+        uint32_t access = i < object->sealed_count ? PK_ACCESS_READ : PK_ACCESS_CREATE;
         int32_t rc =
             pk_blob_handle(peer->blob, object->blobs[i], access, &call->handles[i], &call->error);
         if (rc != 0) {

@@ -15,6 +15,7 @@
 
 struct pk_call;
 struct pk_holder;
+struct pk_instance;
 struct pk_name;
 struct pk_object;
 struct pk_peer;
@@ -23,6 +24,9 @@ struct pk_repeat;
 TAILQ_HEAD(pk_call_list, pk_call);
 
 typedef void pk_call_fn(struct pk_call *call);
+
+/* A set of slots: PK_BLOB_* or PK_LEASE_*, a bit each. */
+#define PK_SLOT(op) (1U << (op))
 
 struct pk_call {
     struct pk_peer *peer;
@@ -33,10 +37,12 @@ struct pk_call {
     pk_done_fn *done;          /* NULL: nobody is told */
     void *arg;
 
-    pk_call_fn *begin;        /* with the lock; again each time it was parked */
-    pk_call_fn *step;         /* without; NULL = complete */
-    pk_call_fn *after_lookup; /* goes on where a lookup ended */
-    struct pk_queue *where;   /* of the step; NULL = whatever thread is at hand */
+    pk_call_fn *begin;           /* with the lock; again each time it was parked */
+    pk_call_fn *step;            /* without; NULL = complete */
+    pk_call_fn *after_lookup;    /* goes on where a lookup ended */
+    struct pk_instance *factory; /* whose slots the step calls */
+    uint32_t slots;              /* which: bits of PK_SLOT; 0 = none, or they were asked about */
+    uint64_t slot_bytes;
     struct pk_work work;
     struct pk_call_list *parked;  /* the list it waits in; NULL while it runs */
     struct pk_name *parked_name;  /* the name whose list that is; NULL for other lists */
@@ -95,9 +101,10 @@ void pk_call_abort(struct pk_call *call, int32_t status, const char *message);
 /* Sets its error; it completes unless a step is set. */
 __attribute__((format(printf, 3, 4))) void pk_call_fail(struct pk_call *call, int32_t status,
                                                         const char *format, ...);
-/* Sets the next step, and where it runs: on the factory's queue if it may block. */
-void pk_call_next(struct pk_call *call, pk_call_fn *step, struct pk_instance *instance,
-                  bool may_block);
+/* Sets the next step, which calls these slots of the factory on so many bytes: on the factory's
+ * queue if one of them may block, else on whatever thread is at hand. */
+void pk_call_next(struct pk_call *call, pk_call_fn *step, struct pk_instance *factory,
+                  uint32_t slots, uint64_t bytes);
 /* Uses the object until the call completes. */
 void pk_call_use(struct pk_call *call, struct pk_object *object);
 /* Whether nobody is left who could be told. */
@@ -107,8 +114,8 @@ bool pk_call_orphaned(const struct pk_call *call);
 
 /* Goes on until it is parked, on another thread, or complete. */
 void pk_call_run(struct pk_call *call);
-/* Gets a handle to each blob of its object. */
-int32_t pk_call_make_handles(struct pk_call *call, struct pk_object *object, uint32_t access);
+/* Gets a handle to each blob of the object: to read what is sealed of it, to write the rest. */
+int32_t pk_call_make_handles(struct pk_call *call, struct pk_object *object);
 void pk_call_drop_handles(struct pk_call *call);
 
 #endif

@@ -58,8 +58,7 @@ create_undo(struct pk_call *call)
 static void
 go_undo(struct pk_call *call)
 {
-    pk_call_next(call, create_undo, call->peer->lease,
-                 pk_lease_may_block(call->peer->lease, PK_LEASE_RELEASE));
+    pk_call_next(call, create_undo, call->peer->lease, PK_SLOT(PK_LEASE_RELEASE), 0);
 }
 
 static void
@@ -111,7 +110,7 @@ make_blobs(struct pk_call *call, struct pk_object *object)
         if (rc != 0)
             return rc;
     }
-    return pk_call_make_handles(call, object, PK_ACCESS_CREATE);
+    return pk_call_make_handles(call, object);
 }
 
 static void
@@ -131,17 +130,24 @@ create_storage(struct pk_call *call)
     if (call->status == 0)
         create_commit(call, object);
     if (call->status != 0) {
-        pk_object_reap(object, false);
+        pk_peer_lock(peer);
+        pk_object_give_up(object);
+        pk_peer_unlock(peer);
         go_undo(call);
     }
+}
+
+static void
+next_storage(struct pk_call *call)
+{
+    pk_call_next(call, create_storage, call->peer->blob,
+                 PK_SLOT(PK_BLOB_CREATE) | PK_SLOT(PK_BLOB_HANDLE), total_size(call));
 }
 
 /* The claim is ours, so nobody publishes under this name now: is there something already? */
 static void
 create_looked(struct pk_call *call)
 {
-    struct pk_peer *peer = call->peer;
-
     if (call->status == -ENOENT)
         call->status = 0;
     else if (call->status == 0)
@@ -151,8 +157,7 @@ create_looked(struct pk_call *call)
         return;
     }
     call->error = (struct pk_error)PK_ERROR_INIT;
-    pk_call_next(call, create_storage, peer->blob,
-                 pk_blob_may_block(peer->blob, PK_BLOB_CREATE, total_size(call)));
+    next_storage(call);
 }
 
 static void
@@ -180,8 +185,7 @@ create_grant(struct pk_call *call)
         pk_lookup_step(call, create_looked);
         return;
     }
-    pk_call_next(call, create_storage, peer->blob,
-                 pk_blob_may_block(peer->blob, PK_BLOB_CREATE, total_size(call)));
+    next_storage(call);
 }
 
 static bool
@@ -236,8 +240,7 @@ pk_create_begin(struct pk_call *call)
         pk_call_fail(call, -EEXIST, "object '%s' exists", name->id);
     } else if (pk_peer_reserve(call, total_size(call))) {
         pk_name_enter(name, call);
-        pk_call_next(call, create_grant, peer->lease,
-                     pk_lease_may_block(peer->lease, PK_LEASE_GRANT));
+        pk_call_next(call, create_grant, peer->lease, PK_SLOT(PK_LEASE_GRANT), 0);
     }
     pk_name_check(name);
 }

@@ -88,8 +88,7 @@ pk_read_begin(struct pk_call *call)
     struct pk_peer *peer = call->peer;
 
     if (data_begin(call))
-        pk_call_next(call, read_run, peer->blob,
-                     pk_blob_may_block(peer->blob, PK_BLOB_READ, call->request.data_size));
+        pk_call_next(call, read_run, peer->blob, PK_SLOT(PK_BLOB_READ), call->request.data_size);
 }
 
 void
@@ -103,6 +102,5 @@ pk_write_begin(struct pk_call *call)
     if (holder != NULL && holder->lease.access != PK_ACCESS_CREATE)
         pk_call_fail(call, -EACCES, "lease_id: a READ lease can't write");
     else if (data_begin(call))
-        pk_call_next(call, write_run, peer->blob,
-                     pk_blob_may_block(peer->blob, PK_BLOB_WRITE, call->request.data_size));
+        pk_call_next(call, write_run, peer->blob, PK_SLOT(PK_BLOB_WRITE), call->request.data_size);
 }

@@ -12,7 +12,11 @@
 static void
 lease_revoked(void *arg, const struct pk_lease *lease)
 {
-    pk_peer_lease_ended(arg, lease);
+    struct pk_peer *peer = arg;
+
+    pk_peer_lock(peer);
+    pk_holder_gone(peer, lease);
+    pk_peer_unlock_only(peer); /* in the midst of a slot: what there is to do is done behind it */
 }
 
 /* The end of every discard: nobody finds the object any more. */
@@ -48,8 +52,7 @@ discard_revoke(struct pk_call *call)
 void
 pk_discard_doomed(struct pk_call *call)
 {
-    pk_call_next(call, discard_revoke, call->peer->lease,
-                 pk_lease_may_block(call->peer->lease, PK_LEASE_REVOKE));
+    pk_call_next(call, discard_revoke, call->peer->lease, PK_SLOT(PK_LEASE_REVOKE), 0);
 }
 
 static void
@@ -87,8 +90,7 @@ discard_object(struct pk_call *call, struct pk_name *name)
     if (object->state == PK_STATE_CREATING)
         pk_discard_doomed(call);
     else if (object->published)
-        pk_call_next(call, discard_unpublish, peer->blob,
-                     pk_blob_may_block(peer->blob, PK_BLOB_UNPUBLISH, 0));
+        pk_call_next(call, discard_unpublish, peer->blob, PK_SLOT(PK_BLOB_UNPUBLISH), 0);
     else
         call->step = discard_commit;
 }

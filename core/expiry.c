@@ -8,22 +8,11 @@
 
 #define RETRY_DELAY 1000000000U /* nanoseconds until a factory that failed is asked again */
 
-/* With the lock held: the factory has no such lease any more. */
-static void
-lease_gone(struct pk_peer *peer, const struct pk_lease *lease)
-{
-    struct pk_holder *holder = pk_holder_find(peer, lease->lease_id);
-
-    if (holder == NULL)
-        return;
-    pk_holder_lost(holder);
-}
-
 void
 pk_peer_lease_ended(struct pk_peer *peer, const struct pk_lease *lease)
 {
     pk_peer_lock(peer);
-    lease_gone(peer, lease);
+    pk_holder_gone(peer, lease);
     pk_peer_unlock(peer);
 }
 
@@ -34,8 +23,8 @@ lease_expired(void *arg, const struct pk_lease *lease)
 
     pk_peer_lock(peer);
     peer->expired++;
-    lease_gone(peer, lease);
-    pk_peer_unlock(peer);
+    pk_holder_gone(peer, lease);
+    pk_peer_unlock_only(peer); /* in the midst of a slot: what there is to do is done behind it */
 }
 
 static void

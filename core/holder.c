@@ -125,6 +125,17 @@ pk_holder_lost(struct pk_holder *holder)
 }
 
 void
+pk_holder_gone(struct pk_peer *peer, const struct pk_lease *lease)
+{
+    struct pk_holder *holder = NULL;
+
+    if (strnlen(lease->lease_id, sizeof(lease->lease_id)) == PK_LEASE_ID_LEN)
+        holder = pk_holder_find(peer, lease->lease_id);
+    if (holder != NULL)
+        pk_holder_lost(holder);
+}
+
+void
 pk_holder_unpin(struct pk_holder *holder)
 {
     holder->pins--;

@@ -54,6 +54,8 @@ void pk_holder_drop(struct pk_holder *holder);
 void pk_holder_end(struct pk_holder *holder);
 /* The same, but the factory has no such lease any more. */
 void pk_holder_lost(struct pk_holder *holder);
+/* The same for the holder of this lease, of which a factory tells, if there is one. */
+void pk_holder_gone(struct pk_peer *peer, const struct pk_lease *lease);
 /* Lets one pin go. */
 void pk_holder_unpin(struct pk_holder *holder);
 

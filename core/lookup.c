@@ -61,15 +61,28 @@ struct finding {
     struct pk_peer *peer;
     const char *object_id;
     struct pk_object *object;
+    void *spare[PK_BLOBS_MAX]; /* blobs that nobody wants, to be freed behind the slot */
+    uint32_t spare_count;
     int32_t status;
     struct pk_error error;
 };
 
+/* What came without being asked for twice over is not worth keeping track of. */
 static void
-free_blobs(struct pk_peer *peer, const struct pk_blob_found *found)
+spare_blobs(struct finding *finding, const struct pk_blob_found *found)
 {
     for (uint32_t i = 0; found->blobs != NULL && i < found->manifest->blob_count; i++)
-        pk_blob_free(peer->blob, found->blobs[i]);
+        if (found->blobs[i] != NULL && finding->spare_count < PK_BLOBS_MAX)
+            finding->spare[finding->spare_count++] = found->blobs[i];
+}
+
+static bool
+all_there(const struct pk_blob_found *found)
+{
+    for (uint32_t i = 0; found->blobs != NULL && i < found->manifest->blob_count; i++)
+        if (found->blobs[i] == NULL)
+            return false;
+    return found->blobs != NULL;
 }
 
 static void
@@ -78,7 +91,7 @@ take_found(void *arg, const struct pk_blob_found *found)
     struct finding *finding = arg;
 
     finding->status = check_manifest(found->manifest, finding->object_id, &finding->error);
-    if (finding->status == 0 && (found->blobs == NULL || finding->object != NULL))
+    if (finding->status == 0 && (!all_there(found) || finding->object != NULL))
         finding->status = pk_fail(&finding->error, -EIO, "lookup found no blobs, or twice");
     if (finding->status == 0) {
         finding->object = object_from(finding->peer, found->manifest, found->blobs);
@@ -87,7 +100,7 @@ take_found(void *arg, const struct pk_blob_found *found)
         finding->status = pk_fail(&finding->error, -ENOMEM, "out of memory");
     }
     if (found->manifest != NULL && found->manifest->blob_count <= PK_BLOBS_MAX)
-        free_blobs(finding->peer, found);
+        spare_blobs(finding, found);
 }
 
 /* Puts what was found under the name, which is in transition by whoever looked. With the lock held.
@@ -111,10 +124,8 @@ install(struct pk_name *name, struct pk_object *found, int32_t *ret_status)
         *ret_status = -ENOENT;
         return found;
     }
-    if (standing != NULL) {
-        standing->replaced = true; /* by others, who see to its storage */
+    if (standing != NULL) /* others replaced it, who see to its storage */
         pk_object_unname(standing);
-    }
     if (pk_object_insert(found, name) != 0) {
         *ret_status = -ENOMEM;
         return found;
@@ -134,6 +145,8 @@ lookup_run(struct pk_call *call)
 
     call->status =
         pk_blob_lookup(peer->blob, finding.object_id, take_found, &finding, &call->error);
+    for (uint32_t i = 0; i < finding.spare_count; i++)
+        pk_blob_free(peer->blob, finding.spare[i]);
     if (call->status == 0 && finding.object == NULL)
         call->status =
             pk_fail(&call->error, finding.status != 0 ? finding.status : -EIO, "%s",
@@ -142,13 +155,11 @@ lookup_run(struct pk_call *call)
     if (finding.object != NULL)
         unneeded = install(call->name, finding.object, &call->status);
     else if (call->status == -ENOENT && call->name->object != NULL
-             && call->name->object->state == PK_STATE_SEALED) {
-        call->name->object->replaced = true; /* it went away elsewhere */
-        pk_object_unname(call->name->object);
-    }
+             && call->name->object->state == PK_STATE_SEALED)
+        pk_object_unname(call->name->object); /* it went away elsewhere */
     pk_peer_unlock(peer);
     if (unneeded != NULL)
-        pk_object_reap(unneeded, true);
+        pk_object_reap(unneeded);
     call->after_lookup(call);
 }
 
@@ -157,7 +168,7 @@ pk_lookup_step(struct pk_call *call, pk_call_fn *next)
 {
     call->after_lookup = next;
     pk_call_next(call, lookup_run, call->peer->blob,
-                 pk_blob_may_block(call->peer->blob, PK_BLOB_LOOKUP, 0));
+                 PK_SLOT(PK_BLOB_LOOKUP) | PK_SLOT(PK_BLOB_FREE), 0);
 }
 
 static void
@@ -268,11 +279,9 @@ take_recovered(void *arg, const struct pk_blob_found *found)
         pk_log(PK_LOG_WARN, "peer", "recovery: %s", err.message);
         return;
     }
-    if (found->blobs != NULL) {
-        free_blobs(peer, found);
-        return;
-    }
-    struct pk_object *object = object_from(peer, found->manifest, NULL);
+    /* They should be NULL here, but whoever sends some gives them away. */
+    void *const *blobs = all_there(found) ? found->blobs : NULL;
+    struct pk_object *object = object_from(peer, found->manifest, blobs);
     if (object == NULL)
         return; /* a lookup finds it when it is wanted */
     pk_peer_lock(peer);
@@ -288,9 +297,9 @@ take_recovered(void *arg, const struct pk_blob_found *found)
     }
     if (name != NULL)
         pk_name_check(name);
-    pk_peer_unlock(peer);
     if (!kept)
-        pk_object_free(object);
+        pk_object_give_up(object);
+    pk_peer_unlock_only(peer); /* in the midst of a slot: what there is to do is done behind it */
 }
 
 static void

@@ -137,12 +137,18 @@ pk_object_check(struct pk_object *object)
     if (object->uses > 0)
         return;
     HASH_DEL(peer->objects, object);
-    peer->running++;
-    TAILQ_INSERT_TAIL(&peer->reaps, object, in_reaps);
+    pk_object_give_up(object);
 }
 
 void
-pk_object_reap(struct pk_object *object, bool keep)
+pk_object_give_up(struct pk_object *object)
+{
+    object->peer->running++;
+    TAILQ_INSERT_TAIL(&object->peer->reaps, object, in_reaps);
+}
+
+void
+pk_object_reap(struct pk_object *object)
 {
     struct pk_peer *peer = object->peer;
     struct pk_error err = PK_ERROR_INIT;
@@ -150,7 +156,7 @@ pk_object_reap(struct pk_object *object, bool keep)
     for (uint32_t i = 0; object->blobs != NULL && i < object->blob_count; i++) {
         if (object->blobs[i] == NULL)
             continue;
-        if (keep)
+        if (object->published)
             pk_blob_free(peer->blob, object->blobs[i]);
         else if (pk_blob_remove(peer->blob, object->blobs[i], &err) != 0)
             pk_log(PK_LOG_WARN, "peer", "storage of object '%s' not freed: %s", object->key.id,

@@ -28,10 +28,9 @@ struct pk_object {
     uint64_t *sizes;       /* blob_count; PK_UNSIZED until sealed where none was named */
     uint32_t sealed_count; /* blobs sealed so far, from the first */
     bool unsized;          /* some blob has no size yet */
-    bool published;
-    bool replaced;       /* its storage is another node's business now */
-    uint64_t held;       /* bytes it counts for in the peer's capacity */
-    uint64_t created_at; /* CLOCK_REALTIME nanoseconds */
+    bool published;        /* and not unpublished by this node: its storage is to stay */
+    uint64_t held;         /* bytes it counts for in the peer's capacity */
+    uint64_t created_at;   /* CLOCK_REALTIME nanoseconds */
     uint64_t sealed_at;
     struct pk_principal owner;
     uint64_t leases;              /* holders in the peer */
@@ -72,10 +71,13 @@ void pk_object_use(struct pk_object *object);
 void pk_object_unuse(struct pk_object *object);
 /* Hands it to the reaper if it has neither a name, nor a lease, nor a call. */
 void pk_object_check(struct pk_object *object);
+/* Hands one that is in no table to the reaper. */
+void pk_object_give_up(struct pk_object *object);
 
 /* -- without it -- */
 
-/* Frees its storage (keep = false) or only what is open of it, on this thread, and the object. */
-void pk_object_reap(struct pk_object *object, bool keep);
+/* Frees its storage, or, of what is still published (by others, or for this node's successor), only
+ * what is open of it; on this thread; and the object. */
+void pk_object_reap(struct pk_object *object);
 
 #endif

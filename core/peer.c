@@ -16,31 +16,20 @@
 
 /* ---- what is done without the lock ---- */
 
-/* The peer whose ready calls this thread is running just now: those that become ready meanwhile
- * wait for it to come back, instead of piling up on its stack. */
-static _Thread_local const struct pk_peer *running_ready;
+/* The peer whose lists this thread is working off just now: what is put into them meanwhile waits
+ * for it to come back, instead of piling up on its stack. */
+static _Thread_local const struct pk_peer *draining;
 
 /* These three: with the lock held, also afterwards. */
 static void
-do_endings(struct pk_peer *peer)
+do_ending(struct pk_peer *peer, struct pk_holder *holder)
 {
-    struct pk_holder *holder;
-
-    while ((holder = TAILQ_FIRST(&peer->endings)) != NULL) {
-        TAILQ_REMOVE(&peer->endings, holder, in_endings);
-        pk_peer_unlock_only(peer);
-        bool here = pk_holder_finish(holder);
-        pk_peer_lock(peer);
-        if (here)
-            pk_peer_settle(peer);
-    }
-}
-
-static void
-reap(struct pk_object *object)
-{
-    /* What is published goes on in the storage when its node ends, or others replaced it. */
-    pk_object_reap(object, object->published && (object->peer->closing || object->replaced));
+    TAILQ_REMOVE(&peer->endings, holder, in_endings);
+    pk_peer_unlock_only(peer);
+    bool here = pk_holder_finish(holder);
+    pk_peer_lock(peer);
+    if (here)
+        pk_peer_settle(peer);
 }
 
 static void
@@ -50,60 +39,68 @@ reap_on_worker(struct pk_work *work)
         (struct pk_object *)(void *)((char *)work - offsetof(struct pk_object, work));
     struct pk_peer *peer = object->peer;
 
-    reap(object);
+    pk_object_reap(object);
     pk_peer_lock(peer);
     pk_peer_settle(peer);
     pk_peer_unlock(peer);
 }
 
 static void
-do_reaps(struct pk_peer *peer)
+do_reap(struct pk_peer *peer, struct pk_object *object)
 {
-    struct pk_object *object;
+    uint32_t op = object->published ? PK_BLOB_FREE : PK_BLOB_REMOVE;
 
-    while ((object = TAILQ_FIRST(&peer->reaps)) != NULL) {
-        TAILQ_REMOVE(&peer->reaps, object, in_reaps);
-        pk_peer_unlock_only(peer);
-        object->work.run = reap_on_worker;
-        bool here = !pk_blob_may_block(peer->blob, PK_BLOB_REMOVE, pk_object_size(object));
-        if (here)
-            reap(object);
-        else
-            pk_queue_push(peer->blob->queue, &object->work);
-        pk_peer_lock(peer);
-        if (here)
-            pk_peer_settle(peer);
-    }
+    TAILQ_REMOVE(&peer->reaps, object, in_reaps);
+    pk_peer_unlock_only(peer);
+    object->work.run = reap_on_worker;
+    bool here = !pk_blob_may_block(peer->blob, op, pk_object_size(object));
+    if (here)
+        pk_object_reap(object);
+    else
+        pk_queue_push(peer->blob->queue, &object->work);
+    pk_peer_lock(peer);
+    if (here)
+        pk_peer_settle(peer);
 }
 
 static void
-do_ready(struct pk_peer *peer)
+do_ready(struct pk_peer *peer, struct pk_call *call)
 {
-    const struct pk_peer *outer = running_ready;
-    struct pk_call *call;
+    TAILQ_REMOVE(&peer->ready, call, in_list);
+    pk_peer_unlock_only(peer);
+    pk_call_run(call);
+    pk_peer_lock(peer);
+}
 
-    if (outer == peer)
-        return;
-    running_ready = peer;
-    while ((call = TAILQ_FIRST(&peer->ready)) != NULL) {
-        TAILQ_REMOVE(&peer->ready, call, in_list);
-        pk_peer_unlock_only(peer);
-        pk_call_run(call);
-        pk_peer_lock(peer);
+static bool
+drained(const struct pk_peer *peer)
+{
+    return TAILQ_EMPTY(&peer->endings) && TAILQ_EMPTY(&peer->reaps) && TAILQ_EMPTY(&peer->ready);
+}
+
+static void
+drain(struct pk_peer *peer)
+{
+    while (!drained(peer)) {
+        if (!TAILQ_EMPTY(&peer->endings))
+            do_ending(peer, TAILQ_FIRST(&peer->endings));
+        else if (!TAILQ_EMPTY(&peer->reaps))
+            do_reap(peer, TAILQ_FIRST(&peer->reaps));
+        else
+            do_ready(peer, TAILQ_FIRST(&peer->ready));
     }
-    running_ready = outer;
 }
 
 void
 pk_peer_unlock(struct pk_peer *peer)
 {
-    if (!TAILQ_EMPTY(&peer->endings) || !TAILQ_EMPTY(&peer->reaps) || !TAILQ_EMPTY(&peer->ready)) {
+    const struct pk_peer *outer = draining;
+
+    if (outer != peer && !drained(peer)) {
         peer->running++; /* or it could be freed while this thread is between two of them */
-        do {
-            do_endings(peer);
-            do_reaps(peer);
-            do_ready(peer);
-        } while (!TAILQ_EMPTY(&peer->endings) || !TAILQ_EMPTY(&peer->reaps));
+        draining = peer;
+        drain(peer);
+        draining = outer;
         pk_peer_settle(peer);
     }
     pk_peer_unlock_only(peer);

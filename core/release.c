@@ -39,7 +39,7 @@ pk_release_begin(struct pk_call *call)
     pk_holder_detach(holder);
     call->holder = holder;
     call->lease = holder->lease;
-    pk_call_next(call, release_run, peer->lease, pk_lease_may_block(peer->lease, PK_LEASE_RELEASE));
+    pk_call_next(call, release_run, peer->lease, PK_SLOT(PK_LEASE_RELEASE), 0);
 }
 
 static void
@@ -77,5 +77,5 @@ pk_renew_begin(struct pk_call *call)
         call->request.ttl = PK_FOREVER; /* the same default as when it was granted */
     call->holder = holder;
     holder->pins++;
-    pk_call_next(call, renew_run, peer->lease, pk_lease_may_block(peer->lease, PK_LEASE_RENEW));
+    pk_call_next(call, renew_run, peer->lease, PK_SLOT(PK_LEASE_RENEW), 0);
 }

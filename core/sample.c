@@ -69,7 +69,7 @@ sample_begin(struct pk_call *call)
         return; /* what happens to it just now sees to its size itself */
     pk_name_enter(name, call);
     pk_call_use(call, name->object);
-    pk_call_next(call, sample_run, peer->blob, pk_blob_may_block(peer->blob, PK_BLOB_SIZE, 0));
+    pk_call_next(call, sample_run, peer->blob, PK_SLOT(PK_BLOB_SIZE), 0);
 }
 
 static void

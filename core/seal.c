@@ -179,9 +179,8 @@ seal_storage(struct pk_call *call)
         return;
     }
     /* Sealed it is, whether or not there are descriptors left to tell it with: a repeat tells. */
-    call->status = pk_call_make_handles(call, object, PK_ACCESS_READ);
-    pk_call_next(call, seal_downgrade, peer->lease,
-                 pk_lease_may_block(peer->lease, PK_LEASE_DOWNGRADE));
+    call->status = pk_call_make_handles(call, object);
+    pk_call_next(call, seal_downgrade, peer->lease, PK_SLOT(PK_LEASE_DOWNGRADE), 0);
 }
 
 static void
@@ -190,7 +189,10 @@ seal_check(struct pk_call *call)
     struct pk_peer *peer = call->peer;
     struct pk_lease found = { .struct_size = sizeof(found) };
     uint64_t size = pk_object_size(call->object);
+    uint32_t slots = PK_SLOT(PK_BLOB_SIZE) | PK_SLOT(PK_BLOB_SEAL) | PK_SLOT(PK_BLOB_HANDLE);
 
+    if (pk_blob_publishes(peer->blob))
+        slots |= PK_SLOT(PK_BLOB_PUBLISH);
     call->status = pk_lease_find(peer->lease, call->holder->lease.lease_id, &found, &call->error);
     if (call->status == -ESTALE)
         seal_lost(call);
@@ -198,17 +200,14 @@ seal_check(struct pk_call *call)
         seal_commit(call);
         return;
     }
-    pk_call_next(call, seal_storage, peer->blob,
-                 pk_blob_may_block(peer->blob, PK_BLOB_SEAL, size)
-                     || (pk_blob_publishes(peer->blob)
-                         && pk_blob_may_block(peer->blob, PK_BLOB_PUBLISH, size)));
+    pk_call_next(call, seal_storage, peer->blob, slots, size);
 }
 
 /* It is sealed by this very lease: say so again. */
 static void
 seal_again(struct pk_call *call)
 {
-    call->status = pk_call_make_handles(call, call->object, PK_ACCESS_READ);
+    call->status = pk_call_make_handles(call, call->object);
     pk_peer_lock(call->peer);
     call->lease = call->holder->lease;
     pk_holder_unpin(pk_steal(call->holder));
@@ -258,7 +257,7 @@ seal_creating(struct pk_call *call, struct pk_holder *holder, struct pk_object *
     call->holder = holder;
     holder->pins++;
     pk_call_use(call, object);
-    pk_call_next(call, seal_check, peer->lease, pk_lease_may_block(peer->lease, PK_LEASE_FIND));
+    pk_call_next(call, seal_check, peer->lease, PK_SLOT(PK_LEASE_FIND), 0);
 }
 
 void
@@ -284,7 +283,6 @@ pk_seal_begin(struct pk_call *call)
         call->holder = holder;
         holder->pins++;
         pk_call_use(call, object);
-        pk_call_next(call, seal_again, peer->blob,
-                     pk_blob_may_block(peer->blob, PK_BLOB_HANDLE, pk_object_size(object)));
+        pk_call_next(call, seal_again, peer->blob, PK_SLOT(PK_BLOB_HANDLE), pk_object_size(object));
     }
 }

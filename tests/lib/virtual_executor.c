@@ -144,7 +144,11 @@ virtual_executor_run(struct virtual_executor *executor, size_t index)
     struct pk_work *work = executor->works[index];
 
     executor->works[index] = executor->works[--executor->work_count];
+    bool outer = executor->working;
+
+    executor->working = true;
     work->run(work);
+    executor->working = outer;
 }
 
 void

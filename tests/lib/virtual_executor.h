@@ -17,6 +17,7 @@ struct virtual_executor {
     struct pk_work **works; /* waiting, of all queues */
     size_t work_count;
     size_t work_room;
+    bool working; /* a work is being run, as on a worker */
     RB_HEAD(virtual_timers, pk_timer) timers;
 };
 

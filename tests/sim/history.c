@@ -238,6 +238,13 @@ play_cancel(struct play *play, const struct history_op *op)
 }
 
 static void
+order_fault(struct storage *storage, const struct history_op *op)
+{
+    storage->fault = (enum storage_fault)(op->c % FAULT_COUNT);
+    storage->fault_after = op->d % 2;
+}
+
+static void
 play_world(struct play *play, const struct history_op *op, uint32_t session)
 {
     struct world *world = &play->world;
@@ -261,7 +268,7 @@ play_world(struct play *play, const struct history_op *op, uint32_t session)
         break;
     case FAULT:
         if (!play->exact)
-            world->storage.fault = (enum storage_fault)(op->c % FAULT_COUNT);
+            order_fault(&world->storage, op);
         break;
     case RESTART:
         facts_restarting(&play->facts, play->durable);

@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -33,23 +34,21 @@ struct published {
 
 struct storage *storage_of_next;
 
-__attribute__((format(printf, 2, 3))) static void
-complain(struct storage *storage, const char *format, ...)
-{
-    va_list args;
+#define complain(storage, ...) watch_complain((storage)->watch, __VA_ARGS__)
 
-    if (storage->complaint[0] != '\0')
-        return;
-    va_start(args, format);
-    (void)vsnprintf(storage->complaint, sizeof(storage->complaint), format, args);
-    va_end(args);
+/* Every slot begins here. */
+static void
+enter(struct storage *storage, uint32_t op)
+{
+    watch_slot(storage->watch, WATCH_BLOB, op);
 }
 
 static bool
 faulty(struct storage *storage, enum storage_fault fault)
 {
-    if (storage->fault != fault)
+    if (storage->fault != fault || storage->fault_after-- > 0)
         return false;
+    storage->fault_after = 0;
     storage->fault = FAULT_NONE;
     return true;
 }
@@ -104,9 +103,10 @@ storage_may_block(void *instance, uint32_t op, uint64_t bytes)
 {
     struct storage *storage = instance;
 
-    (void)op;
     (void)bytes;
-    return sim_percent(&storage->random, storage->block_percent);
+    watch_free(storage->watch);
+    return op == storage->watch->block_op[WATCH_BLOB]
+           || sim_percent(&storage->random, storage->block_percent);
 }
 
 static void
@@ -124,6 +124,7 @@ storage_create(void *instance, const struct pk_key *key, uint32_t index, uint64_
 {
     struct storage *storage = instance;
 
+    enter(storage, PK_BLOB_CREATE);
     if (faulty(storage, FAULT_CREATE_IO))
         return pk_fail(err, -EIO, "ordered fault");
     if (storage->durable && *find_published(storage, key->id) != NULL)
@@ -142,6 +143,7 @@ storage_read(void *opaque, uint64_t offset, void *data, uint64_t size, uint64_t 
 {
     const struct blob *blob = opaque;
 
+    enter(blob->storage, PK_BLOB_READ);
     (void)err;
     uint64_t left = offset < blob->size ? blob->size - offset : 0;
     *ret_size = left < size ? left : size;
@@ -154,9 +156,10 @@ storage_write(void *opaque, uint64_t offset, const void *data, uint64_t size, st
 {
     struct blob *blob = opaque;
 
+    enter(blob->storage, PK_BLOB_WRITE);
     (void)data;
     if (blob->sealed)
-        complain(blob->storage, "write to a sealed blob of epoch %" PRIu64, blob->epoch);
+        return pk_fail(err, -EACCES, "sealed");
     if (blob->sized && offset + size > blob->size)
         return pk_fail(err, -EFBIG, "behind the end");
     if (offset + size > blob->size)
@@ -169,6 +172,7 @@ storage_size(void *opaque, uint64_t *ret_size, struct pk_error *err)
 {
     const struct blob *blob = opaque;
 
+    enter(blob->storage, PK_BLOB_SIZE);
     (void)err;
     *ret_size = blob->size;
     return 0;
@@ -179,6 +183,7 @@ storage_seal(void *opaque, uint64_t size, struct pk_error *err)
 {
     struct blob *blob = opaque;
 
+    enter(blob->storage, PK_BLOB_SEAL);
     if (faulty(blob->storage, FAULT_SEAL_BUSY))
         return pk_fail(err, -EBUSY, "ordered fault");
     if (faulty(blob->storage, FAULT_SEAL_INVALID))
@@ -196,6 +201,7 @@ storage_handle(void *opaque, uint32_t access, pk_handle_emit_fn *emit, void *arg
     const struct blob *blob = opaque;
     char text[64];
 
+    enter(blob->storage, PK_BLOB_HANDLE);
     if (faulty(blob->storage, FAULT_HANDLE_BUSY))
         return pk_fail(err, -EBUSY, "ordered fault");
     if (blob->sealed != (access == PK_ACCESS_READ))
@@ -209,8 +215,17 @@ storage_handle(void *opaque, uint32_t access, pk_handle_emit_fn *emit, void *arg
         .text = text,
         .size = blob->size,
     };
+    blob->storage->watch->emitting++;
     emit(arg, &handle);
+    blob->storage->watch->emitting--;
     return 0;
+}
+
+static void
+blob_free(struct blob *blob)
+{
+    blob->storage->blobs--;
+    free(blob);
 }
 
 static void
@@ -218,8 +233,8 @@ storage_free(void *opaque)
 {
     struct blob *blob = opaque;
 
-    blob->storage->blobs--;
-    free(blob);
+    enter(blob->storage, PK_BLOB_FREE);
+    blob_free(blob);
 }
 
 static int32_t
@@ -229,11 +244,12 @@ storage_remove(void *opaque, struct pk_error *err)
     struct storage *storage = blob->storage;
 
     (void)err;
+    enter(storage, PK_BLOB_REMOVE);
     for (const struct published *at = storage->published; at != NULL; at = at->next)
         if (at->epoch == blob->epoch)
             complain(storage, "removed a blob of '%s', which is published", at->id);
     storage->stored--;
-    storage_free(blob);
+    blob_free(blob);
     return 0;
 }
 
@@ -244,6 +260,7 @@ storage_publish(void *instance, const struct pk_manifest *manifest, void *const 
     struct storage *storage = instance;
     struct published **at = find_published(storage, manifest->key.id);
 
+    enter(storage, PK_BLOB_PUBLISH);
     if (faulty(storage, FAULT_PUBLISH_STALE) || *at != NULL)
         return pk_fail(err, -ESTALE, "a manifest stands");
     struct published *entry = calloc(1, sizeof(*entry));
@@ -271,6 +288,7 @@ storage_unpublish(void *instance, const struct pk_key *key, struct pk_error *err
     struct storage *storage = instance;
     struct published **at = find_published(storage, key->id);
 
+    enter(storage, PK_BLOB_UNPUBLISH);
     if (faulty(storage, FAULT_UNPUBLISH_IO))
         return pk_fail(err, -EIO, "ordered fault");
     if (*at == NULL || (*at)->epoch != key->epoch)
@@ -309,7 +327,9 @@ emit_entry(struct storage *storage, const struct published *entry, bool open, pk
         blob->sealed = true;
         blobs[i] = blob;
     }
+    storage->watch->emitting++;
     emit(arg, &found);
+    storage->watch->emitting--;
 }
 
 static int32_t
@@ -318,6 +338,7 @@ storage_lookup(void *instance, const char *object_id, pk_blob_emit_fn *emit, voi
 {
     struct storage *storage = instance;
 
+    enter(storage, PK_BLOB_LOOKUP);
     if (faulty(storage, FAULT_LOOKUP_IO))
         return pk_fail(err, -EIO, "ordered fault");
     const struct published *entry = *find_published(storage, object_id);
@@ -332,6 +353,7 @@ storage_recover(void *instance, pk_blob_emit_fn *emit, void *arg, struct pk_erro
 {
     struct storage *storage = instance;
 
+    enter(storage, PK_BLOB_RECOVER);
     (void)err;
     for (const struct published *entry = storage->published; entry != NULL; entry = entry->next)
         emit_entry(storage, entry, false, emit, arg);

@@ -8,6 +8,7 @@
 #define SIM_STORAGE_H
 
 #include "sim.h"
+#include "watch.h"
 #include <packice/blob.h>
 
 /* Faults that may be ordered, one at a time, for the next call of a slot. */
@@ -29,11 +30,12 @@ struct storage {
     uint32_t traits;        /* PK_BLOB_* */
     uint64_t poll_interval; /* nanoseconds */
     uint32_t block_percent; /* of slots that say they may block */
+    struct watch *watch;    /* of whoever calls */
     enum storage_fault fault;
-    int64_t blobs;  /* handed out and not freed */
-    int64_t stored; /* whose storage was not freed */
+    uint32_t fault_after; /* calls of its slot that go well before */
+    int64_t blobs;        /* handed out and not freed */
+    int64_t stored;       /* whose storage was not freed */
     struct published *published;
-    char complaint[200]; /* the first broken contract */
 };
 
 /* The storage that the next opened instance is. */

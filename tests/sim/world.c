@@ -14,17 +14,6 @@ const struct pk_plugin *lease_mem_entry(void);
 
 const char *const world_ids[WORLD_IDS] = { "a", "b/../b", "c d" };
 
-static struct world *current; /* for may_block, whose instance is lease_mem's own */
-
-static uint32_t
-leases_may_block(void *instance, uint32_t op, uint64_t bytes)
-{
-    (void)instance;
-    (void)op;
-    (void)bytes;
-    return sim_percent(&current->random, current->leases_block);
-}
-
 static struct pk_instance *
 open_instance(struct world *world, pk_plugin_entry_fn *entry, struct pk_conf **ret_conf)
 {
@@ -68,6 +57,7 @@ open_peer(struct world *world)
 
     assert(rc == 0);
     (void)rc;
+    world->watch.lock = &world->peer->lock;
     open_sessions(world);
 }
 
@@ -75,10 +65,11 @@ void
 world_open(struct world *world, const struct world_options *options)
 {
     memset(world, 0, sizeof(*world));
-    current = world;
     virtual_executor_init(&world->executor, WORLD_SECOND);
     world->random.state = options->seed;
-    world->leases_block = options->leases_block;
+    world->watch.working = &world->executor.working;
+    world->leases = (struct leases){ &world->random, options->leases_block, &world->watch };
+    world->storage.watch = &world->watch;
     world->storage.random.state = options->seed + 1;
     world->storage.durable = options->durable;
     world->storage.block_percent = options->storage_blocks;
@@ -102,7 +93,7 @@ world_open(struct world *world, const struct world_options *options)
         world->blob->ops.blob.recover = NULL;
     }
     world->lease = open_instance(world, lease_mem_entry, &world->lease_conf);
-    world->lease->ops.lease.may_block = leases_may_block;
+    leases_watch(&world->leases, world->lease);
     open_peer(world);
 }
 
@@ -122,19 +113,21 @@ close_peer(struct world *world)
     pk_peer_stop(world->peer);
     world_settle(world);
     /* The peer waits for work of its own, which nobody would run here. */
-    world->leases_block = 0;
+    world->leases.block_percent = 0;
+    memset(world->watch.block_op, 0, sizeof(world->watch.block_op));
     world->storage.block_percent = 0;
     pk_peer_free(world->peer);
+    world->watch.lock = NULL;
 }
 
 void
 world_restart(struct world *world)
 {
-    uint32_t leases_block = world->leases_block;
+    uint32_t leases_block = world->leases.block_percent;
     uint32_t storage_blocks = world->storage.block_percent;
 
     close_peer(world);
-    world->leases_block = leases_block;
+    world->leases.block_percent = leases_block;
     world->storage.block_percent = storage_blocks;
     open_peer(world);
 }
@@ -156,8 +149,8 @@ world_close(struct world *world, char *why, size_t size)
                            world->records[i].answers);
             return false;
         }
-    if (world->storage.complaint[0] != '\0') {
-        (void)snprintf(why, size, "storage: %s", world->storage.complaint);
+    if (world->watch.complaint[0] != '\0') {
+        (void)snprintf(why, size, "plugins: %s", world->watch.complaint);
         return false;
     }
     if (world->storage.blobs == 0 && world->storage.stored == (int64_t)kept)
@@ -352,8 +345,8 @@ world_check(struct world *world, char *why, size_t size)
     struct pk_peer *peer = world->peer;
     bool resting = world->executor.work_count == 0;
 
-    if (world->storage.complaint[0] != '\0') {
-        (void)snprintf(why, size, "storage: %s", world->storage.complaint);
+    if (world->watch.complaint[0] != '\0') {
+        (void)snprintf(why, size, "plugins: %s", world->watch.complaint);
         return false;
     }
     for (uint32_t i = 0; i < world->record_count; i++)

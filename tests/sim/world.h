@@ -8,6 +8,7 @@
 #define SIM_WORLD_H
 
 #include "core/peer_state.h"
+#include "leases.h"
 #include "storage.h"
 #include "virtual_executor.h"
 
@@ -55,8 +56,9 @@ struct record {
 struct world {
     struct virtual_executor executor;
     struct storage storage;
+    struct watch watch;
     struct sim_random random; /* whether leases block */
-    uint32_t leases_block;
+    struct leases leases;
     struct pk_conf *blob_conf;
     struct pk_conf *lease_conf;
     struct pk_instance *blob;

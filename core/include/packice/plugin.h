@@ -131,10 +131,11 @@ struct pk_host {
     /* Takes a timer back: 0 if it will not run, -ENOENT if it ran, runs now, or never was. */
     int32_t (*timer_cancel)(void *ctx, uint64_t timer);
     /* Lease factories: this lease ended for a reason that no slot of the host's caused (another
-     * node revoked it, the shared store lost it). Borrowed for the call. */
+     * node revoked it, the shared store lost it). Borrowed for the call. Slots of the factory may
+     * be called before it returns: hold no lock that they need. */
     void (*lease_ended)(void *ctx, const struct pk_lease *lease);
     /* Shared blob factories: what is published under this id may have changed elsewhere. Borrowed
-     * for the call. */
+     * for the call; and no lock, as in lease_ended. */
     void (*changed)(void *ctx, const char *object_id);
     /* Opens the plugin named by a CHILD option. From `open` alone; may block. 0; or what loading
      * or opening it failed with. The host closes it after the parent's close. */
