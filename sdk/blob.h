@@ -26,10 +26,7 @@ struct packice_blob {
     bool writable;
 };
 
-/* Makes one of a handle, whose descriptor it takes out of the answer. writable: for a CREATE lease.
- * -EPROTO: the descriptor isn't what the peer claims: not a regular file, of another size, or, for
- * READ, memory that is not sealed for good (reading a map of it could then fail). -ENOMEM; what
- * opening a path failed with. */
+/* Makes one of a handle, as packice_handle_take; also -ENOMEM. */
 int32_t packice_blob_new(struct packice_answer *answer, uint32_t index, bool writable,
                          struct packice_blob **ret_blob, struct pk_error *err);
 struct packice_blob *packice_blob_ref(struct packice_blob *blob);

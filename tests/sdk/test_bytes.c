@@ -222,6 +222,32 @@ START_TEST(sdk_opens_files_with_positions_of_their_own)
 }
 END_TEST
 
+START_TEST(sdk_copies_through_files_of_any_length)
+{
+    packice_lease *lease = NULL;
+    FILE *file = NULL;
+    char bytes[100000];
+    char back[sizeof(bytes)] = "";
+    fill(bytes, sizeof(bytes), 6);
+    MUST(packice_create(target.client, "long", PACKICE_UNSIZED, &lease));
+    MUST(packice_open(lease, 0, &file));
+    for (size_t at = 0; at < sizeof(bytes); at += 1000)
+        ck_assert_uint_eq(fwrite(bytes + at, 1, 1000, file), 1000);
+    ck_assert_int_eq(fseek(file, 50001, SEEK_SET), 0);
+    ck_assert_int_eq(fgetc(file), (unsigned char)bytes[50001]); /* what it wrote itself */
+    ck_assert_int_eq(fclose(file), 0);
+    MUST(packice_seal(lease));
+    MUST(packice_release(lease));
+    MUST(packice_get(target.other, "long", 0, &lease));
+    MUST(packice_open(lease, 0, &file));
+    ck_assert_uint_eq(fread(back, 1, sizeof(back), file), sizeof(back));
+    ck_assert_mem_eq(back, bytes, sizeof(back));
+    ck_assert_int_eq(fgetc(file), EOF);
+    ck_assert_int_eq(fclose(file), 0);
+    MUST(packice_release(lease));
+}
+END_TEST
+
 START_TEST(sdk_tells_a_file_for_writing_that_the_object_was_sealed)
 {
     packice_lease *lease = NULL;
@@ -314,6 +340,7 @@ main(void)
         { sdk_lets_unsized_blobs_grow, ON_ALL },
         { sdk_shares_many_blobs, ON_ALL },
         { sdk_opens_files_with_positions_of_their_own, ON_ALL },
+        { sdk_copies_through_files_of_any_length, ON_ALL },
         { sdk_tells_a_file_for_writing_that_the_object_was_sealed, ON_ALL },
         { sdk_gives_descriptors_that_nobody_can_write_through_once_sealed, ON_ALL },
         { sdk_drops_maps_when_asked, ON_ALL },
