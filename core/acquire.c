@@ -29,7 +29,7 @@ pk_acquire_hold(struct pk_call *call)
     pk_peer_lock(peer);
     int32_t rc = pk_holder_insert(holder);
     if (rc == 0) {
-        struct pk_object *object = pk_object_find(peer, holder->lease.epoch);
+        struct pk_object *object = pk_object_of(peer, &holder->lease);
         call->holder = holder;
         if (object != NULL)
             object->leases++;
@@ -195,7 +195,7 @@ pk_acquire_again(struct pk_call *call)
         pk_acquire_begin(call);
         return;
     }
-    struct pk_object *object = pk_object_find(peer, holder->lease.epoch);
+    struct pk_object *object = pk_object_of(peer, &holder->lease);
     struct pk_name *name = object->name;
     if (object->state == PK_STATE_CREATING && name != NULL) {
         if (name->busy != NULL) {

@@ -5,6 +5,8 @@
  */
 #include "core/blob.h"
 
+#include "core/slot.h"
+
 #include <errno.h>
 #include <packice/cleanup.h>
 #include <string.h>
@@ -38,7 +40,8 @@ pk_blob_create(const struct pk_instance *blob, const struct pk_key *key, uint32_
                uint64_t size, void **ret_blob, struct pk_error *err)
 {
     void *made = NULL;
-    int32_t rc = blob->ops.blob.create(blob->opened, key, index, size, &made, err);
+    int32_t rc = pk_slot_answer(
+        blob, blob->ops.blob.create(blob->opened, key, index, size, &made, err), err);
     if (rc == 0 && made == NULL)
         return pk_fail(err, -EIO, "%s: create returned no blob", blob->module->plugin.name);
     if (rc == 0)
@@ -51,7 +54,8 @@ pk_blob_read(const struct pk_instance *blob, void *bytes, uint64_t offset, void 
              uint64_t size, uint64_t *ret_size, struct pk_error *err)
 {
     uint64_t got = 0;
-    int32_t rc = blob->ops.blob.read(bytes, offset, data, size, &got, err);
+    int32_t rc =
+        pk_slot_answer(blob, blob->ops.blob.read(bytes, offset, data, size, &got, err), err);
     if (rc == 0 && got > size)
         return pk_fail(err, -EIO, "%s: read more than it was asked for", blob->module->plugin.name);
     if (rc == 0)
@@ -63,14 +67,14 @@ int32_t
 pk_blob_write(const struct pk_instance *blob, void *bytes, uint64_t offset, const void *data,
               uint64_t size, struct pk_error *err)
 {
-    return blob->ops.blob.write(bytes, offset, data, size, err);
+    return pk_slot_answer(blob, blob->ops.blob.write(bytes, offset, data, size, err), err);
 }
 
 int32_t
 pk_blob_size(const struct pk_instance *blob, void *bytes, uint64_t *ret_size, struct pk_error *err)
 {
     uint64_t size = 0;
-    int32_t rc = blob->ops.blob.size(bytes, &size, err);
+    int32_t rc = pk_slot_answer(blob, blob->ops.blob.size(bytes, &size, err), err);
     if (rc == 0 && size > PK_SIZE_MAX)
         return pk_fail(err, -EIO, "%s: size out of range", blob->module->plugin.name);
     if (rc == 0)
@@ -81,7 +85,7 @@ pk_blob_size(const struct pk_instance *blob, void *bytes, uint64_t *ret_size, st
 int32_t
 pk_blob_seal(const struct pk_instance *blob, void *bytes, uint64_t size, struct pk_error *err)
 {
-    return blob->ops.blob.seal(bytes, size, err);
+    return pk_slot_answer(blob, blob->ops.blob.seal(bytes, size, err), err);
 }
 
 struct emitted_handle {
@@ -117,7 +121,8 @@ pk_blob_handle(const struct pk_instance *blob, void *bytes, uint32_t access,
                struct pk_handle *ret_handle, struct pk_error *err)
 {
     struct emitted_handle emitted = { .handle = { .fd = -1 } };
-    int32_t rc = blob->ops.blob.handle(bytes, access, take_handle, &emitted, err);
+    int32_t rc =
+        pk_slot_answer(blob, blob->ops.blob.handle(bytes, access, take_handle, &emitted, err), err);
     const struct pk_handle *handle = &emitted.handle;
 
     if (rc == 0 && emitted.status != 0)
@@ -143,7 +148,7 @@ pk_blob_free(const struct pk_instance *blob, void *bytes)
 int32_t
 pk_blob_remove(const struct pk_instance *blob, void *bytes, struct pk_error *err)
 {
-    return blob->ops.blob.remove(bytes, err);
+    return pk_slot_answer(blob, blob->ops.blob.remove(bytes, err), err);
 }
 
 int32_t
@@ -152,7 +157,7 @@ pk_blob_publish(const struct pk_instance *blob, const struct pk_manifest *manife
 {
     if (blob->ops.blob.publish == NULL)
         return 0;
-    return blob->ops.blob.publish(blob->opened, manifest, blobs, err);
+    return pk_slot_answer(blob, blob->ops.blob.publish(blob->opened, manifest, blobs, err), err);
 }
 
 int32_t
@@ -160,7 +165,7 @@ pk_blob_unpublish(const struct pk_instance *blob, const struct pk_key *key, stru
 {
     if (blob->ops.blob.unpublish == NULL)
         return 0;
-    return blob->ops.blob.unpublish(blob->opened, key, err);
+    return pk_slot_answer(blob, blob->ops.blob.unpublish(blob->opened, key, err), err);
 }
 
 int32_t
@@ -169,7 +174,8 @@ pk_blob_lookup(const struct pk_instance *blob, const char *object_id, pk_blob_em
 {
     if (blob->ops.blob.lookup == NULL)
         return pk_fail(err, -ENOENT, "object '%s' not found", object_id);
-    return blob->ops.blob.lookup(blob->opened, object_id, emit, arg, err);
+    return pk_slot_answer(blob, blob->ops.blob.lookup(blob->opened, object_id, emit, arg, err),
+                          err);
 }
 
 int32_t
@@ -178,7 +184,7 @@ pk_blob_recover(const struct pk_instance *blob, pk_blob_emit_fn *emit, void *arg
 {
     if (blob->ops.blob.recover == NULL)
         return 0;
-    return blob->ops.blob.recover(blob->opened, emit, arg, err);
+    return pk_slot_answer(blob, blob->ops.blob.recover(blob->opened, emit, arg, err), err);
 }
 
 void

@@ -48,6 +48,8 @@ check_request(const struct pk_request *request, struct pk_error *err)
         || check_text(request->prefix, PK_ID_MAX, "prefix", err) != 0
         || check_text(request->meta, PK_META_MAX, "meta", err) != 0)
         return -EINVAL;
+    if (request->request_id != NULL && request->request_id[0] == '\0')
+        return pk_fail(err, -EINVAL, "request_id: empty");
     return check_sizes(request, err);
 }
 
@@ -104,14 +106,10 @@ int32_t
 pk_call_new(struct pk_peer *peer, struct pk_session *session, const struct pk_request *request,
             struct pk_call **ret_call, struct pk_error *err)
 {
-    struct pk_request whole = { 0 };
-    size_t size = request->struct_size < sizeof(whole) ? request->struct_size : sizeof(whole);
-
-    memcpy(&whole, request, size); /* an older transport's request ends earlier */
-    int32_t rc = check_request(&whole, err);
+    int32_t rc = check_request(request, err);
     if (rc != 0)
         return rc;
-    struct pk_call *call = copy_request(&whole);
+    struct pk_call *call = copy_request(request);
     if (call == NULL)
         return pk_fail(err, -ENOMEM, "out of memory");
     call->peer = peer;

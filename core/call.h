@@ -80,7 +80,8 @@ struct pk_call {
     char text[];
 };
 
-/* Copies the request; -EINVAL and -EFBIG for what no verb can mean. */
+/* Copies the request, which is as long as this host knows it; -EINVAL and -EFBIG for what no verb
+ * can mean. */
 int32_t pk_call_new(struct pk_peer *peer, struct pk_session *session,
                     const struct pk_request *request, struct pk_call **ret_call,
                     struct pk_error *err);

@@ -83,8 +83,11 @@ create_commit(struct pk_call *call, struct pk_object *object)
 
     pk_peer_lock(peer);
     call->status = pk_acquire_verdict(call);
-    if (call->status == 0)
+    if (call->status == 0) {
         call->status = pk_object_insert(object, call->name);
+        if (call->status != 0)
+            pk_call_fail(call, call->status, "the object could not be kept");
+    }
     if (call->status == 0) {
         uint64_t reserved = call->reserved;
         pk_peer_unreserve(call);

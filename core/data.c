@@ -54,7 +54,7 @@ data_begin(struct pk_call *call)
     if (request->lease_id != NULL)
         holder = pk_holder_find(peer, request->lease_id);
     if (holder != NULL && !holder->over)
-        object = pk_object_find(peer, holder->lease.epoch);
+        object = pk_object_of(peer, &holder->lease);
     if (object == NULL) {
         pk_call_fail(call, -ESTALE, "lease_id: no such lease");
         return false;

@@ -83,7 +83,7 @@ void
 pk_holder_drop(struct pk_holder *holder)
 {
     struct pk_peer *peer = holder->peer;
-    struct pk_object *object = pk_object_find(peer, holder->lease.epoch);
+    struct pk_object *object = pk_object_of(peer, &holder->lease);
 
     if (object != NULL) {
         object->leases--;

@@ -103,6 +103,13 @@ take_found(void *arg, const struct pk_blob_found *found)
         spare_blobs(finding, found);
 }
 
+static bool
+same_sizes(const struct pk_object *one, const struct pk_object *other)
+{
+    return one->blob_count == other->blob_count
+           && memcmp(one->sizes, other->sizes, one->blob_count * sizeof(*one->sizes)) == 0;
+}
+
 /* Puts what was found under the name, which is in transition by whoever looked. With the lock held.
  * What is not needed comes back, to be let go without the lock. */
 static struct pk_object *
@@ -115,7 +122,9 @@ install(struct pk_name *name, struct pk_object *found, int32_t *ret_status)
     if (found->key.epoch > peer->epoch_floor)
         peer->epoch_floor = found->key.epoch;
     if (standing != NULL && standing->key.epoch == found->key.epoch) {
-        if (standing->blobs == NULL)
+        if (standing->blobs == NULL && !same_sizes(standing, found))
+            *ret_status = -EIO; /* recovery told something else of it */
+        else if (standing->blobs == NULL)
             standing->blobs = pk_steal(found->blobs);
         return found;
     }
@@ -126,10 +135,9 @@ install(struct pk_name *name, struct pk_object *found, int32_t *ret_status)
     }
     if (standing != NULL) /* others replaced it, who see to its storage */
         pk_object_unname(standing);
-    if (pk_object_insert(found, name) != 0) {
-        *ret_status = -ENOMEM;
+    *ret_status = pk_object_insert(found, name);
+    if (*ret_status != 0)
         return found;
-    }
     pk_object_hold(found, pk_object_size(found));
     return NULL;
 }
@@ -152,10 +160,13 @@ lookup_run(struct pk_call *call)
             pk_fail(&call->error, finding.status != 0 ? finding.status : -EIO, "%s",
                     finding.status != 0 ? finding.error.message : "lookup found nothing");
     pk_peer_lock(peer);
-    if (finding.object != NULL)
+    if (finding.object != NULL) {
         unneeded = install(call->name, finding.object, &call->status);
-    else if (call->status == -ENOENT && call->name->object != NULL
-             && call->name->object->state == PK_STATE_SEALED)
+        if (call->status != 0)
+            pk_call_fail(call, call->status, "what was found of '%s' could not be kept",
+                         finding.object_id);
+    } else if (call->status == -ENOENT && call->name->object != NULL
+               && call->name->object->state == PK_STATE_SEALED)
         pk_object_unname(call->name->object); /* it went away elsewhere */
     pk_peer_unlock(peer);
     if (unneeded != NULL)
@@ -231,6 +242,8 @@ pk_lookup_refresh(struct pk_name *name)
 void
 pk_peer_changed(struct pk_peer *peer, const char *object_id)
 {
+    if (object_id == NULL)
+        return;
     pk_peer_lock(peer);
     struct pk_name *name = pk_name_find(peer, object_id);
     if (name != NULL && pk_blob_publishes(peer->blob))

@@ -66,11 +66,12 @@ pk_object_insert(struct pk_object *object, struct pk_name *name)
 {
     struct pk_peer *peer = object->peer;
 
+    if (pk_object_find(peer, object->key.epoch) != NULL)
+        return -EIO;
     HASH_ADD(hh, peer->objects, key.epoch, sizeof(object->key.epoch), object);
     if (object->hh.tbl == NULL)
         return -ENOMEM;
-    (void)RB_INSERT(pk_object_order, &peer->order,
-                    object); /* epochs are unique: the hash said so */
+    (void)RB_INSERT(pk_object_order, &peer->order, object); /* the only one of its epoch */
     object->name = name;
     name->object = object;
     peer->named++;
@@ -84,6 +85,14 @@ pk_object_find(struct pk_peer *peer, uint64_t epoch)
 
     HASH_FIND(hh, peer->objects, &epoch, sizeof(epoch), object);
     return object;
+}
+
+struct pk_object *
+pk_object_of(struct pk_peer *peer, const struct pk_lease *lease)
+{
+    struct pk_object *object = pk_object_find(peer, lease->epoch);
+
+    return object != NULL && strcmp(object->key.id, lease->object_id) == 0 ? object : NULL;
 }
 
 void

@@ -59,9 +59,12 @@ uint64_t pk_object_size(const struct pk_object *object);
 
 /* -- with the peer's lock held -- */
 
-/* Puts it into the tables, under the name. -ENOMEM; then it is in none. */
+/* Puts it into the tables, under the name. -ENOMEM; -EIO: there is one of this epoch; then it is in
+ * none. */
 int32_t pk_object_insert(struct pk_object *object, struct pk_name *name);
 struct pk_object *pk_object_find(struct pk_peer *peer, uint64_t epoch);
+/* The one that the lease is for: of this id as well as of this epoch. */
+struct pk_object *pk_object_of(struct pk_peer *peer, const struct pk_lease *lease);
 /* Takes its name away: nobody finds it any more. What is left of it lives on for those who hold
  * leases on it, and is reaped when the last one ends. */
 void pk_object_unname(struct pk_object *object);

@@ -10,6 +10,7 @@
 #include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 #include <time.h>
 
 #define SOONEST 1000000U /* nanoseconds: the least delay of a timer */
@@ -190,13 +191,24 @@ verb_begin(uint32_t verb)
     return verb < sizeof(verbs) / sizeof(verbs[0]) ? verbs[verb] : NULL;
 }
 
+/* A request of an older transport ends earlier, one of a newer later. */
+static struct pk_request
+whole_request(const struct pk_request *request)
+{
+    struct pk_request whole = { 0 };
+    size_t size = request->struct_size < sizeof(whole) ? request->struct_size : sizeof(whole);
+
+    memcpy(&whole, request, size);
+    return whole;
+}
+
 /* An answer to a request that never became a call. */
 static void
-refuse(const struct pk_request *request, const struct pk_error *err, pk_done_fn *done, void *arg)
+refuse(uint32_t verb, const struct pk_error *err, pk_done_fn *done, void *arg)
 {
     const struct pk_reply reply = {
         .struct_size = sizeof(reply),
-        .verb = request->verb,
+        .verb = verb,
         .status = err->code,
         .message = err->message,
     };
@@ -225,16 +237,19 @@ pk_peer_call(struct pk_session *session, const struct pk_request *request, pk_do
 {
     struct pk_peer *peer = session->peer;
     struct pk_call *call = NULL;
+    const struct pk_request whole = whole_request(request);
     struct pk_error err = PK_ERROR_INIT;
 
-    pk_call_fn *begin = verb_begin(request->verb);
+    if (ret_call != NULL)
+        *ret_call = 0; /* which is no call's */
+    pk_call_fn *begin = verb_begin(whole.verb);
     if (begin == NULL) {
-        (void)pk_fail(&err, -EOPNOTSUPP, "verb %u is not known", request->verb);
-        refuse(request, &err, done, arg);
+        (void)pk_fail(&err, -EOPNOTSUPP, "verb %u is not known", whole.verb);
+        refuse(whole.verb, &err, done, arg);
         return;
     }
-    if (pk_call_new(peer, session, request, &call, &err) != 0) {
-        refuse(request, &err, done, arg);
+    if (pk_call_new(peer, session, &whole, &call, &err) != 0) {
+        refuse(whole.verb, &err, done, arg);
         return;
     }
     call->begin = begin;

@@ -45,6 +45,7 @@ struct pk_peer {
 
     uint64_t running; /* calls not complete, endings, reaps, timers' work under way */
     uint64_t session_count;
+    uint64_t session_number; /* of the last one that was opened */
     uint64_t waits;
     uint64_t named;       /* objects with a name, or about to get one */
     uint64_t held;        /* bytes */

@@ -7,6 +7,8 @@
 #include "core/peer_state.h"
 
 #include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -18,8 +20,10 @@ write_key(char *key, size_t size, const struct pk_call *call)
     const struct pk_principal *who = &call->session->principal;
 
     if (who->kind == PK_PRINCIPAL_ANONYMOUS)
-        return snprintf(key, size, "s%p/%s", (const void *)call->session, call->request.request_id);
-    return snprintf(key, size, "%u/%u/%s/%s", who->kind, who->uid, who->name,
+        return snprintf(key, size, "session %" PRIu64 "/%s", call->session->number,
+                        call->request.request_id);
+    /* A name may hold anything: its length tells where it ends. */
+    return snprintf(key, size, "%u/%u/%zu/%s/%s", who->kind, who->uid, strlen(who->name), who->name,
                     call->request.request_id);
 }
 

@@ -272,7 +272,7 @@ pk_seal_begin(struct pk_call *call)
         pk_call_fail(call, -ESTALE, "lease_id: no such lease");
         return;
     }
-    struct pk_object *object = pk_object_find(peer, holder->lease.epoch);
+    struct pk_object *object = pk_object_of(peer, &holder->lease);
     if (!holder->creator) {
         pk_call_fail(call, -EACCES, "lease_id: a READ lease can't seal");
     } else if (object == NULL) {

@@ -52,6 +52,7 @@ pk_peer_session_open(struct pk_peer *peer, const struct pk_principal *principal,
         free(session);
         return pk_fail(err, -EBUSY, stopping ? "the node is stopping" : "too many sessions");
     }
+    session->number = ++peer->session_number;
     peer->session_count++;
     TAILQ_INSERT_TAIL(&peer->sessions, session, in_peer);
     pk_peer_unlock(peer);

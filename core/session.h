@@ -13,6 +13,7 @@
 struct pk_session {
     struct pk_peer *peer;
     struct pk_principal principal;
+    uint64_t number; /* never another session's, in the life of this peer */
     bool closed;
     uint64_t refs; /* 1 until it is closed, and one for each call */
     uint64_t next_call;

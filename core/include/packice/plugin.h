@@ -153,7 +153,8 @@ struct pk_host {
      * from within a completion of `call` that was made on this very stack. */
     void (*session_close)(void *ctx, struct pk_session *session);
     /* Asks the peer. Everything in request is copied before this returns, but `data`. *ret_call
-     * (may be NULL) is set before anything else happens and names the call to `cancel`. */
+     * (may be NULL) is set before anything else happens and names the call to `cancel`; 0, which
+     * is no call's name, for a request that makes no sense. */
     void (*call)(void *ctx, struct pk_session *session, const struct pk_request *request,
                  pk_done_fn *done, void *arg, uint64_t *ret_call);
     /* Asks for an early end: a call that still waits or queues completes with -ECANCELED. One that
