@@ -68,7 +68,7 @@ send_reply(int fd, const char *text, const int *fds, size_t size)
     union {
         struct cmsghdr align;
         char bytes[CMSG_SPACE(FAKE_FDS_MAX * sizeof(int))];
-    } control;
+    } control = { .bytes = { 0 } };
     int count = 0;
     while (count < FAKE_FDS_MAX && fds[count] != 0)
         count++;
