@@ -35,6 +35,20 @@ await_room(struct packice_conn *conn, uint64_t deadline)
     (void)pthread_mutex_unlock(&conn->lock);
 }
 
+/* A node that turns somebody away says why before it hangs up: that is a better reason than that it
+ * is gone, which is all that a sender sees. With the lock held, also afterwards. */
+static void
+hear_out(struct packice_conn *conn)
+{
+    if (conn->reading || conn->broken != 0)
+        return; /* whoever reads hears it */
+    conn->reading = true;
+    (void)pthread_mutex_unlock(&conn->lock);
+    packice_conn_read(conn, 0);
+    (void)pthread_mutex_lock(&conn->lock);
+    packice_conn_hand_over(conn);
+}
+
 /* The caller has the sending side. *ret_sent: bytes that went out, on failure too. */
 static int32_t
 send_all(struct packice_conn *conn, const char *text, size_t size, uint64_t deadline,
@@ -85,9 +99,13 @@ packice_conn_send(struct packice_conn *conn, const char *text, size_t size, uint
     (void)pthread_mutex_unlock(&conn->lock);
     rc = send_all(conn, text, size, deadline, ret_sent, &why);
     (void)pthread_mutex_lock(&conn->lock);
+    if (rc == -ECONNRESET)
+        hear_out(conn);
     conn->sending = false;
     (void)pthread_cond_signal(&conn->sent);
     if (rc == -ECONNRESET || (rc != 0 && *ret_sent > 0))
         packice_conn_break_locked(conn, -ECONNRESET, why.message); /* it has no end any more */
+    if (rc == -ECONNRESET)
+        return pk_fail(err, conn->broken, "%s", conn->why.message);
     return rc == 0 ? 0 : pk_fail(err, rc, "%s", why.message);
 }

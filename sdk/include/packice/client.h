@@ -139,7 +139,7 @@ struct packice_create_options {
 };
 #define PACKICE_CREATE_OPTIONS_INIT \
     { \
-        (uint32_t)sizeof(struct packice_create_options) \
+        (uint32_t)sizeof(struct packice_create_options), 0, NULL, NULL, 0, 0, NULL, NULL, 0, 0 \
     }
 
 struct packice_get_options {
@@ -152,7 +152,7 @@ struct packice_get_options {
 };
 #define PACKICE_GET_OPTIONS_INIT \
     { \
-        (uint32_t)sizeof(struct packice_get_options) \
+        (uint32_t)sizeof(struct packice_get_options), 0, NULL, NULL, 0, 0 \
     }
 
 /* Acquires a CREATE lease: an object that this lease alone may write, that nobody can read before

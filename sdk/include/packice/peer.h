@@ -23,7 +23,7 @@ struct packice_peer_options {
 };
 #define PACKICE_PEER_OPTIONS_INIT \
     { \
-        (uint32_t)sizeof(struct packice_peer_options) \
+        (uint32_t)sizeof(struct packice_peer_options), 0, 0, 0, 0, 0 \
     }
 
 /* Makes a peer. options NULL: all defaults. -EINVAL: options that can't be, -ENOMEM. */
