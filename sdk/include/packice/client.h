@@ -300,7 +300,7 @@ PACKICE_EXPORT void packice_object_free(struct packice_object *object);
 
 /* Starts a walk through the objects whose ids begin with prefix (NULL: all), in the order they were
  * made. It asks for `page` objects at a time (0: as many as a reply may hold); one that is there
- * from the first packice_list_next to the last comes exactly once. Asks nobody yet. Frees with
+ * from the first packice_list_next to the last comes exactly once. Asks nobody yet. Free it with
  * packice_list_free, before the client is freed. One thread at a time. */
 PACKICE_EXPORT int packice_list_new(packice_client *client, const char *prefix, uint32_t page,
                                     packice_list **ret_list);
