@@ -6,6 +6,7 @@
  */
 #include "core/option.h"
 
+#include "core/path.h"
 #include "core/plugin.h"
 #include "core/value.h"
 
@@ -184,24 +185,20 @@ path_fill(const struct build *build, struct pk_value *value, const char *text)
 {
     const char *folder = build->source->folder == NULL ? "." : build->source->folder;
     pk_autofree char *working = NULL;
-    pk_autofree char *whole = NULL;
-    if (text[0] == '/') {
-        value->text = conf_copy(build->conf, text, strlen(text));
-        return value->text == NULL ? -ENOMEM : 0;
-    }
-    if (folder[0] != '/') {
+    pk_autofree char *base = NULL;
+    if (text[0] != '/' && folder[0] != '/') {
         working = getcwd(NULL, 0);
         if (working == NULL)
             return -errno;
+        base = pk_path_join(working, folder);
+        if (base == NULL)
+            return -ENOMEM;
+        folder = base;
     }
-    bool here = strcmp(folder, ".") == 0;
-    int size = asprintf(&whole, "%s%s%s%s%s", working == NULL ? "" : working,
-                        working == NULL || here ? "" : "/", here ? "" : folder, "/", text);
-    if (size < 0) {
-        whole = NULL; /* asprintf leaves it undefined */
+    pk_autofree char *whole = pk_path_join(folder, text);
+    if (whole == NULL)
         return -ENOMEM;
-    }
-    value->text = conf_copy(build->conf, whole, (size_t)size);
+    value->text = conf_copy(build->conf, whole, strlen(whole));
     return value->text == NULL ? -ENOMEM : 0;
 }
 

@@ -24,7 +24,7 @@ struct pk_setting_source {
     const char *file;    /* as the user named it; NULL = not from a file */
     const char *section; /* "blob", "transport.local" */
     uint32_t line;       /* of the section's head: where a missing key is reported */
-    const char *folder;  /* PATH options are relative to it; NULL = the working folder */
+    const char *folder;  /* where PATH options begin (pk_path_join); NULL = the working folder */
 };
 
 struct pk_option_table {

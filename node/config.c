@@ -6,6 +6,7 @@
  */
 #include "node/config.h"
 
+#include "core/path.h"
 #include "core/peer.h"
 #include <assert.h>
 #include <libgen.h>
@@ -134,7 +135,7 @@ section_load(const struct pk_config *config, const char *name, uint32_t kind, co
         return pk_config_locate(config, name, line, "plugin", err);
     }
     pk_autofree char *file =
-        strchr(plugin, '/') == NULL ? strdup(plugin) : pk_folders_join(config->folder, plugin);
+        strchr(plugin, '/') == NULL ? strdup(plugin) : pk_path_join(config->folder, plugin);
     if (file == NULL)
         return pk_fail(err, -ENOMEM, "out of memory");
     const struct pk_plugin_module *module = NULL;
@@ -169,11 +170,30 @@ transports_load(struct pk_config *config, struct pk_error *err)
                    config->file == NULL ? "" : config->file, config->file == NULL ? "" : ": ");
 }
 
+/* A bound of nothing would make a node that turns everybody away. */
+static int32_t
+check_peer(const struct pk_config *config, const struct pk_ini_section *section,
+           struct pk_error *err)
+{
+    for (uint32_t i = 0; i < pk_peer_option_table.count; i++) {
+        const struct pk_option *option = pk_option_at(&pk_peer_option_table, i);
+        const struct pk_value *value = pk_conf_at(config->peer, i);
+        if (option->type == PK_OPTION_BOOL || value->text == NULL || value->number != 0)
+            continue;
+        (void)pk_fail(err, -EINVAL, "must be more than 0");
+        return pk_config_locate(config, "peer", pk_ini_find_entry(section, option->name)->line,
+                                option->name, err);
+    }
+    return 0;
+}
+
 int32_t
 pk_config_load(struct pk_config *config, struct pk_error *err)
 {
-    int32_t failed = conf_new(config, "peer", pk_ini_find(&config->ini, "peer"),
-                              &pk_peer_option_table, 0, &config->peer, err);
+    const struct pk_ini_section *peer = pk_ini_find(&config->ini, "peer");
+    int32_t failed = conf_new(config, "peer", peer, &pk_peer_option_table, 0, &config->peer, err);
+    if (failed == 0)
+        failed = check_peer(config, peer, err);
     if (failed == 0)
         failed = section_load(config, "blob", PK_KIND_BLOB, "blob_memfd", &config->blob, err);
     if (failed == 0)

@@ -5,20 +5,12 @@
  */
 #include "node/folders.h"
 
+#include "core/path.h"
 #include <limits.h>
 #include <packice/cleanup.h>
 #include <stdbool.h>
 #include <string.h>
 #include <sys/stat.h>
-
-char *
-pk_folders_join(const char *base, const char *name)
-{
-    char *joined = NULL;
-    if (name[0] == '/' || base == NULL)
-        return strdup(name);
-    return asprintf(&joined, "%s/%s", base, name) < 0 ? NULL : joined;
-}
 
 /* BUILD/plugins when this program is BUILD/node/packice-node; else NULL. */
 static char *
@@ -67,7 +59,7 @@ pk_folders_init(struct pk_folders *folders, const struct pk_value *list, const c
         return pk_fail(err, -ENOMEM, "out of memory");
     int32_t failed = 0;
     for (uint32_t i = 0; i < list->item_count && failed == 0; i++)
-        failed = folders_add(folders, pk_folders_join(base, list->items[i]), err);
+        failed = folders_add(folders, pk_path_join(base, list->items[i]), err);
     char *build = build_folder();
     if (failed == 0 && build != NULL)
         failed = folders_add(folders, build, err);

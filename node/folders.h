@@ -21,7 +21,4 @@ int32_t pk_folders_init(struct pk_folders *folders, const struct pk_value *list,
                         struct pk_error *err);
 void pk_folders_finish(struct pk_folders *folders);
 
-/* base/name, or name if that is absolute already or base is NULL; the caller's. NULL: no memory. */
-char *pk_folders_join(const char *base, const char *name);
-
 #endif

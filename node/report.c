@@ -6,6 +6,7 @@
  */
 #include "node/report.h"
 
+#include "core/path.h"
 #include "core/peer.h"
 #include <dirent.h>
 #include <errno.h>
@@ -292,7 +293,7 @@ pk_report_plugin(const struct pk_folders *folders, const char *plugin, struct pk
     const struct pk_plugin_module *module = NULL;
     size_t size = strlen(plugin);
     bool is_file = strchr(plugin, '/') == NULL && size > 3 && strcmp(plugin + size - 3, ".so") == 0;
-    pk_autofree char *name = is_file ? pk_folders_join(".", plugin) : strdup(plugin);
+    pk_autofree char *name = is_file ? pk_path_join(".", plugin) : strdup(plugin);
     if (name == NULL)
         return pk_fail(err, -ENOMEM, "out of memory");
     int32_t failed = pk_plugin_load(&folders->path, name, 0, &module, err);

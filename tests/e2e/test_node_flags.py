@@ -154,6 +154,9 @@ class CheckTest(FlagsCase):
             ("[node]\nstop_timeout = 5 parsecs\n", r":2: \[node\] stop_timeout: "),
             ("\n[peer]\ncapactiy = 1\n", r":3: \[peer\] capactiy: .*did you mean 'capacity'"),
             ("[peer]\ncapacity = much\n", r":2: \[peer\] capacity: "),
+            ("[peer]\ncapacity = 0\n", r":2: \[peer\] capacity: must be more than 0"),
+            ("[peer]\nsample = 0s\n", r":2: \[peer\] sample: must be more than 0"),
+            ("[peer]\nmax_calls = 1\nmax_sessions = 0\n", r":3: \[peer\] max_sessions: must be"),
             ("[blobb]\n", r":1: \[blobb\]: unknown section; did you mean \[blob\]\?"),
             ("[transprot.a]\n", r":1: \[transprot.a\]: .*did you mean \[transport.a\]\?"),
             ("[transport]\n", r":1: \[transport\]: .*did you mean \[transport.NAME\]\?"),
@@ -187,7 +190,7 @@ class PrintConfigTest(FlagsCase):
             "[node]\nplugin_dir = more, /nowhere\nlog_level = debug\n[lease]\n"
             "plugin = ./more/lease_mem.so\ndefault_ttl = 90s\n"
             "[transport.a]\nplugin = transport_uds\npath = a.sock\n"
-            "[transport.b]\nplugin = transport_uds\npath = b.sock\n"
+            "[transport.b]\nplugin = transport_uds\npath = .././b.sock\n"
         )
         printed = self.output("-c", file, "--print-config")
         for line in (
@@ -197,9 +200,9 @@ class PrintConfigTest(FlagsCase):
             f"plugin = {self.path('more', 'lease_mem.so')}",
             "plugin = blob_memfd",
             f"path = {self.path('a.sock')}",
-            f"path = {self.path('b.sock')}",
+            f"path = {os.path.join(os.path.dirname(self.folder), 'b.sock')}",
         ):
-            self.assertIn(line, re.sub(r"/\./", "/", printed).splitlines())
+            self.assertIn(line, printed.splitlines())
         os.mkdir(self.path("else"))
         copy = self.write(printed, "else/copy.ini")
         self.assertEqual(self.output("-c", copy, "--print-config"), printed)

@@ -106,9 +106,17 @@ START_TEST(paths_become_absolute)
         const char *path;
         const char *whole; /* behind the working folder, unless it begins with '/' */
     } cases[] = {
-        { "/etc/x", "/abs", "/abs" },        { "/etc/x", "rel", "/etc/x/rel" },
-        { "/etc/x", "../y", "/etc/x/../y" }, { NULL, "rel", "rel" },
-        { "conf", "rel", "conf/rel" },       { ".", "rel", "rel" },
+        { "/etc/x", "/abs", "/abs" },
+        { "/etc/x", "rel", "/etc/x/rel" },
+        { "/etc/x", "../y", "/etc/y" },
+        { "/etc/x", "./.././/../../y", "/y" },
+        { "/etc/x", "..", "/etc" },
+        { "/", "y", "/y" },
+        { "/etc/x/", ".y/..z", "/etc/x/.y/..z" },
+        { "/etc/x", "link/../y", "/etc/x/link/../y" }, /* where that is, the link says */
+        { NULL, "rel", "rel" },
+        { "conf", "rel", "conf/rel" },
+        { ".", "rel", "rel" },
     };
     char *working = getcwd(NULL, 0);
     ck_assert_ptr_nonnull(working);
