@@ -56,6 +56,13 @@ class FakeNode:
         self._thread.join(DEADLINE)
 
 
+class Bouncer(FakeNode):
+    """Tells everybody to come back later and hangs up, without waiting for what they want."""
+
+    def _talk(self, connection):
+        connection.sendall(b'{"status":"error","error":"busy","message":"too many clients"}\n')
+
+
 class CodeTest(CliCase):
     """The codes that need a certain node or a certain moment are below."""
 
@@ -228,9 +235,9 @@ class TargetTest(CliCase):
 
 
 class HostileNodeTest(CliCase):
-    def fake(self, answer):
+    def fake(self, answer, kind=FakeNode):
         path = self.path(f"fake{len(self.files())}")
-        fake = FakeNode(path, answer)
+        fake = kind(path, answer)
         self.addCleanup(fake.close)
         return path
 
@@ -247,6 +254,11 @@ class HostileNodeTest(CliCase):
         for name in ("io", "internal", "new_in_a_later_version"):
             answer = {"status": "error", "error": name, "message": "m"}
             self.fails("failure", "rm", "x", target=self.fake(lambda _, answer=answer: answer))
+
+    def test_a_node_that_turns_everybody_away(self):
+        target = self.fake(None, Bouncer)
+        for _ in range(10):  # whether it has hung up before or after the request is sent
+            self.assertEqual(self.fails("busy", "ls", target=target), "ls: too many clients")
 
     def test_a_node_that_hangs_up(self):
         self.assertIn("rm: ", self.fails("disconnected", "rm", "x", target=self.fake(lambda _: None)))
