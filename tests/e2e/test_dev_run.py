@@ -29,12 +29,13 @@ class DevRunTest(unittest.TestCase):
         if is_live():
             self.skipTest("somebody runs the demo in this tree")
 
-    def start(self):
+    def start(self, **options):
         output = tempfile.NamedTemporaryFile("r", encoding="utf-8")
         self.addCleanup(output.close)
         with open(output.name, "w", encoding="utf-8") as sink:
             process = subprocess.Popen(
-                ["./dev", "run"], cwd=SOURCE, stdin=subprocess.DEVNULL, stdout=sink, stderr=sink
+                ["./dev", "run"], cwd=SOURCE, stdin=subprocess.DEVNULL, stdout=sink, stderr=sink,
+                **options,
             )
 
         def end():
@@ -45,22 +46,49 @@ class DevRunTest(unittest.TestCase):
         self.addCleanup(end)
         return process, lambda: Path(output.name).read_text("utf-8")
 
-    def test_demo(self):
-        process, said = self.start()
-
+    def await_ready(self, process, said):
         def ready():
             self.assertIsNone(process.poll(), said())
             return "Ctrl-C ends it" in said()
 
         poll(ready, said, 4 * DEADLINE)
+
+    def test_demo(self):
+        process, said = self.start()
+        self.await_ready(process, said)
+        self.check_quiet(said())
         self.check_report(said())
         self.check_second_start()
         self.check_printed_commands(said())
+        self.check_end(process, said)
 
+    def test_ends_by_sigint_in_the_background_of_a_script(self):
+        process, said = self.start(preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_IGN))
+        self.await_ready(process, said)
+        self.check_end(process, said)
+
+    def test_refuses_what_it_does_not_know(self):
+        for arguments, line in (
+            (["rnu"], "dev: unknown command 'rnu'"),
+            (["run", "fast"], "dev: run takes no arguments"),
+        ):
+            done = subprocess.run(
+                ["./dev", *arguments], cwd=SOURCE, capture_output=True, text=True,
+                timeout=DEADLINE, check=False,
+            )
+            self.assertNotEqual(done.returncode, 0)
+            self.assertEqual(done.stderr.splitlines()[0], line)
+
+    def check_end(self, process, said):
         process.send_signal(signal.SIGINT)
         self.assertEqual(process.wait(DEADLINE), 0, said())
         self.assertFalse(SOCKET.exists(), "the socket file is left")
         self.assertEqual(list((SOURCE / "build").glob("demo-files.*")), [])
+
+    def check_quiet(self, text):
+        """The build's own lines are for those who develop, and paths for those who read."""
+        self.assertNotRegex(text, r"(?m)^\[\d+/\d+\]|^ninja:|^The Meson")
+        self.assertIn(f"ready: unix:{SOCKET} ", text)
 
     def check_report(self, text):
         lines = re.findall(
