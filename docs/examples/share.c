@@ -46,8 +46,10 @@ int
 main(int argc, char **argv)
 {
     packice_client *client = NULL;
-    if (argc < 3)
+    if (argc < 3) {
+        fprintf(stderr, "usage: share SOCKET put TEXT, or share SOCKET get\n");
         return 2;
+    }
     int rc = packice_connect(argv[1], &client);
     if (rc == 0)
         rc = argc > 3 ? put(client, argv[3]) : get(client);
