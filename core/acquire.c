@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <packice/cleanup.h>
 #include <stdlib.h>
+#include <string.h>
 
 uint64_t
 pk_acquire_ttl(const struct pk_call *call)
@@ -19,6 +20,23 @@ pk_acquire_ttl(const struct pk_call *call)
     return call->request.ttl;
 }
 
+static int32_t
+hold(struct pk_call *call, struct pk_holder *holder)
+{
+    struct pk_object *object = pk_object_of(call->peer, &holder->lease);
+
+    /* It was discarded since the call began, and what it held was given back already. */
+    if (holder->lease.access == PK_ACCESS_READ && (object == NULL || object->name == NULL))
+        return pk_fail(&call->error, -ENOENT, "object '%s' was discarded", holder->lease.object_id);
+    int32_t rc = pk_holder_insert(holder);
+    if (rc != 0)
+        return pk_fail(&call->error, rc, "the lease could not be kept");
+    if (object != NULL)
+        object->leases++;
+    call->holder = holder;
+    return 0;
+}
+
 int32_t
 pk_acquire_hold(struct pk_call *call)
 {
@@ -27,19 +45,13 @@ pk_acquire_hold(struct pk_call *call)
     if (holder == NULL)
         return pk_fail(&call->error, -ENOMEM, "out of memory");
     pk_peer_lock(peer);
-    int32_t rc = pk_holder_insert(holder);
-    if (rc == 0) {
-        struct pk_object *object = pk_object_of(peer, &holder->lease);
-        call->holder = holder;
-        if (object != NULL)
-            object->leases++;
-    }
+    int32_t rc = hold(call, holder);
     pk_peer_unlock(peer);
     if (rc != 0) {
+        explicit_bzero(holder, sizeof(*holder)); /* lease ids are secrets */
         free(holder);
-        return pk_fail(&call->error, rc, "the lease could not be kept");
     }
-    return 0;
+    return rc;
 }
 
 void
@@ -72,8 +84,8 @@ read_undo(struct pk_call *call)
 {
     struct pk_peer *peer = call->peer;
 
-    pk_peer_lock(peer);
     pk_call_drop_handles(call);
+    pk_peer_lock(peer);
     if (call->holder != NULL) {
         call->holder->over = true;
         pk_holder_unpin(pk_steal(call->holder));
@@ -176,8 +188,9 @@ again_handles(struct pk_call *call)
 
     call->status = pk_call_make_handles(call, call->object);
     pk_peer_lock(peer);
-    if (call->status == 0 && call->request.flags & PK_REQUEST_BIND && !pk_call_orphaned(call)
-        && !call->holder->over)
+    if (call->status == 0)
+        call->status = pk_acquire_verdict(call);
+    if (call->status == 0 && call->request.flags & PK_REQUEST_BIND)
         pk_holder_bind(call->holder, call->session);
     pk_holder_unpin(pk_steal(call->holder));
     pk_name_leave(call);
@@ -196,8 +209,12 @@ pk_acquire_again(struct pk_call *call)
         return;
     }
     struct pk_object *object = pk_object_of(peer, &holder->lease);
-    struct pk_name *name = object->name;
-    if (object->state == PK_STATE_CREATING && name != NULL) {
+    struct pk_name *name = object != NULL ? object->name : NULL;
+    if (object == NULL || (object->state == PK_STATE_CREATING && name == NULL)) {
+        pk_call_fail(call, -ESTALE, "the object was discarded"); /* its lease ends with it */
+        return;
+    }
+    if (object->state == PK_STATE_CREATING) {
         if (name->busy != NULL) {
             pk_name_queue(name, call);
             return;

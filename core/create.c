@@ -42,9 +42,9 @@ create_undo(struct pk_call *call)
     struct pk_peer *peer = call->peer;
     struct pk_error ignored = PK_ERROR_INIT; /* the first failure is the one to tell */
 
+    pk_call_drop_handles(call);
     if (call->lease.lease_id[0] != '\0')
         (void)pk_lease_release(peer->lease, call->lease.lease_id, &ignored);
-    pk_call_drop_handles(call);
     pk_peer_lock(peer);
     if (call->holder != NULL) {
         pk_holder_detach(call->holder);

@@ -39,9 +39,10 @@ struct pk_object {
     RB_ENTRY(pk_object) in_order; /* peer->order, while it has a name */
     TAILQ_ENTRY(pk_object) in_reaps;
     TAILQ_ENTRY(pk_object) in_unsized;
-    struct pk_work work; /* frees its storage */
-    const char *meta;    /* in `text` */
-    char text[];         /* id, meta */
+    uint64_t sample_round; /* in which it was looked at last */
+    struct pk_work work;   /* frees its storage */
+    const char *meta;      /* in `text` */
+    char text[];           /* id, meta */
 };
 
 TAILQ_HEAD(pk_object_list, pk_object);

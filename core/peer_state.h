@@ -57,6 +57,7 @@ struct pk_peer {
     struct pk_work expire_work;
     struct pk_timer sample;
     bool sample_set;
+    uint64_t sample_round; /* in which all of `unsized` is looked at once */
     struct pk_timer poll;
     bool poll_set;
     struct pk_work recover_work;

@@ -29,7 +29,7 @@ pk_release_begin(struct pk_call *call)
         return;
     }
     struct pk_holder *holder = pk_holder_find(peer, call->request.lease_id);
-    if (holder == NULL) /* over already: what was asked for is so */
+    if (holder == NULL || holder->over) /* what was asked for is so, or about to be */
         return;
     peer->released++;
     if (holder->pins > 0) {

@@ -90,23 +90,25 @@ void
 pk_repeat_settle(struct pk_call *call, struct pk_holder *holder)
 {
     struct pk_repeat *repeat = call->repeat;
-    struct pk_call_list queue = TAILQ_HEAD_INITIALIZER(queue);
     struct pk_call *next;
 
     if (repeat == NULL)
         return;
     call->repeat = NULL;
-    TAILQ_CONCAT(&queue, &repeat->queue, in_list);
     if (holder != NULL) {
         repeat->holder = holder;
         holder->repeat = repeat;
-    } else {
-        pk_repeat_free(repeat);
+        while ((next = TAILQ_FIRST(&repeat->queue)) != NULL)
+            pk_call_begin(next); /* and finds the holder: none is parked here again */
+        return;
     }
-    TAILQ_FOREACH (next, &queue, in_list)
-        next->parked = &queue;
-    while ((next = TAILQ_FIRST(&queue)) != NULL)
-        pk_call_begin(next);
+    next = TAILQ_FIRST(&repeat->queue);
+    if (next == NULL) {
+        pk_repeat_free(repeat);
+        return;
+    }
+    next->repeat = repeat; /* the first is this one now; the others go on waiting */
+    pk_call_begin(next);
 }
 
 void

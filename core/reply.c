@@ -24,9 +24,11 @@ fill_object(struct pk_reply *reply, struct pk_call *call)
     reply->state = PK_STATE_SEALED;
     if (call->request.verb == PK_VERB_ACQUIRE && call->lease.access == PK_ACCESS_CREATE)
         reply->state = PK_STATE_CREATING;
-    /* Sizes are the peer's word: they were checked when it was sealed. */
-    for (uint32_t i = 0; i < call->handle_count; i++)
+    for (uint32_t i = 0; i < call->handle_count; i++) {
         call->handles[i].struct_size = sizeof(*call->handles);
+        if (reply->state == PK_STATE_SEALED) /* what was checked then, and can't change any more */
+            call->handles[i].size = object->sizes[i];
+    }
 }
 
 static void

@@ -7,33 +7,32 @@
 #include "core/log.h"
 #include "core/peer_state.h"
 
-#include <errno.h>
+#define SAMPLES_MAX 64U /* objects looked at under one hold of the lock */
 
 static void sample_due(struct pk_timer *timer);
 
 static void
-sample_arm(struct pk_peer *peer)
+sample_arm(struct pk_peer *peer, uint64_t delay)
 {
     if (peer->sample_set || peer->closing || TAILQ_EMPTY(&peer->unsized))
         return;
     peer->sample_set = true;
     peer->sample.run = sample_due;
-    pk_timer_set(peer->executor, &peer->sample, pk_peer_later(peer, peer->options.sample));
+    pk_timer_set(peer->executor, &peer->sample, pk_peer_later(peer, delay));
 }
 
-/* With the lock held: whether what it takes now is too much. */
-static bool
+/* With the lock held: NULL, or why what it takes now is too much. What didn't grow since the last
+ * look is not to blame when others did. */
+static const char *
 too_much(struct pk_object *object, uint64_t total)
 {
-    struct pk_peer *peer = object->peer;
+    const struct pk_peer *peer = object->peer;
+    bool grown = total > object->held;
 
     pk_object_hold(object, total);
-    if (total <= peer->options.max_object && peer->held <= peer->options.capacity)
-        return false;
-    pk_log(PK_LOG_WARN, "peer", "object '%s' discarded while it was written: %llu bytes, %s",
-           object->key.id, (unsigned long long)total,
-           total > peer->options.max_object ? "over max_object" : "over the capacity left");
-    return true;
+    if (total > peer->options.max_object)
+        return "over max_object";
+    return grown && peer->held > peer->options.capacity ? "over the capacity left" : NULL;
 }
 
 static void
@@ -51,12 +50,15 @@ sample_run(struct pk_call *call)
         total = size > PK_SIZE_MAX - total ? PK_SIZE_MAX : total + size;
     }
     pk_peer_lock(peer);
-    bool doomed = object->name != NULL && too_much(object, total);
-    if (!doomed)
+    const char *why = object->name != NULL ? too_much(object, total) : NULL;
+    if (why == NULL)
         pk_name_leave(call);
     pk_peer_unlock(peer);
-    if (doomed)
-        pk_discard_doomed(call);
+    if (why == NULL)
+        return;
+    pk_log(PK_LOG_WARN, "peer", "object '%s' discarded while it was written: %llu bytes, %s",
+           object->key.id, (unsigned long long)total, why);
+    pk_discard_doomed(call);
 }
 
 static void
@@ -72,23 +74,43 @@ sample_begin(struct pk_call *call)
     pk_call_next(call, sample_run, peer->blob, PK_SLOT(PK_BLOB_SIZE), 0);
 }
 
+/* NULL: all were looked at in this round, but for some that came meanwhile. */
+static struct pk_object *
+next_of_round(struct pk_peer *peer)
+{
+    struct pk_object *object = TAILQ_FIRST(&peer->unsized);
+
+    return object != NULL && object->sample_round != peer->sample_round ? object : NULL;
+}
+
+static void
+sample_one(struct pk_object *object)
+{
+    struct pk_peer *peer = object->peer;
+
+    TAILQ_REMOVE(&peer->unsized, object, in_unsized);
+    TAILQ_INSERT_TAIL(&peer->unsized, object, in_unsized);
+    object->sample_round = peer->sample_round;
+    struct pk_call *call = pk_call_new_internal(peer, object->key.id, sample_begin);
+    if (call != NULL)
+        pk_call_begin(call);
+}
+
 static void
 sample_due(struct pk_timer *timer)
 {
     struct pk_peer *peer =
         (struct pk_peer *)(void *)((char *)timer - offsetof(struct pk_peer, sample));
     struct pk_object *object;
-    struct pk_object *next;
 
     pk_peer_lock(peer);
     peer->sample_set = false;
-    for (object = TAILQ_FIRST(&peer->unsized); object != NULL; object = next) {
-        next = TAILQ_NEXT(object, in_unsized);
-        struct pk_call *call = pk_call_new_internal(peer, object->key.id, sample_begin);
-        if (call != NULL)
-            pk_call_begin(call);
-    }
-    sample_arm(peer);
+    for (uint32_t i = 0; i < SAMPLES_MAX && (object = next_of_round(peer)) != NULL; i++)
+        sample_one(object);
+    bool whole = next_of_round(peer) == NULL;
+    if (whole)
+        peer->sample_round++;
+    sample_arm(peer, whole ? peer->options.sample : 0);
     pk_peer_unlock(peer);
 }
 
@@ -97,6 +119,7 @@ pk_sample_add(struct pk_object *object)
 {
     struct pk_peer *peer = object->peer;
 
+    object->sample_round = peer->sample_round - 1;
     TAILQ_INSERT_TAIL(&peer->unsized, object, in_unsized);
-    sample_arm(peer);
+    sample_arm(peer, peer->options.sample);
 }

@@ -166,8 +166,11 @@ seal_storage(struct pk_call *call)
     uint64_t sizes[PK_BLOBS_MAX];
 
     call->status = measure(call, sizes);
-    if (call->status == 0)
-        call->status = seal_blobs(call, sizes);
+    if (call->status != 0) {
+        seal_commit(call);
+        return;
+    }
+    call->status = seal_blobs(call, sizes);
     if (call->status == 0 && object->sealed_at == 0)
         call->status = publish(call);
     if (call->status == -EINVAL || call->status == -ESTALE) {

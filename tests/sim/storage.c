@@ -173,7 +173,8 @@ storage_size(void *opaque, uint64_t *ret_size, struct pk_error *err)
     const struct blob *blob = opaque;
 
     enter(blob->storage, PK_BLOB_SIZE);
-    (void)err;
+    if (faulty(blob->storage, FAULT_SIZE_INVALID))
+        return pk_fail(err, -EINVAL, "ordered fault");
     *ret_size = blob->size;
     return 0;
 }
