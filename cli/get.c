@@ -137,6 +137,8 @@ get_run(struct cli *cli, const struct cli_args *args)
     const char *output = args->values[GET_OUTPUT].text;
     packice_lease *lease = NULL;
 
+    if (output != NULL && output[0] == '\0')
+        return exit_usage(cli, "--output: names no file");
     if (output == NULL || strcmp(output, "-") == 0) {
         if (cli_given(args, GET_JSON) || cli_given(args, GET_HOLD))
             return exit_usage(cli, "--json and --hold need --output FILE: what they print would "

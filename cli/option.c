@@ -138,9 +138,11 @@ option_store(const struct cli *cli, const struct cli_option *row, const char *ar
                               row->name, value.text);
         break;
     case CLI_DURATION:
-        if (!human_parse_duration(value.text, &value.seconds) || value.seconds <= 0)
+        if (!human_parse_duration(value.text, &value.seconds))
             return exit_usage(cli, "--%s: '%s' is not a duration such as 10s, 5m or 2h", row->name,
                               value.text);
+        if (value.seconds <= 0)
+            return exit_usage(cli, "--%s: must be more than 0", row->name);
         break;
     default:
         break;
