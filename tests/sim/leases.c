@@ -9,10 +9,10 @@
 static struct leases *current;
 static struct pk_lease_ops real;
 
-static void
+static int32_t
 enter(uint32_t op)
 {
-    watch_slot(current->watch, WATCH_LEASE, op);
+    return watch_slot(current->watch, WATCH_LEASE, op);
 }
 
 static uint32_t
@@ -29,14 +29,18 @@ static int32_t
 leases_grant(void *instance, const struct pk_lease_request *request, struct pk_lease *ret_lease,
              struct pk_error *err)
 {
-    enter(PK_LEASE_GRANT);
+    int32_t ordered = enter(PK_LEASE_GRANT);
+    if (ordered != 0)
+        return pk_fail(err, ordered, "ordered fault");
     return real.grant(instance, request, ret_lease, err);
 }
 
 static int32_t
 leases_find(void *instance, const char *lease_id, struct pk_lease *ret_lease, struct pk_error *err)
 {
-    enter(PK_LEASE_FIND);
+    int32_t ordered = enter(PK_LEASE_FIND);
+    if (ordered != 0)
+        return pk_fail(err, ordered, "ordered fault");
     return real.find(instance, lease_id, ret_lease, err);
 }
 
@@ -44,21 +48,27 @@ static int32_t
 leases_renew(void *instance, const char *lease_id, uint64_t ttl, struct pk_lease *ret_lease,
              struct pk_error *err)
 {
-    enter(PK_LEASE_RENEW);
+    int32_t ordered = enter(PK_LEASE_RENEW);
+    if (ordered != 0)
+        return pk_fail(err, ordered, "ordered fault");
     return real.renew(instance, lease_id, ttl, ret_lease, err);
 }
 
 static int32_t
 leases_downgrade(void *instance, const char *lease_id, struct pk_error *err)
 {
-    enter(PK_LEASE_DOWNGRADE);
+    int32_t ordered = enter(PK_LEASE_DOWNGRADE);
+    if (ordered != 0)
+        return pk_fail(err, ordered, "ordered fault");
     return real.downgrade(instance, lease_id, err);
 }
 
 static int32_t
 leases_release(void *instance, const char *lease_id, struct pk_error *err)
 {
-    enter(PK_LEASE_RELEASE);
+    int32_t ordered = enter(PK_LEASE_RELEASE);
+    if (ordered != 0)
+        return pk_fail(err, ordered, "ordered fault");
     return real.release(instance, lease_id, err);
 }
 
@@ -84,7 +94,9 @@ leases_revoke(void *instance, const struct pk_key *key, uint32_t access, pk_leas
 {
     struct emission emission = { emit, arg };
 
-    enter(PK_LEASE_REVOKE);
+    int32_t ordered = enter(PK_LEASE_REVOKE);
+    if (ordered != 0)
+        return pk_fail(err, ordered, "ordered fault");
     return real.revoke(instance, key, access, pass_on, &emission, err);
 }
 
@@ -93,7 +105,9 @@ leases_expire(void *instance, uint64_t now, pk_lease_emit_fn *emit, void *arg, s
 {
     struct emission emission = { emit, arg };
 
-    enter(PK_LEASE_EXPIRE);
+    int32_t ordered = enter(PK_LEASE_EXPIRE);
+    if (ordered != 0)
+        return pk_fail(err, ordered, "ordered fault");
     return real.expire(instance, now, pass_on, &emission, err);
 }
 

@@ -37,10 +37,10 @@ struct storage *storage_of_next;
 #define complain(storage, ...) watch_complain((storage)->watch, __VA_ARGS__)
 
 /* Every slot begins here. */
-static void
+static int32_t
 enter(struct storage *storage, uint32_t op)
 {
-    watch_slot(storage->watch, WATCH_BLOB, op);
+    return watch_slot(storage->watch, WATCH_BLOB, op);
 }
 
 static bool
@@ -124,7 +124,9 @@ storage_create(void *instance, const struct pk_key *key, uint32_t index, uint64_
 {
     struct storage *storage = instance;
 
-    enter(storage, PK_BLOB_CREATE);
+    int32_t ordered = enter(storage, PK_BLOB_CREATE);
+    if (ordered != 0)
+        return pk_fail(err, ordered, "ordered fault");
     if (faulty(storage, FAULT_CREATE_IO))
         return pk_fail(err, -EIO, "ordered fault");
     if (storage->durable && *find_published(storage, key->id) != NULL)
@@ -143,7 +145,9 @@ storage_read(void *opaque, uint64_t offset, void *data, uint64_t size, uint64_t 
 {
     const struct blob *blob = opaque;
 
-    enter(blob->storage, PK_BLOB_READ);
+    int32_t ordered = enter(blob->storage, PK_BLOB_READ);
+    if (ordered != 0)
+        return pk_fail(err, ordered, "ordered fault");
     (void)err;
     uint64_t left = offset < blob->size ? blob->size - offset : 0;
     *ret_size = left < size ? left : size;
@@ -156,7 +160,9 @@ storage_write(void *opaque, uint64_t offset, const void *data, uint64_t size, st
 {
     struct blob *blob = opaque;
 
-    enter(blob->storage, PK_BLOB_WRITE);
+    int32_t ordered = enter(blob->storage, PK_BLOB_WRITE);
+    if (ordered != 0)
+        return pk_fail(err, ordered, "ordered fault");
     (void)data;
     if (blob->sealed)
         return pk_fail(err, -EACCES, "sealed");
@@ -172,7 +178,9 @@ storage_size(void *opaque, uint64_t *ret_size, struct pk_error *err)
 {
     const struct blob *blob = opaque;
 
-    enter(blob->storage, PK_BLOB_SIZE);
+    int32_t ordered = enter(blob->storage, PK_BLOB_SIZE);
+    if (ordered != 0)
+        return pk_fail(err, ordered, "ordered fault");
     if (faulty(blob->storage, FAULT_SIZE_INVALID))
         return pk_fail(err, -EINVAL, "ordered fault");
     *ret_size = blob->size;
@@ -184,7 +192,9 @@ storage_seal(void *opaque, uint64_t size, struct pk_error *err)
 {
     struct blob *blob = opaque;
 
-    enter(blob->storage, PK_BLOB_SEAL);
+    int32_t ordered = enter(blob->storage, PK_BLOB_SEAL);
+    if (ordered != 0)
+        return pk_fail(err, ordered, "ordered fault");
     if (faulty(blob->storage, FAULT_SEAL_BUSY))
         return pk_fail(err, -EBUSY, "ordered fault");
     if (faulty(blob->storage, FAULT_SEAL_INVALID))
@@ -202,7 +212,9 @@ storage_handle(void *opaque, uint32_t access, pk_handle_emit_fn *emit, void *arg
     const struct blob *blob = opaque;
     char text[64];
 
-    enter(blob->storage, PK_BLOB_HANDLE);
+    int32_t ordered = enter(blob->storage, PK_BLOB_HANDLE);
+    if (ordered != 0)
+        return pk_fail(err, ordered, "ordered fault");
     if (faulty(blob->storage, FAULT_HANDLE_BUSY))
         return pk_fail(err, -EBUSY, "ordered fault");
     if (blob->sealed != (access == PK_ACCESS_READ))
@@ -234,7 +246,7 @@ storage_free(void *opaque)
 {
     struct blob *blob = opaque;
 
-    enter(blob->storage, PK_BLOB_FREE);
+    (void)enter(blob->storage, PK_BLOB_FREE);
     blob_free(blob);
 }
 
@@ -244,13 +256,14 @@ storage_remove(void *opaque, struct pk_error *err)
     struct blob *blob = opaque;
     struct storage *storage = blob->storage;
 
-    (void)err;
-    enter(storage, PK_BLOB_REMOVE);
+    int32_t ordered = enter(storage, PK_BLOB_REMOVE);
     for (const struct published *at = storage->published; at != NULL; at = at->next)
         if (at->epoch == blob->epoch)
             complain(storage, "removed a blob of '%s', which is published", at->id);
     storage->stored--;
     blob_free(blob);
+    if (ordered != 0) /* it is gone all the same */
+        return pk_fail(err, ordered, "ordered fault");
     return 0;
 }
 
@@ -261,7 +274,9 @@ storage_publish(void *instance, const struct pk_manifest *manifest, void *const 
     struct storage *storage = instance;
     struct published **at = find_published(storage, manifest->key.id);
 
-    enter(storage, PK_BLOB_PUBLISH);
+    int32_t ordered = enter(storage, PK_BLOB_PUBLISH);
+    if (ordered != 0)
+        return pk_fail(err, ordered, "ordered fault");
     if (faulty(storage, FAULT_PUBLISH_STALE) || *at != NULL)
         return pk_fail(err, -ESTALE, "a manifest stands");
     struct published *entry = calloc(1, sizeof(*entry));
@@ -289,7 +304,9 @@ storage_unpublish(void *instance, const struct pk_key *key, struct pk_error *err
     struct storage *storage = instance;
     struct published **at = find_published(storage, key->id);
 
-    enter(storage, PK_BLOB_UNPUBLISH);
+    int32_t ordered = enter(storage, PK_BLOB_UNPUBLISH);
+    if (ordered != 0 && ordered != -ENOENT) /* which would be no failure, but a lie */
+        return pk_fail(err, ordered, "ordered fault");
     if (faulty(storage, FAULT_UNPUBLISH_IO))
         return pk_fail(err, -EIO, "ordered fault");
     if (*at == NULL || (*at)->epoch != key->epoch)
@@ -300,7 +317,7 @@ storage_unpublish(void *instance, const struct pk_key *key, struct pk_error *err
     return 0;
 }
 
-static void
+static bool
 emit_entry(struct storage *storage, const struct published *entry, bool open, pk_blob_emit_fn *emit,
            void *arg)
 {
@@ -323,14 +340,18 @@ emit_entry(struct storage *storage, const struct published *entry, bool open, pk
 
     for (uint32_t i = 0; open && i < entry->count; i++) {
         struct blob *blob = blob_new(storage, entry->epoch, i, entry->sizes[i]);
-        if (blob == NULL)
-            abort();
+        if (blob == NULL) {
+            while (i > 0)
+                blob_free(blobs[--i]);
+            return false;
+        }
         blob->sealed = true;
         blobs[i] = blob;
     }
     storage->watch->emitting++;
     emit(arg, &found);
     storage->watch->emitting--;
+    return true;
 }
 
 static int32_t
@@ -339,13 +360,16 @@ storage_lookup(void *instance, const char *object_id, pk_blob_emit_fn *emit, voi
 {
     struct storage *storage = instance;
 
-    enter(storage, PK_BLOB_LOOKUP);
+    int32_t ordered = enter(storage, PK_BLOB_LOOKUP);
+    if (ordered != 0)
+        return pk_fail(err, ordered, "ordered fault");
     if (faulty(storage, FAULT_LOOKUP_IO))
         return pk_fail(err, -EIO, "ordered fault");
     const struct published *entry = *find_published(storage, object_id);
     if (entry == NULL)
         return pk_fail(err, -ENOENT, "not published");
-    emit_entry(storage, entry, true, emit, arg);
+    if (!emit_entry(storage, entry, true, emit, arg))
+        return pk_fail(err, -ENOMEM, "out of memory");
     return 0;
 }
 
@@ -354,10 +378,12 @@ storage_recover(void *instance, pk_blob_emit_fn *emit, void *arg, struct pk_erro
 {
     struct storage *storage = instance;
 
-    enter(storage, PK_BLOB_RECOVER);
+    int32_t ordered = enter(storage, PK_BLOB_RECOVER);
+    if (ordered != 0)
+        return pk_fail(err, ordered, "ordered fault");
     (void)err;
     for (const struct published *entry = storage->published; entry != NULL; entry = entry->next)
-        emit_entry(storage, entry, false, emit, arg);
+        (void)emit_entry(storage, entry, false, emit, arg);
     return 0;
 }
 

@@ -18,6 +18,8 @@ struct watch {
     const bool *working;            /* a worker's work is being run */
     uint32_t block_op[WATCH_KINDS]; /* this slot of the kind says that it may block; 0 = none */
     uint32_t emitting;              /* emits under way */
+    int32_t fail_with;              /* what one slot shall fail with; 0 = none */
+    uint32_t fail_after;            /* slots that go well before; UINT32_MAX once it failed */
     char complaint[200];            /* the first broken contract */
 };
 
@@ -45,7 +47,8 @@ watch_free(struct watch *watch)
         watch_complain(watch, "a plugin was called under the peer's lock");
 }
 
-static inline void
+/* Every slot begins here. Returns 0, or what it shall fail with. */
+static inline int32_t
 watch_slot(struct watch *watch, uint32_t kind, uint32_t op)
 {
     watch_free(watch);
@@ -54,6 +57,7 @@ watch_slot(struct watch *watch, uint32_t kind, uint32_t op)
     if (op == watch->block_op[kind] && !*watch->working)
         watch_complain(watch, "slot %u of kind %u, which may block, on its caller's thread", op,
                        kind);
+    return watch->fail_with != 0 && watch->fail_after-- == 0 ? watch->fail_with : 0;
 }
 
 #endif

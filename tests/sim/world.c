@@ -6,6 +6,7 @@
 #include "world.h"
 
 #include <assert.h>
+#include <errno.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
@@ -262,6 +263,8 @@ world_reopen_session(struct world *world, uint32_t session)
 
     pk_peer_session_close(world->sessions[session]);
     int32_t rc = pk_peer_session_open(world->peer, &who, &world->sessions[session], &err);
+    if (rc == -ENOMEM) /* once, where a test wants that */
+        rc = pk_peer_session_open(world->peer, &who, &world->sessions[session], &err);
     assert(rc == 0);
     (void)rc;
 }

@@ -111,7 +111,9 @@ ask(struct pk_request request)
 
     (void)call_in(world.sessions[0], request, &answer);
     world_settle(&world);
-    ck_assert_uint_eq(answer.answers, 1);
+    if (answer.answers
+        != 1) /* where it holds, ck_assert allocates memory, which some tests count */
+        ck_abort_msg("%u answers", answer.answers);
     return answer;
 }
 

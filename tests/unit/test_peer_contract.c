@@ -5,98 +5,19 @@
  * none is called under a lock, nor from within an emit; and no handle to write is asked of a blob
  * that is sealed. The world of the simulation watches, and complains when it is closed.
  */
-#include "peer_fixture.h"
-
-static void
-open_durable(uint32_t kind, uint32_t op)
-{
-    struct world_options options = plain_options;
-
-    options.durable = true;
-    options.capacity = 10000;
-    world_open(&world, &options);
-    world.watch.block_op[kind] = op;
-}
-
-static void
-advance(uint64_t seconds)
-{
-    virtual_executor_advance(&world.executor, world.executor.now + seconds * WORLD_SECOND);
-    world_settle(&world);
-}
-
-static struct answer
-create_two(const char *id, const char *request_id)
-{
-    const uint64_t sizes[2] = { 3, PK_UNSIZED };
-
-    return ask((struct pk_request){ .verb = PK_VERB_ACQUIRE,
-                                    .access = PK_ACCESS_CREATE,
-                                    .object_id = id,
-                                    .sizes = sizes,
-                                    .blob_count = 2,
-                                    .request_id = request_id });
-}
-
-static void
-transfer(uint32_t verb, const char *lease_id)
-{
-    char bytes[3] = "";
-
-    (void)ask((struct pk_request){
-        .verb = verb, .lease_id = lease_id, .blob = 1, .data = bytes, .data_size = 3 });
-}
-
-/* All there is to do with an object, well and badly. */
-static void
-do_everything(void)
-{
-    struct answer created = create_two("x", "r");
-    transfer(PK_VERB_WRITE, created.lease_id);
-    (void)create_two("x", "r");
-    advance(1); /* it is sampled */
-    world.storage.fault = FAULT_SEAL_BUSY;
-    world.storage.fault_after = 1;
-    (void)lease_verb(PK_VERB_SEAL, created.lease_id);
-    (void)create_two("x", "r");
-    (void)lease_verb(PK_VERB_SEAL, created.lease_id);
-    (void)lease_verb(PK_VERB_SEAL, created.lease_id);
-    struct answer read = read_object("x");
-    transfer(PK_VERB_READ, read.lease_id);
-    (void)lease_verb(PK_VERB_RENEW, read.lease_id);
-    (void)lease_verb(PK_VERB_RELEASE, read.lease_id);
-    (void)object_verb(PK_VERB_STAT, "x");
-    (void)object_verb(PK_VERB_STAT, "none");
-    pk_peer_changed(world.peer, "x");
-    world_settle(&world);
-    (void)object_verb(PK_VERB_DISCARD, "x");
-    (void)lease_verb(PK_VERB_RELEASE, created.lease_id);
-    world.storage.fault = FAULT_CREATE_IO;
-    world.storage.fault_after = 1;
-    ck_assert_int_eq(create_two("half made", NULL).status, -EIO);
-    (void)create_two("discarded", NULL);
-    (void)object_verb(PK_VERB_DISCARD, "discarded");
-    struct answer doomed = create_two("doomed", NULL);
-    world.storage.fault = FAULT_SEAL_INVALID;
-    ck_assert_int_eq(lease_verb(PK_VERB_SEAL, doomed.lease_id).status, -EINVAL);
-    struct answer sealed = create_two("kept", NULL);
-    (void)lease_verb(PK_VERB_SEAL, sealed.lease_id);
-    (void)create_two("abandoned", NULL);
-    advance(100); /* and all leases end */
-    ck_assert_uint_eq(stat_of("leases"), 0);
-    ck_assert_uint_eq(stat_of("objects"), 1);
-}
+#include "peer_everything.h"
 
 START_TEST(every_slot_that_may_block_runs_on_a_worker)
 {
-    for (uint32_t op = 0; op <= PK_BLOB_RECOVER; op++) {
-        open_durable(WATCH_BLOB, op);
+    for (uint32_t i = 0; i <= PK_BLOB_RECOVER + PK_LEASE_EXPIRE; i++) {
+        everything_open(true, 0);
+        if (i <= PK_BLOB_RECOVER)
+            world.watch.block_op[WATCH_BLOB] = i;
+        else
+            world.watch.block_op[WATCH_LEASE] = i - PK_BLOB_RECOVER;
         do_everything();
-        close_world();
-    }
-    for (uint32_t op = 0; op <= PK_LEASE_EXPIRE; op++) {
-        open_durable(WATCH_LEASE, op);
-        do_everything();
+        ck_assert_uint_eq(stat_of("leases"), 0);
+        ck_assert_uint_eq(stat_of("objects"), 1); /* the one that was sealed and kept */
         close_world();
     }
 }
@@ -104,12 +25,12 @@ END_TEST
 
 START_TEST(half_sealed_object_is_told_again_with_a_handle_to_read_what_is_sealed)
 {
-    open_durable(WATCH_BLOB, 0);
-    struct answer created = create_two("x", "r");
+    everything_open(true, 0);
+    struct answer created = ask(everything_create("x", "r"));
     world.storage.fault = FAULT_SEAL_BUSY;
     world.storage.fault_after = 1;
     ck_assert_int_eq(lease_verb(PK_VERB_SEAL, created.lease_id).status, -EBUSY);
-    struct answer again = create_two("x", "r");
+    struct answer again = ask(everything_create("x", "r"));
     ck_assert_int_eq(again.status, 0);
     ck_assert_uint_eq(again.handles, 2);
     ck_assert_uint_eq(again.state, PK_STATE_CREATING);
@@ -123,7 +44,7 @@ START_TEST(many_leases_that_end_at_once_are_ended_one_by_one)
                                  .access = PK_ACCESS_CREATE,
                                  .flags = PK_REQUEST_BIND };
 
-    open_durable(WATCH_BLOB, 0);
+    everything_open(true, 0);
     for (uint32_t i = 0; i < 50; i++)
         (void)ask(create);
     create.flags = 0;
@@ -132,7 +53,7 @@ START_TEST(many_leases_that_end_at_once_are_ended_one_by_one)
     ck_assert_uint_eq(stat_of("leases"), 100);
     world_reopen_session(&world, 0);
     ck_assert_uint_eq(stat_of("leases"), 50);
-    advance(100);
+    everything_later(100);
     ck_assert_uint_eq(stat_of("leases"), 0);
     ck_assert_int_eq(world.storage.stored, 0);
     close_world();
