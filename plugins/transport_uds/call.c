@@ -19,6 +19,14 @@
  * long before, so this bounds what those under way can come to. */
 #define UDS_FDS_HELD_MAX 4096U
 
+/* Text of a batch's reply, above which the rest of the batch is `too_large`: requests can be small
+ * and their replies large. */
+#define UDS_BATCH_TEXT_MAX ((size_t)4 << 20)
+
+/* Text held for one connection beyond max_output, above which its replies are `busy`: as with
+ * descriptors, for all that completes at once. */
+#define UDS_TEXT_SPARE ((size_t)12 << 20)
+
 static struct uds_call *
 call_alloc(struct uds_connection *connection, size_t items)
 {
@@ -48,6 +56,7 @@ call_free(struct uds_call *call)
         free(call->items[i].text);
     uds_reply_free(&call->connection->output, call->reply);
     pk_wire_request_free(call->request);
+    free(call->text);
     free(call->tag);
     (void)pthread_mutex_destroy(&call->lock);
     call->connection->transport->calls--;
@@ -99,6 +108,45 @@ check_descriptors(struct uds_call *call, uint32_t more, struct pk_error *err)
     return 0;
 }
 
+/* Whether so much more text can be held for this call. */
+static int32_t
+check_text(struct uds_call *call, size_t more, struct pk_error *err)
+{
+    const struct uds_connection *connection = call->connection;
+    if (call->batch && call->reply->held + more > UDS_BATCH_TEXT_MAX) {
+        call->full = true;
+        return pk_fail(err, -EFBIG, "the replies of the batch are over %zu bytes",
+                       UDS_BATCH_TEXT_MAX);
+    }
+    if (atomic_load(&connection->output.text_held) + more
+        > connection->transport->options.max_output + UDS_TEXT_SPARE)
+        return pk_fail(err, -EBUSY, "too many replies wait to be received");
+    return 0;
+}
+
+/* Makes the item's text, which is counted as held. */
+static int32_t
+encode_reply(struct uds_item *item, const struct pk_reply *reply, struct pk_error *err)
+{
+    struct uds_call *call = item->call;
+    struct pk_wire_reply_format format = item_format(item);
+    char *text = NULL;
+    size_t size = 0;
+    int32_t r = pk_wire_reply_encode(reply, &format, &text, &size);
+    if (r < 0)
+        return pk_fail(err, r, "out of memory");
+    r = check_text(call, size, err);
+    if (r < 0) {
+        free(text);
+        return r;
+    }
+    item->text = text;
+    item->size = size;
+    call->reply->held += size;
+    atomic_fetch_add(&call->connection->output.text_held, size);
+    return 0;
+}
+
 static int32_t
 answer_reply(struct uds_item *item, const struct pk_reply *reply, struct pk_error *err)
 {
@@ -114,13 +162,11 @@ answer_reply(struct uds_item *item, const struct pk_reply *reply, struct pk_erro
         r = uds_descriptors_take(reply, fds, err);
     if (r < 0)
         return r;
-    struct pk_wire_reply_format format = item_format(item);
-    r = pk_wire_reply_encode(reply, &format, &item->text, &item->size);
+    r = encode_reply(item, reply, err);
     if (r < 0) {
-        item->text = NULL;
         for (uint32_t i = 0; i < more; i++)
             (void)close(fds[i]);
-        return pk_fail(err, r, "out of memory");
+        return r;
     }
     call->reply->fd_count += more;
     atomic_fetch_add(&call->connection->output.fds_held, more);
@@ -237,14 +283,29 @@ ask_stats(struct uds_item *item)
     done_unlock(item->call);
 }
 
+/* Why the request isn't for the peer, if it isn't. */
+static int32_t
+check_item(struct uds_item *item, const struct pk_wire_request *request, struct pk_error *err)
+{
+    pthread_mutex_lock(&item->call->lock);
+    bool full = item->call->full;
+    pthread_mutex_unlock(&item->call->lock);
+    if (request->error.code != 0)
+        return pk_fail(err, request->error.code, "%s", request->error.message);
+    if (full)
+        return pk_fail(err, -EFBIG, "not started: the replies before fill the batch's");
+    return 0;
+}
+
 static void
 ask(struct uds_item *item, const struct pk_wire_request *request)
 {
     const struct uds_connection *connection = item->call->connection;
     const struct pk_host *host = connection->transport->host;
-    if (request->error.code != 0) {
+    struct pk_error err = PK_ERROR_INIT;
+    if (check_item(item, request, &err) < 0) {
         pthread_mutex_lock(&item->call->lock);
-        answer_error(item, request->error.code, request->error.message);
+        answer_error(item, err.code, err.message);
         done_unlock(item->call);
     } else if (request->request.verb == PK_WIRE_VERB_STATS) {
         ask_stats(item);
@@ -253,9 +314,36 @@ ask(struct uds_item *item, const struct pk_wire_request *request)
     }
 }
 
+int32_t
+uds_call_fold(struct uds_call *call, const char *text)
+{
+    if (call->request == NULL)
+        return 0;
+    call->text = malloc(call->cost);
+    if (call->text == NULL)
+        return -ENOMEM;
+    memcpy(call->text, text, call->cost);
+    pk_wire_request_free(pk_steal(call->request));
+    return 0;
+}
+
+/* What was read once can be read again, unless there is no memory: then there is no reply. */
+static void
+unfold(struct uds_call *call)
+{
+    struct pk_error err = PK_ERROR_INIT;
+    struct pk_wire_request *request = NULL;
+    if (call->text == NULL)
+        return;
+    if (pk_wire_request_decode(call->text, call->cost, NULL, &request, NULL, &err) == 0)
+        call->request = request;
+    free(pk_steal(call->text));
+}
+
 void
 uds_call_start(struct uds_call *call)
 {
+    unfold(call);
     struct pk_wire_request *request = pk_steal(call->request);
     if (request == NULL) {
         complete(call);

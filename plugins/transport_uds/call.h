@@ -25,12 +25,14 @@ struct uds_call {
     STAILQ_ENTRY(uds_call) next;
     struct uds_connection *connection; /* holds a reference */
     struct pk_wire_request *request;   /* until it is started; NULL = answered from the start */
+    char *text;                        /* of a folded call's request */
     char *tag;                         /* JSON text; NULL = untagged */
     size_t cost;                       /* bytes of the request */
     bool batch;
-    pthread_mutex_t lock;    /* for what completions write: reply, items, left */
+    pthread_mutex_t lock;    /* for what completions write: reply, items, left, full */
     struct uds_reply *reply; /* filled once nothing is left */
     size_t left;             /* items not completed, and one while they are started */
+    bool full;               /* no more text fits the reply of this batch */
     size_t item_count;
     struct uds_item items[];
 };
@@ -42,6 +44,10 @@ int32_t uds_call_new(struct uds_connection *connection, const char *text, size_t
 /* Makes a call that is answered with an error and has no tag. -ENOMEM. */
 int32_t uds_call_new_error(struct uds_connection *connection, const struct pk_error *error,
                            struct uds_call **ret_call);
+
+/* Makes a call small until it is started: JSON that was read takes a hundred times its text. `text`
+ * is what the call was made of, or NULL if it was made of an error. -ENOMEM. */
+int32_t uds_call_fold(struct uds_call *call, const char *text);
 
 /* Asks the peer. The call is no longer the caller's: it may be finished before this returns. */
 void uds_call_start(struct uds_call *call);

@@ -37,6 +37,7 @@ struct uds_connection {
     bool untagged;         /* an untagged call is under way */
     size_t pending;        /* calls: held and under way */
     size_t cost;           /* bytes of their requests */
+    int budget;            /* left of this turn */
     struct uds_calls held; /* untagged calls that wait for the one under way */
     struct uds_input input;
     struct uds_output output;

@@ -13,7 +13,7 @@
 #include <string.h>
 #include <sys/eventfd.h>
 
-#define UDS_ROUNDS 8 /* of turns, before the loop looks for events again */
+#define UDS_SPEND 512 /* of all turns' budgets, before the loop looks for events again */
 
 static void
 wake(struct uds_loop *loop)
@@ -252,8 +252,9 @@ settle_round(struct uds_loop *loop)
 void
 uds_loop_settle(struct uds_loop *loop)
 {
-    for (int i = 0; i < UDS_ROUNDS && !TAILQ_EMPTY(&loop->turns); i++)
+    for (loop->spent = 0; loop->spent < UDS_SPEND && !TAILQ_EMPTY(&loop->turns);)
         settle_round(loop);
+    /* Through the kernel: an event made active here would be run before others are looked for. */
     if (!TAILQ_EMPTY(&loop->turns))
-        event_active(&loop->wake, EV_READ, 0);
+        wake(loop);
 }

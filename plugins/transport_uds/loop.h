@@ -23,12 +23,13 @@ STAILQ_HEAD(uds_calls, uds_call);
 
 struct uds_loop {
     struct event_base *base;
-    struct event wake; /* wake_fd; also made active for a further round of turns */
+    struct event wake; /* wake_fd */
     struct event cut;  /* the deadline of stop */
     int wake_fd;       /* eventfd */
     pthread_t thread;  /* set by the thread itself, before it calls the host */
     pthread_t joinable;
     struct uds_turns turns; /* connections that have something to do */
+    int spent;              /* of their budgets, since the loop looked for events */
 
     pthread_mutex_t lock; /* never held over a call of the host */
     struct uds_calls completed;

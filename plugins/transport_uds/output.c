@@ -41,6 +41,7 @@ uds_reply_free(struct uds_output *output, struct uds_reply *reply)
     if (reply == NULL)
         return;
     close_descriptors(output, reply);
+    atomic_fetch_sub(&output->text_held, reply->held);
     free(reply->text);
     free(reply);
 }

@@ -19,16 +19,18 @@ struct uds_reply {
     char *text; /* malloc'd; NULL = there was no memory for it */
     size_t size;
     size_t sent;
-    int *fds; /* malloc'd; open until they are sent */
+    size_t held; /* bytes counted in text_held */
+    int *fds;    /* malloc'd; open until they are sent */
     uint32_t fd_count;
 };
 
 struct uds_output {
     STAILQ_HEAD(, uds_reply) replies;
-    size_t bytes;         /* still to be sent */
-    uint32_t in_flight;   /* descriptors sent, and not known to have been received */
-    atomic_uint fds_held; /* descriptors open for this connection, in replies queued and not yet
-                             queued; any thread */
+    size_t bytes;            /* still to be sent */
+    uint32_t in_flight;      /* descriptors sent, and not known to have been received */
+    atomic_uint fds_held;    /* descriptors open for this connection, in replies queued and not yet
+                                queued; any thread */
+    atomic_size_t text_held; /* bytes of replies' texts, likewise */
 };
 
 /* What one try to send came to. */

@@ -10,9 +10,10 @@
 #include <packice/cleanup.h>
 #include <poll.h>
 
-#define UDS_BUDGET 64     /* steps in one turn */
-#define UDS_FDS_SLOW 256U /* descriptors waiting to be sent, above which no call starts */
-#define UDS_RETRY_MS 10   /* until a reader is looked at again that has descriptors to receive */
+#define UDS_BUDGET 64       /* steps in one turn, requests of a batch and reply text among them */
+#define UDS_STEP_TEXT 4096U /* bytes of a reply that count as a step */
+#define UDS_FDS_SLOW 256U   /* descriptors waiting to be sent, above which no call starts */
+#define UDS_RETRY_MS 10     /* until a reader is looked at again that has descriptors to receive */
 
 /* ---- limits ---- */
 
@@ -45,20 +46,29 @@ is_limited(struct uds_connection *connection)
 
 /* ---- calls ---- */
 
+static void
+start(struct uds_connection *connection, struct uds_call *call)
+{
+    connection->budget -= (int)call->item_count;
+    if (call->tag == NULL)
+        connection->untagged = true;
+    uds_call_start(call);
+}
+
 /* An untagged call starts when the one before it was answered: so their answers are in order, and
  * each sees what those before it did. */
 static void
-submit(struct uds_connection *connection, struct uds_call *call)
+submit(struct uds_connection *connection, struct uds_call *call, const char *text)
 {
     connection->pending++;
     connection->cost += call->cost;
     if (call->tag == NULL && (connection->untagged || !STAILQ_EMPTY(&connection->held))) {
         STAILQ_INSERT_TAIL(&connection->held, call, next);
+        if (uds_call_fold(call, text) < 0)
+            connection->gone = true;
         return;
     }
-    if (call->tag == NULL)
-        connection->untagged = true;
-    uds_call_start(call);
+    start(connection, call);
 }
 
 static void
@@ -66,8 +76,7 @@ start_held(struct uds_connection *connection)
 {
     struct uds_call *call = STAILQ_FIRST(&connection->held);
     STAILQ_REMOVE_HEAD(&connection->held, next);
-    connection->untagged = true;
-    uds_call_start(call);
+    start(connection, call);
 }
 
 void
@@ -85,6 +94,7 @@ uds_connection_answer(struct uds_connection *connection, struct uds_call *call)
     } else {
         uds_count(&transport->counters.replies, 1);
         uds_count(&transport->counters.queued, call->reply->size);
+        connection->budget -= (int)(call->reply->size / UDS_STEP_TEXT);
         uds_output_append(&connection->output, pk_steal(call->reply));
     }
     if (!connection->in_turn)
@@ -109,7 +119,7 @@ break_input(struct uds_connection *connection, const struct pk_error *err)
     if (uds_call_new_error(connection, err, &call) < 0)
         connection->gone = true;
     else
-        submit(connection, call);
+        submit(connection, call, NULL);
 }
 
 static void
@@ -120,7 +130,7 @@ take(struct uds_connection *connection, const char *text, size_t size)
     if (uds_call_new(connection, text, size, &call) < 0)
         connection->gone = true;
     else
-        submit(connection, call);
+        submit(connection, call, text);
 }
 
 static void
@@ -242,9 +252,10 @@ uds_connection_turn(struct uds_connection *connection)
     bool more = true;
     uds_count(&connection->transport->counters.turns, 1);
     connection->in_turn = true;
-    for (int i = 0; i < UDS_BUDGET && more; i++)
+    for (connection->budget = UDS_BUDGET; connection->budget > 0 && more; connection->budget--)
         more = step(connection);
     connection->in_turn = false;
+    connection->transport->loop.spent += UDS_BUDGET - connection->budget;
     look(connection);
     flush(connection);
     if (more || (connection->stalled && !is_limited(connection)))

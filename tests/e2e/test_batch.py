@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Batches: many requests, one reply, one status each, and their descriptors in order."""
 
+import json
 import unittest
 
 from client import read_all, write_all
@@ -97,6 +98,25 @@ class BatchTest(NodeCase):
             {"command": "stat", "object_id": f"none {n}"} for n in range(1000)
         ))["replies"]
         self.assertEqual({entry["error"] for entry in replies}, {"not_found"})
+
+    def test_text_of_the_replies_is_bounded(self):
+        """A small batch can't ask for a huge reply. What no longer fits is too_large, and nothing
+        behind it is started."""
+        meta = {"text": "x" * 60000}
+        self.put(self.client, "large", b"x", meta=meta)
+        there = {"command": "stat", "object_id": "large"}
+        create = {"command": "acquire", "object_id": "late", "intent": "create", "sizes": [1]}
+        reply = self.batch(*[there] * 500, create)
+        self.assertFalse(reply.fds)
+        entries = reply["replies"]
+        fitting = [entry for entry in entries if "error" not in entry]
+        self.assertEqual(len(fitting), (4 << 20) // len(json.dumps(fitting[0], separators=",:")))
+        self.assertEqual({entry["meta"]["text"] for entry in fitting}, {meta["text"]})
+        self.assertEqual(entries[: len(fitting)], fitting)
+        refused = [entry["error"] for entry in entries[len(fitting):]]
+        self.assertEqual(set(refused), {"too_large"})
+        self.refused("not_found", self.client.request("stat", object_id="late"))
+        self.assertIn("meta", self.batch(there)["replies"][0])
 
     def test_batch_of_waits_ends_with_its_connection(self):
         self.client.send("batch", requests=[

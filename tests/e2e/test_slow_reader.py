@@ -98,6 +98,29 @@ class SlowReaderTest(NodeCase):
         slow.send_bytes(b'late"}')
         self.assertEqual(slow.receive().error, "not_found")
 
+    def test_replies_that_come_all_at_once_are_bounded(self):
+        """A client that had many waits, and reads nothing when they end, has some told and the
+        rest busy; those hold no lease."""
+        count = 400
+        slow = self.connect()
+        for number in range(count):
+            slow.send("acquire", object_id="large", intent="read", wait_seconds=3600, tag=number)
+        poll(lambda: self.node.stats()["waits"] == count, "all wait")
+        self.put(self.client, "large", b"data", meta={"text": "x" * 65000})
+        poll(lambda: self.node.stats()["waits"] == 0, "no wait is left")
+        granted = []
+        for _ in range(count):
+            with slow.receive() as reply:
+                if reply.error is None:
+                    granted.append(reply["lease_id"])
+                else:
+                    self.refused("busy", reply)
+        self.assertGreater(len(granted), 100)
+        self.assertLess(len(granted), count)
+        self.check_holdings(leases=len(granted))
+        for lease in granted:
+            slow.release(lease)
+
     def test_waiters_that_do_not_read_hold_up_no_seal(self):
         dead = [self.connect() for _ in range(20)]
         for reader in dead:

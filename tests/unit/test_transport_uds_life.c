@@ -8,6 +8,7 @@
 #include "transport_uds_fixture.h"
 #include <errno.h>
 #include <fcntl.h>
+#include <malloc.h>
 #include <packice/cleanup.h>
 #include <poll.h>
 #include <pthread.h>
@@ -15,6 +16,9 @@
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/un.h>
+
+#define LARGE_REQUEST ((size_t)900000) /* bytes */
+#define BUSY_REQUESTS ((size_t)2000)
 
 static char text[1024];
 
@@ -221,6 +225,73 @@ START_TEST(pending_requests_are_bounded_and_the_rest_waits)
         client_expect(&client, 0, "1", 1);
     }
     client_close(&client);
+    client_close(&other);
+    fixture_end(&fixture, true);
+}
+END_TEST
+
+START_TEST(a_request_that_waits_its_turn_is_small)
+{
+    struct uds_fixture fixture;
+    fixture_start(&fixture, NULL);
+    struct client client;
+    client_open(&client, &fixture);
+    send_acquire(&client, "held:1:a", NULL);
+    fake_host_wait_started(fixture.host, 1);
+    pk_autofree char *padding = malloc(LARGE_REQUEST);
+    ck_assert_ptr_nonnull(padding);
+    for (size_t i = 0; i < LARGE_REQUEST / 3; i++)
+        memcpy(padding + 3 * i, "{},", 3);
+    padding[LARGE_REQUEST / 3 * 3 - 1] = '\0';
+    struct mallinfo2 before = mallinfo2();
+    client_send(&client,
+                "{\"command\":\"acquire\",\"intent\":\"read\",\"object_id\":\"now:2:b\","
+                "\"padding\":[%s]}",
+                padding);
+    fixture_wait_figure(&fixture, "requests", 2);
+    send_acquire(&client, "now:3:c", "1"); /* answered when all before it was read */
+    client_expect(&client, 0, "1", 3);
+    struct mallinfo2 after = mallinfo2();
+    ck_assert_uint_lt(after.uordblks + after.hblkhd,
+                      before.uordblks + before.hblkhd + 8 * LARGE_REQUEST);
+    fake_host_let(fixture.host, "a");
+    client_expect(&client, 0, NULL, 1);
+    client_expect(&client, 0, NULL, 2);
+    client_close(&client);
+    fixture_end(&fixture, true);
+}
+END_TEST
+
+/* All that a busy client wrote lies in its socket before another one's request comes. */
+START_TEST(a_busy_client_takes_turns_with_others)
+{
+    struct uds_fixture fixture;
+    fixture_start(&fixture, NULL);
+    struct client busy;
+    struct client other;
+    client_open(&busy, &fixture);
+    client_open(&other, &fixture);
+    client_send(&other, "{\"command\":\"stats\"}");
+    client_expect(&other, 0, NULL, 0);
+    send_acquire(&busy, "block:0:a", "1");
+    fake_host_wait_started(fixture.host, 1);
+    acquire_text(text, sizeof(text), "now:0:b", "1");
+    size_t size = strlen(text);
+    pk_autofree char *many = malloc(BUSY_REQUESTS * size + 1);
+    ck_assert_ptr_nonnull(many);
+    for (size_t i = 0; i < BUSY_REQUESTS; i++)
+        memcpy(many + i * size, text, size + 1);
+    client_send(&busy, "%s", many);
+    send_acquire(&other, "now:0:c", NULL);
+    fake_host_unblock(fixture.host);
+    client_expect(&other, 0, NULL, 0);
+    uint32_t index = 1;
+    while (strcmp(fake_host_call_id(fixture.host, index), "now:0:c") != 0)
+        index++;
+    ck_assert_uint_lt(index, BUSY_REQUESTS / 2);
+    for (size_t i = 0; i < BUSY_REQUESTS + 1; i++)
+        client_expect(&busy, 0, "1", 0);
+    client_close(&busy);
     client_close(&other);
     fixture_end(&fixture, true);
 }
@@ -577,6 +648,8 @@ main(void)
         a_client_that_leaves_with_answers_unread_is_noticed,
         a_client_that_leaves_while_it_is_not_read_is_noticed,
         pending_requests_are_bounded_and_the_rest_waits,
+        a_request_that_waits_its_turn_is_small,
+        a_busy_client_takes_turns_with_others,
         a_slow_reader_is_bounded_and_blocks_nobody,
         a_dead_reader_is_disconnected_and_its_descriptors_closed,
         descriptors_that_nobody_receives_are_bounded,
