@@ -264,6 +264,14 @@ add_blob(const struct pk_flags *flags, struct pk_ini *ini, struct pk_error *err)
     return failed;
 }
 
+/* Clients say unix:PATH for the same thing, and so does the node when it is ready. */
+static const char *
+socket_path(const char *text)
+{
+    static const char prefix[] = "unix:";
+    return strncmp(text, prefix, sizeof(prefix) - 1) == 0 ? text + sizeof(prefix) - 1 : text;
+}
+
 static int32_t
 add_uds(const struct pk_flags *flags, struct pk_ini *ini, struct pk_error *err)
 {
@@ -274,7 +282,7 @@ add_uds(const struct pk_flags *flags, struct pk_ini *ini, struct pk_error *err)
     int32_t failed = pk_ini_add_section(ini, "transport.uds", 0, err);
     if (failed == 0)
         failed = pk_ini_add_entry(ini, "plugin", "transport_uds", 0, err);
-    return failed == 0 ? pk_ini_add_entry(ini, "path", flags->socket, 0, err) : failed;
+    return failed == 0 ? pk_ini_add_entry(ini, "path", socket_path(flags->socket), 0, err) : failed;
 }
 
 static int32_t

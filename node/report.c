@@ -242,6 +242,17 @@ print_plugins(const struct pk_folders *folders, const struct names *names, FILE 
     }
 }
 
+static int32_t
+none_found(const struct pk_folders *folders, struct pk_error *err)
+{
+    char looked[sizeof(err->message)] = "";
+    size_t used = 0;
+    for (size_t i = 0; i < folders->path.folder_count && used < sizeof(looked); i++)
+        used += (size_t)snprintf(looked + used, sizeof(looked) - used, "%s%s", i > 0 ? ", " : "",
+                                 folders->path.folders[i]);
+    return pk_fail(err, -ENOENT, "no plugins found; looked in %s", looked);
+}
+
 int32_t
 pk_report_plugins(const struct pk_folders *folders, FILE *refused, size_t *ret_refused,
                   struct pk_error *err)
@@ -255,6 +266,8 @@ pk_report_plugins(const struct pk_folders *folders, FILE *refused, size_t *ret_r
         qsort(names.items, names.count, sizeof(names.items[0]), names_compare);
         print_plugins(folders, &names, refused, ret_refused);
     }
+    if (failed == 0 && names.count == 0)
+        failed = none_found(folders, err);
     names_finish(&names);
     return failed == 0 ? flush(err) : failed;
 }

@@ -89,7 +89,7 @@ pk_wire_frame_scan(struct pk_wire_frame *frame, const char *data, size_t size, s
     if (rc != 0)
         return rc;
     if (!complete && used < rest)
-        return pk_fail(err, -EFBIG, "longer than %zu bytes", max);
+        return pk_fail(err, -EFBIG, "a message longer than %zu bytes", max);
     frame->size += used;
     if (complete)
         memset(frame, 0, sizeof(*frame));

@@ -265,6 +265,21 @@ class PluginsTest(FlagsCase):
         self.assertEqual(found, {**found, **PLUGINS})
         self.assertEqual(list(found), sorted(found))
 
+    def test_list_plugins_without_any_says_where_it_looked(self):
+        lonely = shutil.copy(NODE, self.path("packice-node"))
+        done = subprocess.run(
+            [lonely, "--list-plugins"], stdin=subprocess.DEVNULL, capture_output=True,
+            timeout=DEADLINE, check=False, text=True,
+        )
+        if done.returncode == 0:
+            self.skipTest("plugins are installed on this machine")
+        self.assertEqual((done.returncode, done.stdout), (1, ""))
+        self.assertRegex(done.stderr, "no plugins found; looked in /")
+
+    def test_socket_may_be_written_as_clients_write_it(self):
+        plain = self.output("--socket", self.socket, "--print-config")
+        self.assertEqual(self.output("--socket", "unix:" + self.socket, "--print-config"), plain)
+
     def test_a_plugin_that_can_not_be_loaded_is_named(self):
         os.mkdir(self.path("bad"))
         with open(self.path("bad", "blob_bad.so"), "wb") as file:
