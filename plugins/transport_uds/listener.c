@@ -11,10 +11,12 @@
 #include <fcntl.h>
 #include <packice/cleanup.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 
 #define UDS_ACCEPT_BUDGET 64 /* clients, before others get a turn */
 #define UDS_PAUSE_MS 100
+#define UDS_READER_FDS 128U /* descriptors that connections leave to replies */
 
 static void
 refuse(struct uds_transport *transport, int fd, int32_t code, const char *why)
@@ -32,6 +34,27 @@ refuse(struct uds_transport *transport, int fd, int32_t code, const char *why)
 }
 
 static void
+complain(struct uds_transport *transport, int error)
+{
+    if (!transport->listener.complained)
+        pk_host_log(transport->host, PK_LOG_ERROR, "can't accept clients on %s: %s",
+                    transport->options.path, strerror(error));
+    transport->listener.complained = true;
+}
+
+/* Descriptors are given lowest first, so a high number says how many are in use. The last ones are
+ * for those who are connected already: what is stored must stay readable. */
+static bool
+near_limit(int fd)
+{
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur == RLIM_INFINITY)
+        return false;
+    rlim_t spare = limit.rlim_cur / 16 < UDS_READER_FDS ? limit.rlim_cur / 16 : UDS_READER_FDS;
+    return (rlim_t)fd >= limit.rlim_cur - spare;
+}
+
+static void
 welcome(struct uds_transport *transport, int fd)
 {
     struct pk_error err = PK_ERROR_INIT;
@@ -40,6 +63,12 @@ welcome(struct uds_transport *transport, int fd)
         refuse(transport, fd, -EBUSY, "too many clients");
         return;
     }
+    if (near_limit(fd)) {
+        complain(transport, EMFILE);
+        refuse(transport, fd, -EBUSY, "out of descriptors");
+        return;
+    }
+    transport->listener.complained = false;
     int32_t r = uds_connection_open(transport, fd, &err);
     if (r < 0)
         refuse(transport, fd, r, err.message);
@@ -73,15 +102,6 @@ shed(struct uds_transport *transport)
     listener->spare = open_spare();
 }
 
-static void
-complain(struct uds_transport *transport, int error)
-{
-    if (!transport->listener.complained)
-        pk_host_log(transport->host, PK_LOG_ERROR, "can't accept clients on %s: %s",
-                    transport->options.path, strerror(error));
-    transport->listener.complained = true;
-}
-
 /* False: no more for now. */
 static bool
 accept_one(struct uds_transport *transport)
@@ -89,7 +109,6 @@ accept_one(struct uds_transport *transport)
     struct uds_listener *listener = &transport->listener;
     int fd = accept4(listener->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
     if (fd >= 0) {
-        listener->complained = false;
         welcome(transport, fd);
         return true;
     }
