@@ -108,6 +108,18 @@ check_descriptors(struct uds_call *call, uint32_t more, struct pk_error *err)
     return 0;
 }
 
+/* The last descriptors are for those who let none wait. */
+static int32_t
+check_scarce(struct uds_call *call, const int *fds, uint32_t count, struct pk_error *err)
+{
+    if (atomic_load(&call->connection->output.fds_held) == call->reply->fd_count)
+        return 0;
+    for (uint32_t i = 0; i < count; i++)
+        if (uds_descriptors_scarce(fds[i]))
+            return pk_fail(err, -EBUSY, "out of descriptors, while others wait to be received");
+    return 0;
+}
+
 /* Whether so much more text can be held for this call. */
 static int32_t
 check_text(struct uds_call *call, size_t more, struct pk_error *err)
@@ -162,7 +174,9 @@ answer_reply(struct uds_item *item, const struct pk_reply *reply, struct pk_erro
         r = uds_descriptors_take(reply, fds, err);
     if (r < 0)
         return r;
-    r = encode_reply(item, reply, err);
+    r = check_scarce(call, fds, more, err);
+    if (r == 0)
+        r = encode_reply(item, reply, err);
     if (r < 0) {
         for (uint32_t i = 0; i < more; i++)
             (void)close(fds[i]);

@@ -8,6 +8,19 @@
 #include <fcntl.h>
 #include <packice/cleanup.h>
 #include <string.h>
+#include <sys/resource.h>
+
+#define UDS_LAST_FDS 128U
+
+bool
+uds_descriptors_scarce(int fd)
+{
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur == RLIM_INFINITY)
+        return false;
+    rlim_t last = limit.rlim_cur / 16 < UDS_LAST_FDS ? limit.rlim_cur / 16 : UDS_LAST_FDS;
+    return (rlim_t)fd >= limit.rlim_cur - last;
+}
 
 static const struct pk_handle *
 handle_at(const struct pk_reply *reply, uint32_t index)

@@ -7,16 +7,15 @@
  */
 #include "listener.h"
 #include "connection.h"
+#include "descriptors.h"
 #include "transport_uds.h"
 #include <fcntl.h>
 #include <packice/cleanup.h>
 #include <string.h>
-#include <sys/resource.h>
 #include <sys/socket.h>
 
 #define UDS_ACCEPT_BUDGET 64 /* clients, before others get a turn */
 #define UDS_PAUSE_MS 100
-#define UDS_READER_FDS 128U /* descriptors that connections leave to replies */
 
 static void
 refuse(struct uds_transport *transport, int fd, int32_t code, const char *why)
@@ -42,18 +41,6 @@ complain(struct uds_transport *transport, int error)
     transport->listener.complained = true;
 }
 
-/* Descriptors are given lowest first, so a high number says how many are in use. The last ones are
- * for those who are connected already: what is stored must stay readable. */
-static bool
-near_limit(int fd)
-{
-    struct rlimit limit;
-    if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur == RLIM_INFINITY)
-        return false;
-    rlim_t spare = limit.rlim_cur / 16 < UDS_READER_FDS ? limit.rlim_cur / 16 : UDS_READER_FDS;
-    return (rlim_t)fd >= limit.rlim_cur - spare;
-}
-
 static void
 welcome(struct uds_transport *transport, int fd)
 {
@@ -63,7 +50,7 @@ welcome(struct uds_transport *transport, int fd)
         refuse(transport, fd, -EBUSY, "too many clients");
         return;
     }
-    if (near_limit(fd)) {
+    if (uds_descriptors_scarce(fd)) {
         complain(transport, EMFILE);
         refuse(transport, fd, -EBUSY, "out of descriptors");
         return;

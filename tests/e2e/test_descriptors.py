@@ -4,10 +4,11 @@
 well again once some are free."""
 
 import os
+import contextlib
 import resource
 import unittest
 
-from client import Closed
+from client import Closed, encode
 from harness import DEADLINE, NodeCase, poll
 
 SPARE = 60  # descriptors that the node may open beyond those it has
@@ -65,6 +66,19 @@ class DescriptorsTest(NodeCase):
         self.fill()
         for _ in range(100):
             self.assertEqual(self.client.get("kept")[0], b"data")
+
+    def test_reads_go_on_beside_slow_readers(self):
+        """Those who let descriptors pile up get no more of the last ones."""
+        self.put(self.client, "one", b"data")
+        slow = self.connect()
+        slow.socket.setblocking(False)
+        request = encode("acquire", object_id="one", intent="read", bind="connection", tag=1)
+        with contextlib.suppress(BlockingIOError):
+            slow.socket.send(request * 2000)
+        soft = resource.prlimit(self.node.process.pid, resource.RLIMIT_NOFILE)[0]
+        poll(lambda: len(self.node.descriptors()) > soft - 10, "replies wait, and hold descriptors")
+        for _ in range(100):
+            self.assertEqual(self.client.get("one"), [b"data"])
 
     def test_all_is_well_once_some_are_free(self):
         names = self.fill()
