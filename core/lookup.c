@@ -263,7 +263,8 @@ poll_due(struct pk_timer *timer)
     peer->poll_set = false;
     for (name = TAILQ_FIRST(&peer->waited); name != NULL; name = next) {
         next = TAILQ_NEXT(name, in_waited);
-        pk_lookup_refresh(name);
+        if (name->busy == NULL && name->object == NULL) /* else this node is at it itself */
+            pk_lookup_refresh(name);
     }
     if (!TAILQ_EMPTY(&peer->waited))
         pk_lookup_poll(peer);

@@ -10,6 +10,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#define ENDINGS_MAX 256U /* leases ended under one hold of the lock */
+
 bool
 pk_principal_same(const struct pk_principal *one, const struct pk_principal *other)
 {
@@ -67,13 +69,30 @@ pk_session_unref(struct pk_session *session)
         free(session);
 }
 
+/* With the lock held, but let go from time to time: there may be any number, and none comes any
+ * more to a session that is closed. */
+static void
+end_bound(struct pk_session *session)
+{
+    struct pk_peer *peer = session->peer;
+    struct pk_holder *holder;
+
+    for (uint32_t i = 1; (holder = TAILQ_FIRST(&session->bound)) != NULL; i++) {
+        pk_holder_bind(holder, NULL);
+        pk_holder_end(holder);
+        if (i % ENDINGS_MAX != 0)
+            continue;
+        pk_peer_unlock(peer);
+        pk_peer_lock(peer);
+    }
+}
+
 void
 pk_peer_session_close(struct pk_session *session)
 {
     struct pk_peer *peer = session->peer;
     struct pk_call *call;
     struct pk_call *next_call;
-    struct pk_holder *holder;
 
     pk_peer_lock(peer);
     session->closed = true;
@@ -81,10 +100,7 @@ pk_peer_session_close(struct pk_session *session)
         next_call = TAILQ_NEXT(call, in_session);
         pk_call_abort(call, -ECANCELED, "the session was closed");
     }
-    while ((holder = TAILQ_FIRST(&session->bound)) != NULL) {
-        pk_holder_bind(holder, NULL);
-        pk_holder_end(holder);
-    }
+    end_bound(session);
     TAILQ_REMOVE(&peer->sessions, session, in_peer);
     peer->session_count--;
     pk_session_unref(session);
