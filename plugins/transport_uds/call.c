@@ -130,8 +130,8 @@ check_text(struct uds_call *call, size_t more, struct pk_error *err)
         return pk_fail(err, -EFBIG, "the replies of the batch are over %zu bytes",
                        UDS_BATCH_TEXT_MAX);
     }
-    if (atomic_load(&connection->output.text_held) + more
-        > connection->transport->options.max_output + UDS_TEXT_SPARE)
+    uint64_t held = atomic_load(&connection->output.text_held) + more;
+    if (held > UDS_TEXT_SPARE && held - UDS_TEXT_SPARE > connection->transport->options.max_output)
         return pk_fail(err, -EBUSY, "too many replies wait to be received");
     return 0;
 }
