@@ -168,9 +168,9 @@ lookup_run(struct pk_call *call)
     } else if (call->status == -ENOENT && call->name->object != NULL
                && call->name->object->state == PK_STATE_SEALED)
         pk_object_unname(call->name->object); /* it went away elsewhere */
-    pk_peer_unlock(peer);
     if (unneeded != NULL)
-        pk_object_reap(unneeded);
+        pk_object_give_up(unneeded);
+    pk_peer_unlock(peer);
     call->after_lookup(call);
 }
 

@@ -119,6 +119,8 @@ pk_object_hold(struct pk_object *object, uint64_t bytes)
 {
     object->peer->held = object->peer->held - object->held + bytes;
     object->held = bytes;
+    if (bytes > object->most_held)
+        object->most_held = bytes;
 }
 
 void

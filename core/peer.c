@@ -50,11 +50,13 @@ static void
 do_reap(struct pk_peer *peer, struct pk_object *object)
 {
     uint32_t op = object->published ? PK_BLOB_FREE : PK_BLOB_REMOVE;
+    uint64_t size = pk_object_size(object); /* it may never have been held */
+    uint64_t bytes = size > object->most_held ? size : object->most_held;
 
     TAILQ_REMOVE(&peer->reaps, object, in_reaps);
     pk_peer_unlock_only(peer);
     object->work.run = reap_on_worker;
-    bool here = !pk_blob_may_block(peer->blob, op, pk_object_size(object));
+    bool here = !pk_blob_may_block(peer->blob, op, bytes);
     if (here)
         pk_object_reap(object);
     else

@@ -21,13 +21,13 @@ struct content {
 /* One object id: its transition as the storage sees it, and what is published. Never freed. */
 struct entry {
     char id[64];
-    atomic_bool busy;
-    uint64_t epoch; /* 0: nothing is published; under `lock`, as all below */
-    uint32_t count;
+    uint64_t epoch; /* 0: nothing is published; under `lock`, as all but busy */
     struct content *contents[PK_BLOBS_MAX];
     uint64_t sizes[PK_BLOBS_MAX];
-    char meta[64];
     uint64_t sealed_at;
+    char meta[64];
+    uint32_t count;
+    atomic_bool busy;
 };
 
 struct blob {

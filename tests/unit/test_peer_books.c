@@ -120,6 +120,30 @@ START_TEST(size_that_can_not_be_told_does_not_doom_the_object)
 }
 END_TEST
 
+static uint64_t bytes_to_remove;
+
+static uint32_t
+record_bytes(void *instance, uint32_t op, uint64_t bytes)
+{
+    (void)instance;
+    if (op == PK_BLOB_REMOVE)
+        bytes_to_remove = bytes;
+    return 0;
+}
+
+START_TEST(storage_is_told_how_much_it_has_to_free_also_without_a_size)
+{
+    open_plain();
+    struct answer created = create_unsized("x");
+    write_bytes(created.lease_id, 500);
+    advance(WORLD_SECOND);
+    world.blob->ops.blob.may_block = record_bytes;
+    ck_assert_int_eq(lease_verb(PK_VERB_RELEASE, created.lease_id).status, 0);
+    ck_assert_uint_eq(bytes_to_remove, 500);
+    close_world();
+}
+END_TEST
+
 START_TEST(release_counts_once_for_a_lease)
 {
     struct answer answers[3];
@@ -291,6 +315,7 @@ main(void)
         object_that_does_not_grow_is_not_blamed_for_one_that_does,
         many_blobs_without_a_size_are_looked_at_a_few_at_once,
         size_that_can_not_be_told_does_not_doom_the_object,
+        storage_is_told_how_much_it_has_to_free_also_without_a_size,
         release_counts_once_for_a_lease,
         repeat_is_not_told_of_a_lease_that_ended_meanwhile,
         repeats_of_a_request_that_fails_are_tried_in_their_order,

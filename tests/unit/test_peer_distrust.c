@@ -1,8 +1,8 @@
 /* SPDX-FileCopyrightText: PackIce authors */
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Factories that break their contract and transports of another version: whatever they say, the
- * peer answers with an error, and nobody else's objects or leases suffer.
+ * Factories that break their contract: whatever they say, the peer answers with an error, and
+ * nobody else's objects or leases suffer.
  */
 #include "peer_fixture.h"
 
@@ -491,108 +491,6 @@ START_TEST(handles_that_were_not_asked_for_are_closed)
 }
 END_TEST
 
-/* ---- transports ---- */
-
-START_TEST(request_of_an_older_transport_is_read_as_far_as_it_goes)
-{
-    struct answer answer;
-    uint64_t call = 77;
-    struct pk_request request = { .struct_size = sizeof(uint32_t), .verb = PK_VERB_LIST };
-
-    open_plain();
-    memset(&answer, 0, sizeof(answer));
-    pk_peer_call(world.sessions[0], &request, copy_answer, &answer, &call);
-    ck_assert_uint_eq(answer.answers, 1);
-    ck_assert_int_eq(answer.status, -EOPNOTSUPP);
-    ck_assert_uint_eq(call, 0);
-    request.struct_size = offsetof(struct pk_request, object_id);
-    request.object_id = "ignored";
-    request.verb = PK_VERB_STAT;
-    memset(&answer, 0, sizeof(answer));
-    pk_peer_call(world.sessions[0], &request, copy_answer, &answer, &call);
-    ck_assert_int_eq(answer.status, -EINVAL);
-    ck_assert_uint_ne(call, 0);
-    close_world();
-}
-END_TEST
-
-START_TEST(request_that_is_refused_has_no_number_to_cancel)
-{
-    struct answer answer;
-    const struct pk_request request = { .struct_size = sizeof(request),
-                                        .verb = PK_VERB_STAT,
-                                        .object_id = "" };
-    uint64_t call = 77;
-
-    open_plain();
-    memset(&answer, 0, sizeof(answer));
-    pk_peer_call(world.sessions[0], &request, copy_answer, &answer, &call);
-    ck_assert_int_eq(answer.status, -EINVAL);
-    ck_assert_uint_eq(call, 0);
-    pk_peer_cancel(world.sessions[0], call);
-    close_world();
-}
-END_TEST
-
-static struct answer
-create_as(const char *token, const char *request_id, const char *id)
-{
-    struct pk_principal who = { .struct_size = sizeof(who),
-                                .kind = PK_PRINCIPAL_TOKEN,
-                                .uid = UINT32_MAX };
-    struct pk_session *session = NULL;
-    struct answer answer;
-
-    (void)snprintf(who.name, sizeof(who.name), "%s", token != NULL ? token : "");
-    if (token == NULL)
-        who.kind = PK_PRINCIPAL_ANONYMOUS;
-    ck_assert_int_eq(pk_peer_session_open(world.peer, &who, &session, NULL), 0);
-    (void)call_in(session,
-                  (struct pk_request){ .verb = PK_VERB_ACQUIRE,
-                                       .access = PK_ACCESS_CREATE,
-                                       .object_id = id,
-                                       .request_id = request_id },
-                  &answer);
-    pk_peer_session_close(session);
-    return answer;
-}
-
-START_TEST(request_ids_of_different_tokens_never_meet)
-{
-    open_plain();
-    struct answer one = create_as("a/b", "c", NULL);
-    struct answer other = create_as("a", "b/c", NULL);
-    ck_assert_int_eq(one.status, 0);
-    ck_assert_int_eq(other.status, 0);
-    ck_assert_str_ne(one.lease_id, other.lease_id);
-    struct answer same = create_as("a", "b/c", NULL);
-    ck_assert_str_eq(same.lease_id, other.lease_id);
-    close_world();
-}
-END_TEST
-
-START_TEST(request_id_of_an_anonymous_session_ends_with_it)
-{
-    open_plain();
-    struct answer one = create_as(NULL, "r", NULL);
-    for (uint32_t i = 0; i < 100; i++) { /* one of which has the memory of the first */
-        struct answer other = create_as(NULL, "r", NULL);
-        ck_assert_int_eq(other.status, 0);
-        ck_assert_str_ne(one.lease_id, other.lease_id);
-        ck_assert_int_eq(lease_verb(PK_VERB_RELEASE, other.lease_id).status, 0);
-    }
-    close_world();
-}
-END_TEST
-
-START_TEST(request_id_has_at_least_one_byte)
-{
-    open_plain();
-    ck_assert_int_eq(create_as("a", "", NULL).status, -EINVAL);
-    close_world();
-}
-END_TEST
-
 int
 main(void)
 {
@@ -606,11 +504,6 @@ main(void)
         answers_that_are_no_errors_are_taken_for_some,
         error_without_a_message_gets_one,
         handles_that_were_not_asked_for_are_closed,
-        request_of_an_older_transport_is_read_as_far_as_it_goes,
-        request_that_is_refused_has_no_number_to_cancel,
-        request_ids_of_different_tokens_never_meet,
-        request_id_of_an_anonymous_session_ends_with_it,
-        request_id_has_at_least_one_byte,
     };
     return SUITE_RUN("peer_distrust", cases);
 }

@@ -294,15 +294,15 @@ static bool
 do_something(struct client *client)
 {
     static const struct {
-        uint32_t weight;
         void (*act)(struct client *client, uint32_t argument);
         uint32_t argument;
+        uint32_t weight;
     } acts[] = {
-        { 20, acquire, PK_ACCESS_CREATE }, { 20, acquire, PK_ACCESS_READ },
-        { 14, use_lease, PK_VERB_SEAL },   { 12, use_lease, PK_VERB_WRITE },
-        { 10, use_lease, PK_VERB_READ },   { 12, use_lease, PK_VERB_RELEASE },
-        { 4, use_lease, PK_VERB_RENEW },   { 8, use_object, PK_VERB_DISCARD },
-        { 4, use_object, PK_VERB_STAT },   { 2, use_object, PK_VERB_LIST },
+        { acquire, PK_ACCESS_CREATE, 20 }, { acquire, PK_ACCESS_READ, 20 },
+        { use_lease, PK_VERB_SEAL, 14 },   { use_lease, PK_VERB_WRITE, 12 },
+        { use_lease, PK_VERB_READ, 10 },   { use_lease, PK_VERB_RELEASE, 12 },
+        { use_lease, PK_VERB_RENEW, 4 },   { use_object, PK_VERB_DISCARD, 8 },
+        { use_object, PK_VERB_STAT, 4 },   { use_object, PK_VERB_LIST, 2 },
     };
     uint32_t drawn = draw(client, 120);
 
