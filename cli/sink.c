@@ -34,11 +34,15 @@ sink_on_signal(int number)
     (void)raise(number);
 }
 
+/* Before the file is there, so that no signal comes too early: its name is nobody else's. */
 static void
 sink_arm(const char *path)
 {
     static const int numbers[] = { SIGINT, SIGTERM, SIGHUP, SIGQUIT };
 
+    sink_armed = 0;
+    if (strlen(path) >= sizeof(sink_unfinished))
+        return;
     (void)snprintf(sink_unfinished, sizeof(sink_unfinished), "%s", path);
     sink_armed = 1;
     for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++) {
@@ -73,12 +77,13 @@ sink_make_temporary(struct sink *sink, mode_t mode)
             failed = ENOMEM;
             break;
         }
+        sink_arm(sink->temporary);
         sink->fd = open(sink->temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode);
         failed = sink->fd >= 0 ? 0 : errno;
     }
     free(copy);
-    if (failed == 0 && strlen(sink->temporary) < sizeof(sink_unfinished))
-        sink_arm(sink->temporary);
+    if (failed != 0)
+        sink_armed = 0;
     return failed;
 }
 
