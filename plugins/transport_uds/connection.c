@@ -9,6 +9,8 @@
 #include <packice/cleanup.h>
 #include <sys/socket.h>
 
+#define UDS_LINGER_MS 50 /* until it is looked at again whether descriptors are still in flight */
+
 static void
 on_in(evutil_socket_t fd, short what, void *arg)
 {
@@ -38,11 +40,35 @@ on_timeout(evutil_socket_t fd, short what, void *arg)
     (void)what;
     struct uds_connection *connection = arg;
     struct uds_transport *transport = connection->transport;
+    if (!uds_flight_unread(connection->fd)) {
+        connection->blocked = false; /* it has read all: others have what it waits for */
+        uds_loop_enqueue(&transport->loop, connection);
+        uds_loop_settle(&transport->loop);
+        return;
+    }
     uds_count(&transport->counters.dropped, 1);
     pk_host_log(transport->host, PK_LOG_INFO, "disconnected a client that does not read: %s",
                 transport->options.path);
     uds_connection_close(connection);
     uds_loop_settle(&transport->loop);
+}
+
+static int32_t
+start_lingering(struct uds_connection *connection)
+{
+    struct timeval time = { .tv_usec = UDS_LINGER_MS * 1000 };
+    return evtimer_add(&connection->linger, &time);
+}
+
+static void
+on_linger(evutil_socket_t fd, short what, void *arg)
+{
+    (void)fd;
+    (void)what;
+    struct uds_connection *connection = arg;
+    struct uds_output *output = &connection->output;
+    if (uds_flight_is_over(output->flights, &output->flight) || start_lingering(connection) < 0)
+        uds_connection_release(connection);
 }
 
 static int32_t
@@ -73,6 +99,7 @@ assign_events(struct uds_connection *connection)
                        on_out, connection);
     (void)evtimer_assign(&connection->timeout, base, on_timeout, connection);
     (void)evtimer_assign(&connection->retry, base, on_out, connection);
+    (void)evtimer_assign(&connection->linger, base, on_linger, connection);
 }
 
 int32_t
@@ -85,7 +112,7 @@ uds_connection_open(struct uds_transport *transport, int fd, struct pk_error *er
     connection->fd = fd;
     connection->refs = 1;
     STAILQ_INIT(&connection->held);
-    uds_output_init(&connection->output);
+    uds_output_init(&connection->output, &transport->flights, fd);
     assign_events(connection);
     if (event_add(&connection->in, NULL) < 0)
         return pk_fail(err, -ENOMEM, "out of memory");
@@ -117,13 +144,39 @@ drop_held(struct uds_connection *connection)
     }
 }
 
+/* Either way the client reads what was sent, and then the end. */
+static void
+linger(struct uds_connection *connection)
+{
+    TAILQ_INSERT_TAIL(&connection->transport->lingering, connection, link);
+    if (!connection->lingers || start_lingering(connection) < 0)
+        uds_connection_release(connection);
+    else
+        (void)shutdown(connection->fd, SHUT_RDWR);
+}
+
+void
+uds_connection_release(struct uds_connection *connection)
+{
+    struct uds_transport *transport = connection->transport;
+    TAILQ_REMOVE(&transport->lingering, connection, link);
+    (void)event_del(&connection->linger);
+    uds_flight_forget(&transport->flights, &connection->output.flight);
+    if (connection->lingers)
+        uds_uncount(&transport->counters.clients, 1);
+    (void)close(pk_steal_fd(connection->fd));
+    uds_connection_unref(connection);
+}
+
 void
 uds_connection_close(struct uds_connection *connection)
 {
     struct uds_transport *transport = connection->transport;
     const struct pk_host *host = transport->host;
     connection->dead = true;
-    uds_uncount(&transport->counters.clients, 1);
+    connection->lingers = !uds_flight_is_over(&transport->flights, &connection->output.flight);
+    if (!connection->lingers)
+        uds_uncount(&transport->counters.clients, 1);
     uds_uncount(&transport->counters.queued, connection->output.bytes);
     uds_loop_dequeue(&transport->loop, connection);
     TAILQ_REMOVE(&transport->connections, connection, link);
@@ -135,8 +188,7 @@ uds_connection_close(struct uds_connection *connection)
     drop_held(connection);
     uds_output_finish(&connection->output);
     uds_input_finish(&connection->input);
-    (void)close(pk_steal_fd(connection->fd));
+    linger(connection);
     if (transport->stopping && TAILQ_EMPTY(&transport->connections))
         (void)event_base_loopbreak(transport->loop.base);
-    uds_connection_unref(connection);
 }

@@ -14,17 +14,18 @@
 #include <packice/plugin.h>
 
 struct uds_connection {
-    TAILQ_ENTRY(uds_connection) link; /* while it is open */
+    TAILQ_ENTRY(uds_connection) link; /* while it is open, and then while it lingers */
     TAILQ_ENTRY(uds_connection) turn; /* while it is queued for a turn */
     struct uds_transport *transport;
     struct pk_session *session;
-    size_t refs; /* one while it is open, one for each call */
+    size_t refs; /* one while it is open or lingers, one for each call */
     int fd;
 
     struct event in;      /* edge-triggered, always */
     struct event out;     /* edge-triggered, while output is blocked */
     struct event timeout; /* while output is blocked: since it last moved */
-    struct event retry;   /* while the reader has too many descriptors to receive */
+    struct event retry;   /* while too many descriptors are in flight */
+    struct event linger;  /* while it lingers */
 
     bool readable;         /* the socket may hold more */
     bool ended;            /* no more input: half closed, or broken, or the transport stops */
@@ -33,7 +34,8 @@ struct uds_connection {
     bool stalled;          /* the last turn met a limit before the end of the input */
     bool queued;           /* for a turn */
     bool in_turn;          /* so that a completion needn't queue it */
-    bool dead;             /* closed: only calls hold it */
+    bool dead;             /* closed: only calls hold it, or it lingers */
+    bool lingers;          /* closed, with descriptors in flight */
     bool untagged;         /* an untagged call is under way */
     size_t pending;        /* calls: held and under way */
     size_t cost;           /* bytes of their requests */
@@ -47,8 +49,13 @@ struct uds_connection {
  * from now on; on failure it stays the caller's. -ENOMEM, or what session_open said. */
 int32_t uds_connection_open(struct uds_transport *transport, int fd, struct pk_error *err);
 
-/* Closes the session and the socket, at once; what calls still hold of it goes with them. */
+/* Closes the session at once, and the socket for the client; what calls still hold of it goes with
+ * them. It lingers, and counts as a client, until no descriptors of it are in flight: who connects
+ * anew gets around no limit. */
 void uds_connection_close(struct uds_connection *connection);
+
+/* Ends the lingering. */
+void uds_connection_release(struct uds_connection *connection);
 
 /* Reads, starts calls and sends, as far as limits allow and for a bounded time; closes the
  * connection when it is done. */

@@ -93,6 +93,8 @@ close_connections(struct uds_transport *transport)
 {
     while (!TAILQ_EMPTY(&transport->connections))
         uds_connection_close(TAILQ_FIRST(&transport->connections));
+    while (!TAILQ_EMPTY(&transport->lingering))
+        uds_connection_release(TAILQ_FIRST(&transport->lingering));
 }
 
 /* From here on whoever completes a call drops it, under the lock. */

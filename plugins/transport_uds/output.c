@@ -2,26 +2,22 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * A message that carries descriptors begins with the reply they belong to; replies without any are
- * gathered behind it. Descriptors on the way count for the whole user in the kernel (ETOOMANYREFS,
- * unix(7)), so a reader that takes none is given no more: it could block everybody else.
+ * gathered behind it. How many may be in flight is for flight.h to say, and for the kernel.
  */
 #include "output.h"
 #include "core/wire/wire.h"
 #include <errno.h>
-#include <linux/sockios.h>
 #include <packice/cleanup.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
 
-#define UDS_GATHER 64           /* replies in one message */
-#define UDS_IN_FLIGHT_MAX 1024U /* descriptors that a reader may leave in the socket */
+#define UDS_GATHER 64 /* replies in one message */
 
 void
-uds_output_init(struct uds_output *output)
+uds_output_init(struct uds_output *output, struct uds_flights *flights, int fd)
 {
-    *output = (struct uds_output){ 0 };
+    *output = (struct uds_output){ .flights = flights, .flight = { .fd = fd } };
     STAILQ_INIT(&output->replies);
 }
 
@@ -64,20 +60,6 @@ uds_output_append(struct uds_output *output, struct uds_reply *reply)
     output->bytes += reply->size;
 }
 
-/* Whether the reader may be sent so many more. Nothing of ours being left in its socket says that
- * it has received all of them. */
-static bool
-may_fly(struct uds_output *output, int fd, uint32_t more)
-{
-    if (output->in_flight + more <= UDS_IN_FLIGHT_MAX)
-        return true;
-    int unread = 0;
-    if (ioctl(fd, SIOCOUTQ, &unread) < 0 || unread > 0)
-        return false;
-    output->in_flight = 0;
-    return true;
-}
-
 static size_t
 gather(struct uds_output *output, struct iovec *parts)
 {
@@ -95,7 +77,7 @@ gather(struct uds_output *output, struct iovec *parts)
 }
 
 static ssize_t
-send_message(struct uds_output *output, int fd)
+send_message(struct uds_output *output)
 {
     union {
         char space[CMSG_SPACE(PK_WIRE_FDS_MAX * sizeof(int))];
@@ -115,7 +97,7 @@ send_message(struct uds_output *output, int fd)
         header->cmsg_len = CMSG_LEN(size);
         memcpy(CMSG_DATA(header), first->fds, size);
     }
-    return sendmsg(fd, &message, MSG_NOSIGNAL | MSG_DONTWAIT);
+    return sendmsg(output->flight.fd, &message, MSG_NOSIGNAL | MSG_DONTWAIT);
 }
 
 static void
@@ -135,16 +117,16 @@ take_off(struct uds_output *output, size_t size)
 }
 
 static int32_t
-send_some(struct uds_output *output, int fd, struct uds_sent *sent)
+send_some(struct uds_output *output, struct uds_sent *sent)
 {
     struct uds_reply *first = STAILQ_FIRST(&output->replies);
     uint32_t fds = first->fd_count;
-    if (fds > 0 && !may_fly(output, fd, fds))
+    if (!uds_flight_may(output->flights, &output->flight, fds))
         return -EBUSY;
-    ssize_t size = send_message(output, fd);
+    ssize_t size = send_message(output);
     if (size < 0)
         return -errno;
-    output->in_flight += fds;
+    uds_flight_add(output->flights, &output->flight, fds);
     close_descriptors(output, first);
     sent->fds += fds;
     sent->bytes += (size_t)size;
@@ -153,10 +135,10 @@ send_some(struct uds_output *output, int fd, struct uds_sent *sent)
 }
 
 int32_t
-uds_output_send(struct uds_output *output, int fd, struct uds_sent *sent)
+uds_output_send(struct uds_output *output, struct uds_sent *sent)
 {
     while (!STAILQ_EMPTY(&output->replies)) {
-        int32_t r = send_some(output, fd, sent);
+        int32_t r = send_some(output, sent);
         if (r == -EINTR)
             continue;
         if (r == -ETOOMANYREFS || r == -ENOBUFS || r == -ENOMEM)

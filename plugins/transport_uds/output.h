@@ -7,6 +7,7 @@
 #ifndef UDS_OUTPUT_H
 #define UDS_OUTPUT_H
 
+#include "flight.h"
 #include <packice/types.h>
 #include <stdatomic.h>
 #include <stdbool.h>
@@ -26,8 +27,9 @@ struct uds_reply {
 
 struct uds_output {
     STAILQ_HEAD(, uds_reply) replies;
-    size_t bytes;            /* still to be sent */
-    uint32_t in_flight;      /* descriptors sent, and not known to have been received */
+    size_t bytes; /* still to be sent */
+    struct uds_flights *flights;
+    struct uds_flight flight;
     atomic_uint fds_held;    /* descriptors open for this connection, in replies queued and not yet
                                 queued; any thread */
     atomic_size_t text_held; /* bytes of replies' texts, likewise */
@@ -39,7 +41,8 @@ struct uds_sent {
     uint32_t fds;
 };
 
-void uds_output_init(struct uds_output *output);
+/* To be sent to a socket; both stay the caller's. */
+void uds_output_init(struct uds_output *output, struct uds_flights *flights, int fd);
 /* Drops what wasn't sent, and closes its descriptors. */
 void uds_output_finish(struct uds_output *output);
 
@@ -47,9 +50,9 @@ void uds_output_finish(struct uds_output *output);
 void uds_output_append(struct uds_output *output, struct uds_reply *reply);
 
 /* Sends what the socket takes; adds to *sent whatever comes of it. 0: all of it; -EAGAIN: the rest
- * when the socket can be written again; -EBUSY: the rest a little later, the reader has too many
- * descriptors to receive; else the connection is of no more use. */
-int32_t uds_output_send(struct uds_output *output, int fd, struct uds_sent *sent);
+ * when the socket can be written again; -EBUSY: the rest a little later, too many descriptors are
+ * in flight; else the connection is of no more use. */
+int32_t uds_output_send(struct uds_output *output, struct uds_sent *sent);
 
 /* Frees a reply that isn't queued, and closes its descriptors. NULL is fine. */
 void uds_reply_free(struct uds_output *output, struct uds_reply *reply);

@@ -156,6 +156,8 @@ transport_uds_open(const struct pk_host *host, const struct pk_conf *conf, void 
         return pk_fail(err, -ENOMEM, "out of memory");
     transport->host = host;
     TAILQ_INIT(&transport->connections);
+    TAILQ_INIT(&transport->lingering);
+    uds_flights_init(&transport->flights);
     int32_t r = parse_options(conf, &transport->options, err);
     if (r == 0)
         r = uds_loop_init(&transport->loop, transport, err);

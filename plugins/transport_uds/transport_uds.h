@@ -8,6 +8,7 @@
 #define TRANSPORT_UDS_H
 
 #include "address.h"
+#include "flight.h"
 #include "listener.h"
 #include "loop.h"
 #include <packice/transport.h>
@@ -62,6 +63,8 @@ struct uds_transport {
     struct uds_loop loop;
     struct uds_listener listener;
     struct uds_connections connections; /* those that are open */
+    struct uds_connections lingering;   /* closed, with descriptors in flight */
+    struct uds_flights flights;
     size_t calls; /* not freed yet: the loop's while it runs, then under its lock */
     bool stopping;
     bool closed; /* under the loop's lock: the last call to complete frees the transport */

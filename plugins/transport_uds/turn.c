@@ -13,7 +13,7 @@
 #define UDS_BUDGET 64       /* steps in one turn, requests of a batch and reply text among them */
 #define UDS_STEP_TEXT 4096U /* bytes of a reply that count as a step */
 #define UDS_FDS_SLOW 256U   /* descriptors waiting to be sent, above which no call starts */
-#define UDS_RETRY_MS 10     /* until a reader is looked at again that has descriptors to receive */
+#define UDS_RETRY_MS 10     /* until descriptors are tried again that may not fly yet */
 
 /* ---- limits ---- */
 
@@ -197,9 +197,9 @@ block(struct uds_connection *connection, int32_t why, bool moved)
     int r = 0;
     if (moved || !evtimer_pending(&connection->timeout, NULL))
         r = evtimer_add(&connection->timeout, &timeout);
-    if (r == 0 && why == -EAGAIN)
+    if (r == 0)
         r = event_add(&connection->out, NULL);
-    else if (r == 0)
+    if (r == 0 && why == -EBUSY)
         r = evtimer_add(&connection->retry, &retry);
     if (r < 0)
         connection->gone = true;
@@ -212,7 +212,7 @@ flush(struct uds_connection *connection)
         return;
     struct uds_counters *counters = &connection->transport->counters;
     struct uds_sent sent = { 0 };
-    int32_t r = uds_output_send(&connection->output, connection->fd, &sent);
+    int32_t r = uds_output_send(&connection->output, &sent);
     uds_count(&counters->bytes_out, sent.bytes);
     uds_count(&counters->descriptors, sent.fds);
     uds_uncount(&counters->queued, sent.bytes);
