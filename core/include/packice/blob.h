@@ -47,6 +47,7 @@ extern "C" {
 #define PK_BLOB_EVICT 13U
 #define PK_BLOB_EXPORT 14U
 #define PK_BLOB_ADOPT 15U
+#define PK_BLOB_VERIFY 16U
 
 /* What a factory says of itself. */
 #define PK_BLOB_DURABLE 1U /* what is published outlives the process */
@@ -62,6 +63,9 @@ struct pk_blob_traits {
     uint32_t reserved;
     uint64_t poll_interval; /* nanoseconds between two looks for what others published, when this
                                factory can't call host->changed; 0 = it calls it */
+    uint64_t absent;        /* optional slots of the table that this instance lacks all the same, a
+                               bit 1 << PK_BLOB_* each: one made of a child can do what that can.
+                               Slots that need each other are absent together */
 };
 
 /* A published object, as lookup and recover emit it. */
@@ -119,7 +123,7 @@ struct pk_blob_ops {
     int32_t (*seal)(void *blob, uint64_t size, struct pk_error *err);
     /* Emits one handle for access: CREATE of an unsealed blob, to write through; READ of a sealed
      * one. A descriptor is a new open file description: its offset is shared with nobody, and for
-     * READ it is read-only. */
+     * READ it is read-only. -ENOENT: the published object was taken away elsewhere. */
     int32_t (*handle)(void *blob, uint32_t access, pk_handle_emit_fn *emit, void *arg,
                       struct pk_error *err);
     /* Forgets the blob and closes what was open for it. What is published stays, what is not goes
@@ -163,6 +167,11 @@ struct pk_blob_ops {
     int32_t (*reload)(void *instance, const struct pk_conf *conf, struct pk_error *err);
     /* Emits the instance's own figures. Never blocks; any thread. Optional. */
     void (*stats)(void *instance, void (*emit)(void *arg, const struct pk_stat *stat), void *arg);
+
+    /* Reads the sealed blob whole and compares it with the checksum that was taken at its seal.
+     * May run beside `handle` and `read`. Errors: -EIO: it can't be read, or is not what was
+     * sealed; -EOPNOTSUPP: no checksum was taken. Optional: absent = -EOPNOTSUPP. */
+    int32_t (*verify)(void *blob, struct pk_error *err);
 };
 
 #ifdef __cplusplus

@@ -87,7 +87,7 @@ struct pk_handle {
     uint32_t struct_size;
     uint32_t kind;       /* PK_HANDLE_* */
     int32_t fd;          /* FD: owned by the receiver, CLOEXEC, an open file description of its
-                            own; else -1 */
+                            own. PATH: such a descriptor of the same file, or -1. URL: -1 */
     uint32_t reserved;   /* 0 */
     const char *text;    /* PATH, URL: NUL-terminated, borrowed for the call; else NULL */
     uint64_t offset;     /* where the blob starts behind the handle, bytes */
@@ -150,8 +150,9 @@ struct pk_lease {
 #define PK_VERB_DISCARD 5U
 #define PK_VERB_STAT 6U
 #define PK_VERB_LIST 7U
-#define PK_VERB_READ 8U  /* bytes of a blob, for transports that handles can't cross */
-#define PK_VERB_WRITE 9U /* bytes into a blob under a CREATE lease, likewise */
+#define PK_VERB_READ 8U    /* bytes of a blob, for transports that handles can't cross */
+#define PK_VERB_WRITE 9U   /* bytes into a blob under a CREATE lease, likewise */
+#define PK_VERB_VERIFY 10U /* a sealed object's bytes against their checksums */
 
 /* The lease ends when the session that acquired it is closed, besides its ttl. */
 #define PK_REQUEST_BIND 1U
@@ -171,6 +172,7 @@ struct pk_lease {
  *   LIST     prefix (NULL = all), limit (0 = PK_LIST_MAX), cursor (0 = from the start)
  *   READ     lease_id; blob; offset; data, data_size: filled from there on
  *   WRITE    lease_id; blob; offset; data, data_size: written there
+ *   VERIFY   object_id
  */
 struct pk_request {
     uint32_t struct_size;
@@ -221,8 +223,8 @@ struct pk_reply {
     uint32_t access;                 /* ACQUIRE, SEAL, RENEW */
     const char *message;             /* "" on success */
     const char *lease_id;            /* ACQUIRE, SEAL, RENEW, RELEASE; a secret: never logged */
-    const char *object_id;           /* ACQUIRE, SEAL, RENEW, DISCARD */
-    uint64_t epoch;                  /* ACQUIRE, SEAL */
+    const char *object_id;           /* ACQUIRE, SEAL, RENEW, DISCARD, VERIFY */
+    uint64_t epoch;                  /* ACQUIRE, SEAL, VERIFY */
     uint64_t ttl;                    /* ACQUIRE, SEAL, RENEW: in force, nanoseconds; PK_FOREVER */
     uint32_t state;                  /* ACQUIRE, SEAL: PK_STATE_* */
     uint32_t blob_count;             /* ACQUIRE, SEAL: entries of handles */
@@ -234,7 +236,7 @@ struct pk_reply {
     uint32_t object_count;
     uint32_t reserved;
     uint64_t cursor; /* LIST: for the next page; 0 = this was the last */
-    uint64_t bytes;  /* READ, WRITE: how many; fewer only at the blob's end */
+    uint64_t bytes;  /* READ, WRITE: how many; fewer only at the blob's end. VERIFY: all of them */
 };
 
 /* One figure of a running part, as `stats` emits it. Borrowed for the call. */
