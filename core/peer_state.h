@@ -31,8 +31,8 @@ struct pk_peer {
     bool closing;  /* no timer is set any more */
 
     struct pk_name *names;        /* uthash, by id */
-    struct pk_object *objects;    /* uthash, by epoch: all that are not reaped yet */
-    struct pk_object_order order; /* by epoch: those with a name */
+    struct pk_object *objects;    /* uthash, by epoch and id: all that are not reaped yet */
+    struct pk_object_order order; /* by epoch, then id: those with a name */
     struct pk_holder *holders;    /* uthash, by lease id */
     struct pk_repeat *repeats;    /* uthash, by principal and request id */
     struct pk_session_list sessions;

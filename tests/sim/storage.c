@@ -13,6 +13,7 @@
 
 struct blob {
     struct storage *storage;
+    char id[PK_ID_MAX + 1];
     uint64_t epoch;
     uint32_t index;
     bool sized;
@@ -64,13 +65,14 @@ find_published(struct storage *storage, const char *id)
 }
 
 static struct blob *
-blob_new(struct storage *storage, uint64_t epoch, uint32_t index, uint64_t size)
+blob_new(struct storage *storage, const struct pk_key *key, uint32_t index, uint64_t size)
 {
     struct blob *blob = calloc(1, sizeof(*blob));
     if (blob == NULL)
         return NULL;
     blob->storage = storage;
-    blob->epoch = epoch;
+    (void)snprintf(blob->id, sizeof(blob->id), "%s", key->id);
+    blob->epoch = key->epoch;
     blob->index = index;
     blob->sized = size != PK_UNSIZED;
     blob->size = blob->sized ? size : 0;
@@ -131,7 +133,7 @@ storage_create(void *instance, const struct pk_key *key, uint32_t index, uint64_
         return pk_fail(err, -EIO, "ordered fault");
     if (storage->durable && *find_published(storage, key->id) != NULL)
         complain(storage, "create of '%s' over a published one", key->id);
-    struct blob *blob = blob_new(storage, key->epoch, index, size);
+    struct blob *blob = blob_new(storage, key, index, size);
     if (blob == NULL)
         return pk_fail(err, -ENOMEM, "out of memory");
     storage->stored++;
@@ -258,7 +260,7 @@ storage_remove(void *opaque, struct pk_error *err)
 
     int32_t ordered = enter(storage, PK_BLOB_REMOVE);
     for (const struct published *at = storage->published; at != NULL; at = at->next)
-        if (at->epoch == blob->epoch)
+        if (at->epoch == blob->epoch && strcmp(at->id, blob->id) == 0)
             complain(storage, "removed a blob of '%s', which is published", at->id);
     storage->stored--;
     blob_free(blob);
@@ -339,7 +341,7 @@ emit_entry(struct storage *storage, const struct published *entry, bool open, pk
     };
 
     for (uint32_t i = 0; open && i < entry->count; i++) {
-        struct blob *blob = blob_new(storage, entry->epoch, i, entry->sizes[i]);
+        struct blob *blob = blob_new(storage, &manifest.key, i, entry->sizes[i]);
         if (blob == NULL) {
             while (i > 0)
                 blob_free(blobs[--i]);

@@ -279,13 +279,13 @@ wrong(char *why, size_t size, const char *what, uint64_t one, uint64_t other)
 }
 
 static uint64_t
-holders_of(struct pk_peer *peer, uint64_t epoch)
+holders_of(struct pk_peer *peer, const struct pk_key *key)
 {
     const struct pk_holder *holder;
     uint64_t count = 0;
 
     for (holder = peer->holders; holder != NULL; holder = holder->hh.next)
-        count += holder->lease.epoch == epoch;
+        count += holder->lease.epoch == key->epoch && strcmp(holder->lease.object_id, key->id) == 0;
     return count;
 }
 
@@ -300,7 +300,7 @@ check_objects(struct world *world, bool resting, char *why, size_t size)
     for (const struct pk_object *object = peer->objects; object != NULL; object = object->hh.next) {
         held += object->held;
         named += object->name != NULL;
-        uint64_t holders = holders_of(peer, object->key.epoch);
+        uint64_t holders = holders_of(peer, &object->key);
         if (object->leases < holders || (resting && object->leases != holders))
             return wrong(why, size, "leases of an object", object->leases, holders);
         if (object->name != NULL && object->name->object != object)

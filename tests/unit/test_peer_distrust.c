@@ -46,7 +46,7 @@ spoilt_grant(void *instance, const struct pk_lease_request *request, struct pk_l
 static void
 spoil_epoch(struct pk_lease *lease)
 {
-    lease->epoch = known.epoch;
+    lease->epoch = lease->access == PK_ACCESS_CREATE ? 0 : known.epoch;
 }
 
 static void

@@ -54,6 +54,68 @@ START_TEST(object_published_elsewhere_is_found_on_a_miss)
 }
 END_TEST
 
+/* Nodes that share storage each count by themselves. */
+START_TEST(epoch_that_two_ids_have_is_that_of_two_objects)
+{
+    struct answer own = put("own", 5);
+
+    storage_publish_elsewhere(&world.storage, "other", own.epoch, 6);
+    storage_publish_elsewhere(&world.storage, "recovered", own.epoch, 7);
+    struct answer other = read_object("other");
+    ck_assert_int_eq(other.status, 0);
+    ck_assert_uint_eq(other.epoch, own.epoch);
+    ck_assert_str_eq(other.object_id, "other");
+    ck_assert_int_eq(lease_verb(PK_VERB_RELEASE, own.lease_id).status, 0);
+    ck_assert_int_eq(object_verb(PK_VERB_DISCARD, "own").status, 0);
+    ck_assert_int_eq(read_object("other").status, 0);
+    ck_assert_int_eq(read_object("own").status, -ENOENT);
+    world_restart(&world);
+    ck_assert_uint_eq(stat_of("objects"), 2);
+    ck_assert_int_eq(read_object("recovered").status, 0);
+    ck_assert_int_eq(read_object("other").status, 0);
+}
+END_TEST
+
+START_TEST(page_never_ends_between_two_objects_of_one_epoch)
+{
+    static const struct {
+        const char *id;
+        uint64_t epoch;
+    } all[] = {
+        { "a", 1 }, { "b", 2 }, { "c", 2 }, { "d", 2 }, { "e", 3 }, { "f", 4 }, { "g", 4 }
+    };
+    /* by limit: what is of one epoch comes whole, and, where that is too much, on the next page */
+    static const char *const pages[][5] = {
+        { "a", "bcd", "e", "fg" },
+        { "a", "bcd", "e", "fg" },
+        { "a", "bcd", "efg" },
+        { "abcd", "efg" },
+        { "abcde", "fg" },
+        { "abcde", "fg" },
+        { "abcdefg" },
+    };
+
+    for (uint32_t i = 0; i < sizeof(all) / sizeof(all[0]); i++)
+        storage_publish_elsewhere(&world.storage, all[i].id, all[i].epoch, 1);
+    world_restart(&world);
+    for (uint32_t limit = 1; limit <= sizeof(pages) / sizeof(pages[0]); limit++) {
+        struct pk_request list = { .verb = PK_VERB_LIST, .limit = limit };
+        uint32_t page = 0;
+        do {
+            char listed[8] = "";
+            struct answer answer = ask(list);
+            for (uint32_t i = 0; i < answer.object_count; i++)
+                listed[i] = answer.listed[i][0];
+            ck_assert_ptr_nonnull(pages[limit - 1][page]);
+            ck_assert_str_eq(listed, pages[limit - 1][page]);
+            list.cursor = answer.cursor;
+            page++;
+        } while (list.cursor != 0);
+        ck_assert_ptr_null(pages[limit - 1][page]);
+    }
+}
+END_TEST
+
 START_TEST(object_that_was_only_recovered_can_be_discarded)
 {
     put("x", 5);
@@ -182,6 +244,8 @@ main(void)
         sealed_object_outlives_its_node,
         epochs_go_on_above_what_the_storage_holds,
         object_published_elsewhere_is_found_on_a_miss,
+        epoch_that_two_ids_have_is_that_of_two_objects,
+        page_never_ends_between_two_objects_of_one_epoch,
         object_that_was_only_recovered_can_be_discarded,
         concurrent_misses_share_one_lookup,
         wait_ends_when_the_storage_tells_of_a_change,
