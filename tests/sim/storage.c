@@ -118,6 +118,7 @@ storage_traits(void *instance, struct pk_blob_traits *ret_traits)
 
     ret_traits->flags = storage->traits;
     ret_traits->poll_interval = storage->poll_interval;
+    ret_traits->absent = storage->absent;
 }
 
 static int32_t

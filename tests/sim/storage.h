@@ -29,6 +29,7 @@ struct storage {
     struct sim_random random;
     bool durable;           /* publishes, and is looked up */
     uint32_t traits;        /* PK_BLOB_* */
+    uint64_t absent;        /* slots that it lacks: 1 << PK_BLOB_* each */
     uint64_t poll_interval; /* nanoseconds */
     uint32_t block_percent; /* of slots that say they may block */
     struct watch *watch;    /* of whoever calls */

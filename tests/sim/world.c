@@ -75,6 +75,9 @@ world_open(struct world *world, const struct world_options *options)
     world->storage.durable = options->durable;
     world->storage.block_percent = options->storage_blocks;
     world->storage.traits = options->traits;
+    if (!options->durable)
+        world->storage.absent = 1U << PK_BLOB_PUBLISH | 1U << PK_BLOB_UNPUBLISH
+                                | 1U << PK_BLOB_LOOKUP | 1U << PK_BLOB_RECOVER;
     world->storage.poll_interval = options->poll_interval;
     world->options = (struct pk_peer_options){
         .capacity = options->capacity,
@@ -87,12 +90,6 @@ world_open(struct world *world, const struct world_options *options)
     };
     storage_of_next = &world->storage;
     world->blob = open_instance(world, storage_entry, &world->blob_conf);
-    if (!options->durable) {
-        world->blob->ops.blob.publish = NULL;
-        world->blob->ops.blob.unpublish = NULL;
-        world->blob->ops.blob.lookup = NULL;
-        world->blob->ops.blob.recover = NULL;
-    }
     world->lease = open_instance(world, lease_mem_entry, &world->lease_conf);
     leases_watch(&world->leases, world->lease);
     open_peer(world);
