@@ -240,6 +240,13 @@ pk_lookup_refresh(struct pk_name *name)
 }
 
 void
+pk_lookup_vanished(struct pk_object *object)
+{
+    if (object->name != NULL && object->published)
+        pk_lookup_refresh(object->name);
+}
+
+void
 pk_peer_changed(struct pk_peer *peer, const char *object_id)
 {
     if (object_id == NULL)

@@ -208,6 +208,15 @@ storage_seal(void *opaque, uint64_t size, struct pk_error *err)
     return 0;
 }
 
+static bool
+taken_elsewhere(const struct blob *blob)
+{
+    for (const struct published *gone = blob->storage->taken; gone != NULL; gone = gone->next)
+        if (gone->epoch == blob->epoch && strcmp(gone->id, blob->id) == 0)
+            return true;
+    return false;
+}
+
 static int32_t
 storage_handle(void *opaque, uint32_t access, pk_handle_emit_fn *emit, void *arg,
                struct pk_error *err)
@@ -220,6 +229,8 @@ storage_handle(void *opaque, uint32_t access, pk_handle_emit_fn *emit, void *arg
         return pk_fail(err, ordered, "ordered fault");
     if (faulty(blob->storage, FAULT_HANDLE_BUSY))
         return pk_fail(err, -EBUSY, "ordered fault");
+    if (taken_elsewhere(blob))
+        return pk_fail(err, -ENOENT, "'%s' was taken away", blob->id);
     if (blob->sealed != (access == PK_ACCESS_READ))
         complain(blob->storage, "handle for access %u of a blob that is sealed: %d", access,
                  blob->sealed);
@@ -454,7 +465,8 @@ storage_unpublish_elsewhere(struct storage *storage, const char *id)
         return;
     storage->stored -= entry->count;
     *at = entry->next;
-    free(entry);
+    entry->next = storage->taken;
+    storage->taken = entry;
 }
 
 uint64_t
@@ -467,12 +479,19 @@ storage_published_count(const struct storage *storage)
     return count;
 }
 
+static void
+forget(struct published **list)
+{
+    while (*list != NULL) {
+        struct published *entry = *list;
+        *list = entry->next;
+        free(entry);
+    }
+}
+
 void
 storage_finish(struct storage *storage)
 {
-    while (storage->published != NULL) {
-        struct published *entry = storage->published;
-        storage->published = entry->next;
-        free(entry);
-    }
+    forget(&storage->published);
+    forget(&storage->taken);
 }

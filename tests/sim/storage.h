@@ -38,6 +38,7 @@ struct storage {
     int64_t blobs;        /* handed out and not freed */
     int64_t stored;       /* whose storage was not freed */
     struct published *published;
+    struct published *taken; /* what others took away: no handle to it is to be had any more */
 };
 
 /* The storage that the next opened instance is. */
