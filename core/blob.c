@@ -35,6 +35,12 @@ pk_blob_publishes(const struct pk_instance *blob)
     return blob->ops.blob.publish != NULL;
 }
 
+bool
+pk_blob_recovers(const struct pk_instance *blob)
+{
+    return blob->ops.blob.recover != NULL;
+}
+
 int32_t
 pk_blob_create(const struct pk_instance *blob, const struct pk_key *key, uint32_t index,
                uint64_t size, void **ret_blob, struct pk_error *err)
@@ -189,8 +195,6 @@ int32_t
 pk_blob_recover(const struct pk_instance *blob, pk_blob_emit_fn *emit, void *arg,
                 struct pk_error *err)
 {
-    if (blob->ops.blob.recover == NULL)
-        return 0;
     return pk_slot_answer(blob, blob->ops.blob.recover(blob->opened, emit, arg, err), err);
 }
 

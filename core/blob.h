@@ -16,6 +16,8 @@ bool pk_blob_may_block(const struct pk_instance *blob, uint32_t op, uint64_t byt
 void pk_blob_traits(const struct pk_instance *blob, struct pk_blob_traits *ret_traits);
 /* Whether published objects can be found in the storage, beside what this process made. */
 bool pk_blob_publishes(const struct pk_instance *blob);
+/* Whether there may be something to recover. */
+bool pk_blob_recovers(const struct pk_instance *blob);
 
 int32_t pk_blob_create(const struct pk_instance *blob, const struct pk_key *key, uint32_t index,
                        uint64_t size, void **ret_blob, struct pk_error *err);

@@ -146,6 +146,14 @@ pk_list_begin(struct pk_call *call)
 
     if (limit == 0 || limit > PK_LIST_MAX)
         limit = PK_LIST_MAX;
+    if (peer->recovering && !peer->stopping) { /* until then, it would not be whole */
+        pk_call_park(call, &peer->lists, NULL);
+        return;
+    }
+    if (peer->recovering) {
+        pk_call_fail(call, -EBUSY, "the node is stopping");
+        return;
+    }
     if (call->request.cursor == UINT64_MAX || !list_room(call, PK_LIST_MAX))
         return;
     struct pk_object after = { .key = { .id = "", .epoch = call->request.cursor + 1 } };

@@ -396,8 +396,12 @@ storage_recover(void *instance, pk_blob_emit_fn *emit, void *arg, struct pk_erro
     if (ordered != 0)
         return pk_fail(err, ordered, "ordered fault");
     (void)err;
-    for (const struct published *entry = storage->published; entry != NULL; entry = entry->next)
-        (void)emit_entry(storage, entry, false, emit, arg);
+    const struct published *next = storage->published;
+    while (next != NULL) {
+        const struct published entry = *next; /* what is told may be gone by then */
+        next = entry.next;
+        (void)emit_entry(storage, &entry, false, emit, arg);
+    }
     return 0;
 }
 

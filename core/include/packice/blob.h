@@ -23,7 +23,8 @@ extern "C" {
  *    and `read` of one sealed blob are the exception: any number at once. `free` and `remove` of
  *    one epoch's blobs may run while another epoch of the same id is being made or looked up.
  *  - A slot for which may_block answered 0 runs on the thread of whoever asked, and must not wait
- *    for a device, a network or another thread. All others run on a worker of this instance.
+ *    for a device, a network or another thread. All others run on a worker of this instance, and
+ * recover on a thread of its own.
  *  - No slot is called with a lock of the host held, and any slot may use the host table.
  *  - Returns 0 or a negative errno (types.h) with one line in err. On failure every ret_* is as it
  *    was, nothing was emitted, and nothing is left that the host would have to undo.
@@ -151,7 +152,9 @@ struct pk_blob_ops {
     int32_t (*lookup)(void *instance, const char *object_id, pk_blob_emit_fn *emit, void *arg,
                       struct pk_error *err);
     /* Clears what a crash left unpublished, and emits every published object, in any order, while
-     * other slots run. Called once, after open. Optional. */
+     * other slots run, unpublish among them. Called once, after open, on a thread of its own where
+     * it may block; until it returns, lists wait, and nothing else does. -ECANCELED: it noticed
+     * that host->stopping. Optional. */
     int32_t (*recover)(void *instance, pk_blob_emit_fn *emit, void *arg, struct pk_error *err);
 
     /* Moves the object to slower storage, still published; -EAGAIN: not now. Optional: absent, the
