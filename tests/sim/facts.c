@@ -24,10 +24,10 @@ contradict(struct facts *facts, const char *format, ...)
 }
 
 static struct fact *
-by_epoch(struct facts *facts, uint64_t epoch)
+by_key(struct facts *facts, uint32_t id, uint64_t epoch)
 {
     for (uint32_t i = 0; i < facts->count; i++)
-        if (facts->facts[i].create->epoch == epoch)
+        if (facts->facts[i].create->id == id && facts->facts[i].create->epoch == epoch)
             return &facts->facts[i];
     return NULL;
 }
@@ -107,7 +107,7 @@ surely_sealed(const struct facts *facts, uint32_t id, uint32_t step)
 static void
 judge_create(struct facts *facts, const struct record *record)
 {
-    struct fact *known = by_epoch(facts, record->epoch);
+    struct fact *known = by_key(facts, record->id, record->epoch);
 
     if (record->status != 0)
         return;
@@ -139,10 +139,10 @@ judge_create(struct facts *facts, const struct record *record)
 static void
 judge_read(struct facts *facts, const struct record *record)
 {
-    const struct fact *fact = by_epoch(facts, record->epoch);
+    const struct fact *fact = by_key(facts, record->id, record->epoch);
 
     if (record->status == 0) {
-        if (fact == NULL || fact->create->id != record->id)
+        if (fact == NULL)
             contradict(facts, "read epoch %" PRIu64 ", which nobody made", record->epoch);
         else if (fact->seals == 0)
             contradict(facts, "read epoch %" PRIu64 " before any seal", record->epoch);
@@ -162,7 +162,7 @@ judge_seal(struct facts *facts, const struct record *record)
 {
     if (record->status != 0)
         return;
-    struct fact *fact = by_epoch(facts, record->epoch);
+    struct fact *fact = by_key(facts, record->id, record->epoch);
     if (fact == NULL || record->state != PK_STATE_SEALED) {
         contradict(facts, "sealed epoch %" PRIu64 ", state %u", record->epoch, record->state);
         return;
