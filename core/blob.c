@@ -198,6 +198,14 @@ pk_blob_recover(const struct pk_instance *blob, pk_blob_emit_fn *emit, void *arg
     return pk_slot_answer(blob, blob->ops.blob.recover(blob->opened, emit, arg, err), err);
 }
 
+int32_t
+pk_blob_verify(const struct pk_instance *blob, void *bytes, struct pk_error *err)
+{
+    if (blob->ops.blob.verify == NULL)
+        return pk_fail(err, -EOPNOTSUPP, "this storage keeps no checksums");
+    return pk_slot_answer(blob, blob->ops.blob.verify(bytes, err), err);
+}
+
 void
 pk_blob_stats(const struct pk_instance *blob, void (*emit)(void *arg, const struct pk_stat *stat),
               void *arg)

@@ -116,8 +116,11 @@ void pk_stat_begin(struct pk_call *call);
 void pk_list_begin(struct pk_call *call);
 void pk_read_begin(struct pk_call *call);
 void pk_write_begin(struct pk_call *call);
+void pk_verify_begin(struct pk_call *call);
 
-/* Lets go of the objects that a stat or list tells of. With the lock held. */
+/* Has the call tell of this object. With the lock held. */
+void pk_stat_fill(struct pk_call *call, struct pk_object *object);
+/* Lets go of the objects that a call tells of. With the lock held. */
 void pk_list_finish(struct pk_call *call);
 /* Answers the call. Without the lock. */
 void pk_reply_tell(struct pk_call *call);
