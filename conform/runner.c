@@ -44,6 +44,7 @@ runner_groups(uint32_t kind, size_t *ret_count)
 /* ---- told to stop ---- */
 
 static volatile sig_atomic_t stopped;
+static sigset_t usual_signals; /* the mask outside of this file; here, stops come while it waits */
 
 static void
 on_stop(int signal)
@@ -56,8 +57,13 @@ static void
 catch_stop(void)
 {
     struct sigaction action = { .sa_handler = on_stop };
+    sigset_t stops;
     (void)sigemptyset(&action.sa_mask);
-    (void)sigaction(SIGINT, &action, NULL); /* can't fail for these */
+    (void)sigemptyset(&stops);
+    (void)sigaddset(&stops, SIGINT);
+    (void)sigaddset(&stops, SIGTERM);
+    (void)sigprocmask(SIG_BLOCK, &stops, &usual_signals); /* can't fail for these, nor the next */
+    (void)sigaction(SIGINT, &action, NULL);
     (void)sigaction(SIGTERM, &action, NULL);
 }
 
@@ -100,19 +106,18 @@ child_main(const struct run *run, pid_t parent)
         _exit(1);
     (void)signal(SIGINT, SIG_DFL);
     (void)signal(SIGTERM, SIG_DFL);
+    (void)sigprocmask(SIG_SETMASK, &usual_signals, NULL);
     world_init(&world, run->subject, run->verdict, run->folder);
     world_run(&world, run->rule);
 }
 
-/* Waits until the process ended, and kills it when its time is up. 1: it was. */
+/* Waits until the process ended, and kills it when its time is up (1), or on a stop. */
 static int
 await(int pidfd, pid_t pid, uint32_t deadline)
 {
     struct pollfd poll_fd = { .fd = pidfd, .events = POLLIN };
-    int ready;
-    do
-        ready = poll(&poll_fd, 1, (int)deadline * 1000);
-    while (ready < 0 && errno == EINTR && !stopped);
+    const struct timespec limit = { .tv_sec = (time_t)deadline };
+    int ready = ppoll(&poll_fd, 1, &limit, &usual_signals);
     if (ready <= 0)
         (void)kill(pid, SIGKILL);
     return ready == 0;

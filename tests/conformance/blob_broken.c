@@ -200,8 +200,9 @@ static int32_t
 create_file(struct broken *broken, struct blob *blob, uint64_t size, struct pk_error *err)
 {
     blob->fd = openat(root_of(broken), blob->name, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-    if (blob->fd < 0 && errno == EEXIST && is(broken, "no-epoch"))
-        blob->fd = openat(root_of(broken), blob->name, O_RDWR | O_CLOEXEC);
+    if (blob->fd < 0 && errno == EEXIST && is(broken, "no-epoch")
+        && unlinkat(root_of(broken), blob->name, 0) == 0)
+        blob->fd = openat(root_of(broken), blob->name, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
     if (blob->fd < 0)
         return is(broken, "create-emfile") ? pk_fail(err, -EIO, "open: %s", strerror(errno))
                                            : refuse(broken, errno, err);

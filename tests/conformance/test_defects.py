@@ -1,7 +1,8 @@
 # SPDX-FileCopyrightText: PackIce authors
 # SPDX-License-Identifier: Apache-2.0
 """Every rule of packice-conform can fail: a plugin with one defect breaks the rules that
-KIND.defects lists for it, and no other; and every rule stands in one of these lists."""
+KIND.defects lists for it, and no other; and every rule stands in one of these lists. A rule behind
+"maybe" may break or not: it is a matter of threads."""
 
 import concurrent.futures
 import os
@@ -15,6 +16,7 @@ BROKEN = os.environ["PACKICE_BROKEN"]
 SLOW = "PACKICE_SLOW" in os.environ  # a sanitizer: then only the rules that are listed are run
 HERE = os.path.dirname(os.path.abspath(__file__))
 DEADLINE = 300
+MAYBE = "maybe "
 
 
 def listed(kind):
@@ -69,7 +71,9 @@ class Defects(unittest.TestCase):
             for defect, failed in runs.items():
                 with self.subTest(kind=kind, defect=defect):
                     rules = defects[defect][:1] if SLOW else defects[defect]
-                    self.assertEqual(failed.result(), rules)
+                    maybe = {rule[len(MAYBE):] for rule in rules if rule.startswith(MAYBE)}
+                    self.assertEqual([rule for rule in failed.result() if rule not in maybe],
+                                     [rule for rule in rules if not rule.startswith(MAYBE)])
 
     def test_blob(self):
         self.check("blob")
@@ -84,7 +88,8 @@ class Defects(unittest.TestCase):
                                   check=True)
             rules = [line.split(": ", 1)[1] for line in done.stdout.splitlines()]
             self.assertGreater(len(rules), 60)
-            broken = {rule for broken in listed(kind).values() for rule in broken}
+            broken = {rule for broken in listed(kind).values() for rule in broken
+                      if not rule.startswith(MAYBE)}
             self.assertEqual(sorted(broken), sorted(rules))
 
 
