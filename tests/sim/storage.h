@@ -22,6 +22,7 @@ enum storage_fault {
     FAULT_PUBLISH_STALE,
     FAULT_UNPUBLISH_IO,
     FAULT_LOOKUP_IO,
+    FAULT_VERIFY_IO,
     FAULT_COUNT,
 };
 
