@@ -27,8 +27,10 @@ struct pk_peer {
     struct pk_instance *blob;
     struct pk_instance *lease;
     struct pk_blob_traits traits;
-    bool stopping; /* no new sessions, creates or waits */
-    bool closing;  /* no timer is set any more */
+    bool stopping;      /* no new sessions, creates or waits */
+    bool closing;       /* no timer is set any more */
+    bool recovering;    /* the storage holds more than is known of yet */
+    bool recovery_deaf; /* there was no memory to keep what recovery must not bring back */
 
     struct pk_name *names;        /* uthash, by id */
     struct pk_object *objects;    /* uthash, by epoch and id: all that are not reaped yet */
@@ -63,8 +65,6 @@ struct pk_peer {
 
     struct pk_queue *recovery; /* of one thread; NULL where it never blocks */
     struct pk_work recover_work;
-    bool recovering;           /* the storage holds more than is known of yet */
-    bool recovery_deaf;        /* there was no memory to keep what it must not bring back */
     struct pk_gone *gone;      /* uthash: that */
     struct pk_call_list lists; /* that wait for its end */
 
