@@ -299,6 +299,12 @@ recover_top(struct recovery *recovery, struct pk_error *err)
     return 0;
 }
 
+static bool
+is_stopping(const struct pk_host *host)
+{
+    return host->stopping != NULL && host->stopping(host->ctx) != 0;
+}
+
 /* A folder that can't be read must not hide the others. */
 int32_t
 fs_recover(void *instance, pk_blob_emit_fn *emit, void *arg, struct pk_error *err)
@@ -312,10 +318,11 @@ fs_recover(void *instance, pk_blob_emit_fn *emit, void *arg, struct pk_error *er
         failed = claim_recover(&fs->root, err);
     if (failed == 0)
         failed = recover_top(&recovery, err);
-    for (uint32_t i = 0; i < NAME_FOLDERS; i++) {
+    for (uint32_t i = 0; i < NAME_FOLDERS && failed != -ECANCELED; i++) {
         struct pk_error own = PK_ERROR_INIT;
-        int32_t rc = recover_folder(&recovery, i, &own);
-        if (rc != 0 && failed == 0)
+        int32_t rc = is_stopping(fs->host) ? pk_fail(&own, -ECANCELED, "the node is stopping")
+                                           : recover_folder(&recovery, i, &own);
+        if (rc != 0 && (failed == 0 || rc == -ECANCELED))
             failed = pk_fail(err, rc, "%s", own.message);
     }
     if (recovery.removed > 0)
