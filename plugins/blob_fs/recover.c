@@ -276,6 +276,28 @@ recover_nodes(struct recovery *recovery, struct pk_error *err)
     return rc;
 }
 
+static bool
+is_object_folder(const char *name)
+{
+    return strlen(name) == 2 && strspn(name, "0123456789abcdef") == 2;
+}
+
+/* Tells of what lies beside the 256. */
+static int32_t
+recover_beside(struct recovery *recovery, struct pk_error *err)
+{
+    struct blob_fs *fs = recovery->fs;
+    DIR *list = disk_list(fs->root.objects);
+    struct dirent *entry;
+    if (list == NULL)
+        return disk_fail(err, errno, "objects: cannot be listed");
+    while ((entry = disk_next(list)) != NULL)
+        if (!is_object_folder(entry->d_name))
+            report(fs, "objects", entry->d_name);
+    (void)closedir(list);
+    return 0;
+}
+
 static int32_t
 recover_top(struct recovery *recovery, struct pk_error *err)
 {
@@ -296,7 +318,7 @@ recover_top(struct recovery *recovery, struct pk_error *err)
             report(fs, "", entry->d_name);
     }
     (void)closedir(list);
-    return 0;
+    return recover_beside(recovery, err);
 }
 
 static bool

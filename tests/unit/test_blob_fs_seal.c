@@ -12,7 +12,6 @@
 #include <grp.h>
 #include <limits.h>
 #include <packice/cleanup.h>
-#include <signal.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
@@ -274,39 +273,6 @@ START_TEST(mode_without_others_shuts_them_out)
 }
 END_TEST
 
-/* ---- leases of the kernel ---- */
-
-/* Root may open what is being sealed for writing: the signal that the kernel then sends must not
- * end the node. */
-START_TEST(lease_that_is_broken_is_no_end_of_the_node)
-{
-    char path[PATH_MAX];
-    int status = 0;
-    open_node();
-    void *blob = fs_create_blob(&node, "x", 7, PK_UNSIZED);
-    ck_assert_int_eq(close(fs_fd(&node, blob, PK_ACCESS_CREATE, path)), 0);
-    pid_t child = fork();
-    if (child == 0) {
-        for (;;) {
-            int fd = open(path, O_WRONLY | O_CLOEXEC);
-            if (fd >= 0)
-                (void)close(fd);
-        }
-    }
-    for (int i = 0; i < 500; i++) {
-        int32_t rc = node.ops->seal(blob, PK_UNSIZED, &node.err);
-        ck_assert_msg(rc == 0 || rc == -EBUSY, "%s", node.err.message);
-        if (rc == 0) {
-            ck_assert_int_eq(node.ops->remove(blob, &node.err), 0);
-            blob = fs_create_blob(&node, "x", 7, PK_UNSIZED);
-        }
-    }
-    ck_assert_int_eq(kill(child, SIGKILL), 0);
-    ck_assert_int_eq(waitpid(child, &status, 0), child);
-    ck_assert_int_eq(node.ops->remove(blob, &node.err), 0);
-}
-END_TEST
-
 /* ---- checksums ---- */
 
 START_TEST(verify_finds_what_was_changed)
@@ -363,9 +329,10 @@ main(void)
         verify_without_a_checksum_is_unsupported, checksum_is_of_all_bytes,
     };
     const TTest *const of_root[] = {
-        no_other_user_can_change_what_is_sealed,    descriptor_from_before_the_seal_opens_no_writer,
-        mode_and_group_let_others_create_by_path,   mode_without_others_shuts_them_out,
-        lease_that_is_broken_is_no_end_of_the_node,
+        no_other_user_can_change_what_is_sealed,
+        descriptor_from_before_the_seal_opens_no_writer,
+        mode_and_group_let_others_create_by_path,
+        mode_without_others_shuts_them_out,
     };
     int status = SUITE_RUN_BETWEEN("blob_fs_seal", cases, setup, teardown);
     if (geteuid() == 0)
