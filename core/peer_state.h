@@ -146,6 +146,9 @@ void pk_lookup_step(struct pk_call *call, pk_call_fn *next);
 void pk_lookup_begin(struct pk_call *call);
 /* Starts a lookup of the peer's own, for a name that changed elsewhere. With the lock held. */
 void pk_lookup_refresh(struct pk_name *name);
+/* The claim of this node on the name is over: while it had one, it did not look at what others
+ * published. If anybody waits for that, it is looked up. With the lock held. */
+void pk_lookup_unclaimed(struct pk_name *name);
 /* The storage has no such object any more, says a slot: if it still has its name here, that is
  * looked up. With the lock held. */
 void pk_lookup_vanished(struct pk_object *object);
