@@ -57,6 +57,8 @@ struct finding {
     pk_blob_emit_fn *emit;
     void *arg;
     int32_t status;
+    uint32_t spare_count;
+    void *spare[PK_BLOBS_MAX]; /* the child's blobs that nobody gets, to be freed behind its slot */
 };
 
 /* How many blobs came along; none where the host would refuse the manifest. */
@@ -69,12 +71,13 @@ blobs_of(const struct pk_blob_found *found)
     return found->manifest->blob_count;
 }
 
+/* A child that emits more than once breaks its contract, and isn't kept track of. */
 static void
-drop_blobs(const struct blob_fault *fault, const struct pk_blob_found *found)
+spare_blobs(struct finding *finding, const struct pk_blob_found *found)
 {
-    for (uint32_t i = 0; i < blobs_of(found); i++) {
+    for (uint32_t i = 0; i < blobs_of(found) && finding->spare_count < PK_BLOBS_MAX; i++) {
         if (found->blobs[i] != NULL)
-            fault->child.free(found->blobs[i]);
+            finding->spare[finding->spare_count++] = found->blobs[i];
     }
 }
 
@@ -104,7 +107,7 @@ pass_found(void *arg, const struct pk_blob_found *found)
     if (!finding->drop && !wrap_blobs(finding->fault, found, blobs))
         finding->status = -ENOMEM;
     if (finding->drop || finding->status != 0) {
-        drop_blobs(finding->fault, found);
+        spare_blobs(finding, found);
         return;
     }
     const struct pk_blob_found wrapped = {
@@ -116,37 +119,36 @@ pass_found(void *arg, const struct pk_blob_found *found)
 }
 
 static int32_t
-found_end(const struct finding *finding, const struct fault_verdict *verdict, int32_t rc,
-          struct pk_error *err)
+find(struct finding *finding, uint32_t op, const char *object_id, struct pk_error *err)
 {
+    struct blob_fault *fault = finding->fault;
+    struct fault_verdict verdict;
+    int32_t rc = fault_begin(&fault->plan, op, &verdict, err);
+    if (rc != 0)
+        return rc;
+    finding->drop = fault_is_after(&verdict);
+    if (op == PK_BLOB_LOOKUP)
+        rc = fault->child.lookup(fault->instance, object_id, pass_found, finding, err);
+    else
+        rc = fault->child.recover(fault->instance, pass_found, finding, err);
+    for (uint32_t i = 0; i < finding->spare_count; i++)
+        fault->child.free(finding->spare[i]);
     if (rc == 0 && finding->status != 0)
         return pk_fail(err, finding->status, "out of memory");
-    return fault_end(verdict, rc, err);
+    return fault_end(&verdict, rc, err);
 }
 
 int32_t
 blob_fault_lookup(void *instance, const char *object_id, pk_blob_emit_fn *emit, void *arg,
                   struct pk_error *err)
 {
-    struct blob_fault *fault = instance;
-    struct fault_verdict verdict;
-    int32_t rc = fault_begin(&fault->plan, PK_BLOB_LOOKUP, &verdict, err);
-    if (rc != 0)
-        return rc;
-    struct finding finding = { fault, fault_is_after(&verdict), emit, arg, 0 };
-    rc = fault->child.lookup(fault->instance, object_id, pass_found, &finding, err);
-    return found_end(&finding, &verdict, rc, err);
+    struct finding finding = { .fault = instance, .emit = emit, .arg = arg };
+    return find(&finding, PK_BLOB_LOOKUP, object_id, err);
 }
 
 int32_t
 blob_fault_recover(void *instance, pk_blob_emit_fn *emit, void *arg, struct pk_error *err)
 {
-    struct blob_fault *fault = instance;
-    struct fault_verdict verdict;
-    int32_t rc = fault_begin(&fault->plan, PK_BLOB_RECOVER, &verdict, err);
-    if (rc != 0)
-        return rc;
-    struct finding finding = { fault, fault_is_after(&verdict), emit, arg, 0 };
-    rc = fault->child.recover(fault->instance, pass_found, &finding, err);
-    return found_end(&finding, &verdict, rc, err);
+    struct finding finding = { .fault = instance, .emit = emit, .arg = arg };
+    return find(&finding, PK_BLOB_RECOVER, NULL, err);
 }

@@ -23,25 +23,21 @@ struct reading {
     struct pk_error *err;
 };
 
-__attribute__((format(printf, 2, 3))) static int32_t
-refuse(const struct reading *reading, const char *format, ...)
+static int32_t
+refuse(const struct reading *reading, const char *why)
 {
-    char why[160];
-    va_list args;
-    va_start(args, format);
-    (void)vsnprintf(why, sizeof(why), format, args); /* cut if it must be */
-    va_end(args);
     return pk_fail(reading->err, -EINVAL, "'%s' at character %zu: %s", reading->part, reading->at,
                    why);
 }
 
 static int32_t
-refuse_word(const struct reading *reading, uint32_t effects, const char *what)
+refuse_word(const struct reading *reading, uint32_t effects, const char *why)
 {
     const char *near = fault_word_suggest(reading->part, effects);
-    if (near != NULL)
-        return refuse(reading, "%s; did you mean '%s'?", what, near);
-    return refuse(reading, "%s", what);
+    if (near == NULL)
+        return refuse(reading, why);
+    return pk_fail(reading->err, -EINVAL, "'%s' at character %zu: %s; did you mean '%s'?",
+                   reading->part, reading->at, why, near);
 }
 
 /* Digits alone, at least 1, and behind them what *ret_end points to. */
@@ -106,11 +102,11 @@ read_chance(struct reading *reading)
 {
     char *end = NULL;
     if (strspn(reading->part, "0123456789.") + 1 != strlen(reading->part))
-        return refuse(reading, "not a rate: write 5%% or 0.25%%");
+        return refuse(reading, "not a rate: write 5% or 0.25%");
     double percent = strtod(reading->part, &end);
     uint32_t chance = percent > 100 ? 0 : (uint32_t)(percent * (FAULT_CERTAIN / 100.0) + 0.5);
     if (strcmp(end, "%") != 0 || chance == 0)
-        return refuse(reading, "a rate is from 0.0001%% to 100%%");
+        return refuse(reading, "a rate is from 0.0001% to 100%");
     reading->rule.chance = chance;
     return 0;
 }
@@ -231,7 +227,7 @@ check(struct reading *reading, const char *text)
         return 0;
     (void)next_part(reading, text, strnlen(text, PART_SIZE - 1));
     reading->at = 1;
-    return refuse(reading, "%s", why);
+    return refuse(reading, why);
 }
 
 int32_t

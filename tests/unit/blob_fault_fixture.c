@@ -24,6 +24,7 @@ static int32_t
 child_call(struct fixture *f, uint32_t op, struct pk_error *err)
 {
     f->calls[op]++;
+    ck_assert_uint_eq(f->emitting, 0);
     return f->child_rc == 0 ? 0 : pk_fail(err, f->child_rc, "the child's own");
 }
 
@@ -115,7 +116,9 @@ child_emit(struct fixture *f, uint32_t op, pk_handle_emit_fn *emit, void *arg, s
         return rc;
     handle.fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
     ck_assert_int_ge(handle.fd, 0);
+    f->emitting++;
     emit(arg, &handle);
+    f->emitting--;
     return 0;
 }
 
@@ -139,6 +142,7 @@ child_free(void *blob)
 {
     struct child_blob *child = blob;
     child->f->calls[PK_BLOB_FREE]++;
+    ck_assert_uint_eq(child->f->emitting, 0);
     child->f->freed++;
     child->f->blobs--;
     free(child);
@@ -199,7 +203,9 @@ child_find(struct fixture *f, uint32_t op, pk_blob_emit_fn *emit, void *arg, str
     for (uint32_t i = 0; op == PK_BLOB_LOOKUP && i < FIXTURE_FOUND; i++)
         blobs[i] = child_blob_new(f);
     found.blobs = op == PK_BLOB_LOOKUP ? blobs : NULL;
+    f->emitting++;
     emit(arg, &found);
+    f->emitting--;
     return 0;
 }
 

@@ -24,7 +24,8 @@ struct fixture {
     struct pk_blob_ops child; /* what the child has; a test may take slots away before open */
     int32_t child_rc;         /* what its slots answer */
     uint32_t calls[FIXTURE_OPS];
-    int64_t blobs; /* that live */
+    int64_t blobs;     /* that live */
+    uint32_t emitting; /* in the midst of an emit of the child's, where none of its slots runs */
     uint32_t freed;
     uint32_t removed;
     uint64_t written; /* bytes of the last write */
