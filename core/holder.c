@@ -89,7 +89,8 @@ pk_holder_drop(struct pk_holder *holder)
         object->leases--;
         if (holder->lease.access == PK_ACCESS_CREATE && object->name != NULL) {
             peer->abandoned++;
-            pk_object_unname(object);
+            if (!pk_discard_abandoned(object))
+                pk_object_unname(object);
         } else {
             pk_object_check(object);
         }
