@@ -94,6 +94,12 @@ struct emitted_handle {
     int32_t status;
 };
 
+static bool
+has_descriptor(const struct pk_handle *handle)
+{
+    return (handle->kind == PK_HANDLE_FD || handle->kind == PK_HANDLE_PATH) && handle->fd >= 0;
+}
+
 static void
 take_handle(void *arg, const struct pk_handle *handle)
 {
@@ -101,15 +107,16 @@ take_handle(void *arg, const struct pk_handle *handle)
 
     emitted->count++;
     if (emitted->count > 1) {
-        if (handle->kind == PK_HANDLE_FD && handle->fd >= 0)
+        if (has_descriptor(handle))
             (void)close(handle->fd); /* ours by contract, and one too many */
         return;
     }
     emitted->handle = *handle;
     emitted->handle.text = NULL;
+    if (!has_descriptor(handle))
+        emitted->handle.fd = -1;
     if (handle->kind == PK_HANDLE_FD)
         return;
-    emitted->handle.fd = -1;
     char *text = handle->text != NULL ? strdup(handle->text) : NULL;
     if (text == NULL)
         emitted->status = handle->text != NULL ? -ENOMEM : -EIO;
@@ -198,7 +205,7 @@ pk_blob_stats(const struct pk_instance *blob, void (*emit)(void *arg, const stru
 void
 pk_handle_finish(struct pk_handle *handle)
 {
-    if (handle->kind == PK_HANDLE_FD && handle->fd >= 0)
+    if (has_descriptor(handle))
         (void)close(handle->fd); /* it was only ever read through, or it is gone with the object */
     free((char *)(uintptr_t)handle->text);
     *handle = (struct pk_handle){ .fd = -1 };

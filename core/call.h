@@ -53,6 +53,7 @@ struct pk_call {
     bool again;            /* after this step: begin once more */
     bool missed;           /* the storage holds nothing under its name */
     bool looked;           /* the storage was asked for this name already */
+    uint32_t vanished;     /* objects that went away elsewhere before it got a handle */
     bool waiting;          /* counted in peer->waits */
     int32_t overtaken;     /* its wait was ended while it ran: it is not parked any more, but fails
                               so; 0 = it wasn't */

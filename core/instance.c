@@ -6,6 +6,7 @@
  */
 #include "core/instance.h"
 
+#include "core/blob.h"
 #include "core/host.h"
 #include "core/table.h"
 #include "core/thread.h"
@@ -110,6 +111,18 @@ state_end(struct pk_host_state *state, bool opened)
     state_free(state);
 }
 
+/* One instance of a factory may lack what its table has: from now on it isn't there. */
+static int32_t
+lack(struct pk_host_state *state, struct pk_error *err)
+{
+    struct pk_instance *base = &state->base;
+    struct pk_blob_traits traits;
+    if (base->module->plugin.kind != PK_KIND_BLOB)
+        return 0;
+    pk_blob_traits(base, &traits);
+    return pk_table_lack(&base->ops.blob, traits.absent, base->module->plugin.name, err);
+}
+
 int32_t
 pk_host_open(const struct pk_plugin_module *module, const struct pk_conf *conf,
              struct pk_executor *executor, uint32_t workers, struct pk_peer *peer,
@@ -131,8 +144,12 @@ pk_host_open(const struct pk_plugin_module *module, const struct pk_conf *conf,
     int32_t failed = plugin_open(state, &why);
     opening_set(state, false);
     if (failed == 0) {
-        *ret_state = state;
-        return 0;
+        failed = lack(state, err);
+        if (failed == 0)
+            *ret_state = state;
+        else
+            state_end(state, true);
+        return failed;
     }
     if (failed > 0) /* against the contract: no errno at all */
         failed = -EINVAL;

@@ -21,7 +21,7 @@ struct pk_instance {
     struct pk_queue *queue; /* factories; NULL for transports */
     void *opened;           /* what the plugin's open returned */
     union {                 /* by module->plugin.kind; the host's own copy, zero where the
-                               plugin's table ended */
+                               plugin's table ended, or its traits say so */
         struct pk_blob_ops blob;
         struct pk_lease_ops lease;
         struct pk_transport_ops transport;

@@ -128,7 +128,7 @@ install(struct pk_name *name, struct pk_object *found, int32_t *ret_status)
             standing->blobs = pk_steal(found->blobs);
         return found;
     }
-    struct pk_object *known = pk_object_find(peer, found->key.epoch);
+    struct pk_object *known = pk_object_find(peer, &found->key);
     if (known != NULL) { /* it was discarded here just now, and still is held by somebody */
         *ret_status = -ENOENT;
         return found;
@@ -257,6 +257,13 @@ pk_lookup_refresh(struct pk_name *name)
 }
 
 void
+pk_lookup_vanished(struct pk_object *object)
+{
+    if (object->name != NULL && object->published)
+        pk_lookup_refresh(object->name);
+}
+
+void
 pk_peer_changed(struct pk_peer *peer, const char *object_id)
 {
     if (object_id == NULL)
@@ -320,7 +327,7 @@ take_recovered(void *arg, const struct pk_blob_found *found)
         peer->epoch_floor = object->key.epoch;
     struct pk_name *name = pk_name_get(peer, object->key.id);
     bool kept = name != NULL && name->object == NULL && name->busy == NULL
-                && pk_object_find(peer, object->key.epoch) == NULL
+                && pk_object_find(peer, &object->key) == NULL
                 && pk_object_insert(object, name) == 0;
     if (kept) {
         pk_object_hold(object, pk_object_size(object));

@@ -31,8 +31,8 @@ struct pk_peer {
     bool closing;  /* no timer is set any more */
 
     struct pk_name *names;        /* uthash, by id */
-    struct pk_object *objects;    /* uthash, by epoch: all that are not reaped yet */
-    struct pk_object_order order; /* by epoch: those with a name */
+    struct pk_object *objects;    /* uthash, by epoch and id: all that are not reaped yet */
+    struct pk_object_order order; /* by epoch, then id: those with a name */
     struct pk_holder *holders;    /* uthash, by lease id */
     struct pk_repeat *repeats;    /* uthash, by principal and request id */
     struct pk_session_list sessions;
@@ -139,11 +139,14 @@ int32_t pk_acquire_verdict(struct pk_call *call);
 void pk_lookup_step(struct pk_call *call, pk_call_fn *next);
 /* The same, and then the call begins again, unless something went wrong. With the lock held. */
 void pk_lookup_begin(struct pk_call *call);
-/* Starts a lookup of the peer's own for a name with waiters. With the lock held. */
+/* Starts a lookup of the peer's own, for a name that changed elsewhere. With the lock held. */
 void pk_lookup_refresh(struct pk_name *name);
 /* Without the lock, in a step of the call that has the name in transition: 0 if this very epoch is
  * published, -ENOENT if it is not; else the storage did not tell. */
 int32_t pk_lookup_published(struct pk_peer *peer, const struct pk_key *key, struct pk_error *err);
+/* The storage has no such object any more, says a slot: if it still has its name here, that is
+ * looked up. With the lock held. */
+void pk_lookup_vanished(struct pk_object *object);
 void pk_lookup_recover(struct pk_peer *peer);
 /* With the lock held: shared storage that can't tell of changes is looked at again while anybody
  * waits. */

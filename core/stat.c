@@ -110,27 +110,55 @@ pk_stat_begin(struct pk_call *call)
     pk_name_check(name);
 }
 
+/* Lists what has this epoch and this prefix: all of it, but what no page has room for. Returns the
+ * first object of a later epoch. */
+static struct pk_object *
+list_epoch(struct pk_call *call, struct pk_object *object, const char *prefix, uint32_t *visits)
+{
+    uint64_t epoch = object->key.epoch;
+    size_t prefix_size = strlen(prefix);
+
+    for (; object != NULL && object->key.epoch == epoch;
+         object = RB_NEXT(pk_object_order, &call->peer->order, object)) {
+        (*visits)++;
+        if (call->listed_count < PK_LIST_MAX && strncmp(object->key.id, prefix, prefix_size) == 0)
+            list_add(call, object);
+    }
+    return object;
+}
+
+static void
+list_trim(struct pk_call *call, uint32_t count)
+{
+    while (call->listed_count > count)
+        pk_object_unuse(call->listed[--call->listed_count]);
+}
+
+/* A cursor is an epoch, so a page never ends between two objects of one: it rather is short, or,
+ * where they alone are more than was asked for, long. */
 void
 pk_list_begin(struct pk_call *call)
 {
     struct pk_peer *peer = call->peer;
     const char *prefix = call->request.prefix != NULL ? call->request.prefix : "";
-    size_t prefix_size = strlen(prefix);
     uint32_t limit = call->request.limit;
     uint32_t visits = 0;
 
     if (limit == 0 || limit > PK_LIST_MAX)
         limit = PK_LIST_MAX;
-    if (call->request.cursor == UINT64_MAX || !list_room(call, limit))
+    if (call->request.cursor == UINT64_MAX || !list_room(call, PK_LIST_MAX))
         return;
-    struct pk_object after = { .key.epoch = call->request.cursor + 1 };
+    struct pk_object after = { .key = { .id = "", .epoch = call->request.cursor + 1 } };
     struct pk_object *object = RB_NFIND(pk_object_order, &peer->order, &after);
     while (object != NULL && call->listed_count < limit && visits < LIST_VISITS_MAX) {
-        if (strncmp(object->key.id, prefix, prefix_size) == 0)
-            list_add(call, object);
+        uint32_t before = call->listed_count;
+        struct pk_object *next = list_epoch(call, object, prefix, &visits);
+        if (before > 0 && call->listed_count > limit) {
+            list_trim(call, before);
+            break;
+        }
         call->cursor = object->key.epoch;
-        visits++;
-        object = RB_NEXT(pk_object_order, &peer->order, object);
+        object = next;
     }
     if (object == NULL)
         call->cursor = 0;

@@ -65,7 +65,8 @@ struct pk_blob_traits {
                                factory can't call host->changed; 0 = it calls it */
     uint64_t absent;        /* optional slots of the table that this instance lacks all the same, a
                                bit 1 << PK_BLOB_* each: one made of a child can do what that can.
-                               Slots that need each other are absent together */
+                               Slots that need each other are absent together, or the instance is
+                               refused. They are NULL in the table that a parent gets */
 };
 
 /* A published object, as lookup and recover emit it. */
@@ -96,7 +97,8 @@ struct pk_blob_ops {
      * blob's size, the object's for publish, 0 where none is known. Never blocks; any thread.
      * Optional: absent = always 1. */
     uint32_t (*may_block)(void *instance, uint32_t op, uint64_t bytes);
-    /* Fills ret_traits. Never blocks; the same answer every time. Optional: absent = all zero. */
+    /* Fills ret_traits. Never blocks; the same answer every time, from the end of open on: what is
+     * absent there is looked at once, then. Optional: absent = all zero. */
     void (*traits)(void *instance, struct pk_blob_traits *ret_traits);
 
     /* Makes blob `index` of the object, empty to its reader, with room for size bytes, or growable

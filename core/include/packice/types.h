@@ -110,8 +110,9 @@ struct pk_principal {
     char name[64]; /* TOKEN: NUL-terminated; else "" */
 };
 
-/* An object's identity. An epoch is given once and never again, so a pair that is gone can't be
- * mistaken for its successor of the same id. */
+/* An object's identity. A pair is given once and never again, so one that is gone can't be mistaken
+ * for its successor of the same id. An epoch alone is none: nodes that share storage may each count
+ * by themselves. */
 struct pk_key {
     const char *id; /* NUL-terminated, 1..PK_ID_MAX bytes of UTF-8, no control characters; it may
                        hold '/' or be "..": never a path */
