@@ -35,6 +35,12 @@ pk_blob_publishes(const struct pk_instance *blob)
     return blob->ops.blob.publish != NULL;
 }
 
+bool
+pk_blob_recovers(const struct pk_instance *blob)
+{
+    return blob->ops.blob.recover != NULL;
+}
+
 int32_t
 pk_blob_create(const struct pk_instance *blob, const struct pk_key *key, uint32_t index,
                uint64_t size, void **ret_blob, struct pk_error *err)
@@ -189,9 +195,15 @@ int32_t
 pk_blob_recover(const struct pk_instance *blob, pk_blob_emit_fn *emit, void *arg,
                 struct pk_error *err)
 {
-    if (blob->ops.blob.recover == NULL)
-        return 0;
     return pk_slot_answer(blob, blob->ops.blob.recover(blob->opened, emit, arg, err), err);
+}
+
+int32_t
+pk_blob_verify(const struct pk_instance *blob, void *bytes, struct pk_error *err)
+{
+    if (blob->ops.blob.verify == NULL)
+        return pk_fail(err, -EOPNOTSUPP, "this storage keeps no checksums");
+    return pk_slot_answer(blob, blob->ops.blob.verify(bytes, err), err);
 }
 
 void

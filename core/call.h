@@ -68,8 +68,9 @@ struct pk_call {
     struct pk_handle *handles; /* owned until they are told */
     uint32_t handle_count;
     uint32_t handle_room;
-    uint64_t bytes;               /* of a read or write */
-    struct pk_object **listed;    /* objects that a stat or list tells of, in use */
+    uint64_t bytes;               /* of a read, write or verify */
+    uint32_t verified;            /* blobs found to be what was sealed */
+    struct pk_object **listed;    /* objects that a stat, list or verify tells of, in use */
     struct pk_object_info *infos; /* what it tells of them, and their sizes */
     uint32_t listed_count;
     uint64_t cursor;

@@ -176,6 +176,8 @@ pk_instance_attach(struct pk_instance *instance, struct pk_peer *peer)
 {
     struct pk_host_state *state = pk_host_state(instance);
     assert(instance->module->plugin.kind != PK_KIND_TRANSPORT);
+    if (peer != NULL)
+        atomic_store(&state->stopping, false);
     (void)pthread_mutex_lock(&state->lock);
     state->peer = peer;
     while (peer == NULL && state->events > 0)
@@ -183,6 +185,15 @@ pk_instance_attach(struct pk_instance *instance, struct pk_peer *peer)
     (void)pthread_mutex_unlock(&state->lock);
     for (struct pk_host_state *child = state->children; child != NULL; child = child->sibling)
         pk_instance_attach(&child->base, peer);
+}
+
+void
+pk_instance_stopping(struct pk_instance *instance)
+{
+    struct pk_host_state *state = pk_host_state(instance);
+    atomic_store(&state->stopping, true);
+    for (struct pk_host_state *child = state->children; child != NULL; child = child->sibling)
+        pk_instance_stopping(&child->base);
 }
 
 void

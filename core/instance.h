@@ -39,6 +39,10 @@ int32_t pk_instance_open(const struct pk_plugin_module *module, const struct pk_
  * lets them go nowhere again, and waits for those under way: so never from one of them. */
 void pk_instance_attach(struct pk_instance *instance, struct pk_peer *peer);
 
+/* From now on a factory (and its children) that asks hears that the node is stopping; until it is
+ * attached to another peer. Never blocks. */
+void pk_instance_stopping(struct pk_instance *instance);
+
 /* Closes it, runs what its queue still holds, and closes its children. NULL is fine. May block. */
 void pk_instance_close(struct pk_instance *instance);
 

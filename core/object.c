@@ -13,7 +13,9 @@
 #include <string.h>
 
 #define KEY_OFFSET offsetof(struct pk_object, epoch)
-#define KEY_HEAD (offsetof(struct pk_object, text) - KEY_OFFSET) /* the id follows it */
+
+_Static_assert(offsetof(struct pk_object, text) == KEY_OFFSET + sizeof(uint64_t),
+               "the id follows the epoch: these are the bytes of the key");
 
 static int
 pk_object_compare(struct pk_object *one, struct pk_object *other)
@@ -67,6 +69,18 @@ pk_object_size(const struct pk_object *object)
     return total;
 }
 
+size_t
+pk_key_bytes(const struct pk_key *key, char *bytes)
+{
+    size_t id_size = strnlen(key->id, PK_ID_MAX + 1);
+
+    if (id_size > PK_ID_MAX)
+        return 0;
+    memcpy(bytes, &key->epoch, sizeof(key->epoch));
+    memcpy(bytes + sizeof(key->epoch), key->id, id_size);
+    return sizeof(key->epoch) + id_size;
+}
+
 int32_t
 pk_object_insert(struct pk_object *object, struct pk_name *name)
 {
@@ -75,7 +89,7 @@ pk_object_insert(struct pk_object *object, struct pk_name *name)
     if (pk_object_find(peer, &object->key) != NULL)
         return -EIO;
     HASH_ADD_KEYPTR(hh, peer->objects, (char *)object + KEY_OFFSET,
-                    KEY_HEAD + strlen(object->key.id), object);
+                    sizeof(object->epoch) + strlen(object->key.id), object);
     if (object->hh.tbl == NULL)
         return -ENOMEM;
     (void)RB_INSERT(pk_object_order, &peer->order, object); /* the only one of its kind */
@@ -88,15 +102,12 @@ pk_object_insert(struct pk_object *object, struct pk_name *name)
 struct pk_object *
 pk_object_find(struct pk_peer *peer, const struct pk_key *key)
 {
-    char wanted[KEY_HEAD + PK_ID_MAX];
-    size_t id_size = strnlen(key->id, PK_ID_MAX + 1);
+    char wanted[PK_KEY_BYTES];
+    size_t size = pk_key_bytes(key, wanted);
     struct pk_object *object = NULL;
 
-    if (id_size > PK_ID_MAX)
-        return NULL;
-    memcpy(wanted, &key->epoch, sizeof(key->epoch));
-    memcpy(wanted + KEY_HEAD, key->id, id_size);
-    HASH_FIND(hh, peer->objects, wanted, KEY_HEAD + id_size, object);
+    if (size > 0)
+        HASH_FIND(hh, peer->objects, wanted, size, object);
     return object;
 }
 
@@ -116,6 +127,7 @@ pk_object_unname(struct pk_object *object)
 
     if (name == NULL)
         return;
+    pk_recovery_forget(object);
     (void)RB_REMOVE(pk_object_order, &peer->order, object);
     object->name = NULL;
     name->object = NULL;

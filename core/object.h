@@ -61,6 +61,12 @@ void pk_object_free(struct pk_object *object);
 /* Sum of the sizes that are known, and of nothing for those that are not. */
 uint64_t pk_object_size(const struct pk_object *object);
 
+#define PK_KEY_BYTES (sizeof(uint64_t) + PK_ID_MAX)
+
+/* Writes the bytes by which tables know a key, PK_KEY_BYTES at most, and returns how many these
+ * are; 0 for an id that is too long for any object's. */
+size_t pk_key_bytes(const struct pk_key *key, char *bytes);
+
 /* -- with the peer's lock held -- */
 
 /* Puts it into the tables, under the name. -ENOMEM; -EIO: there is one of this id and epoch; then

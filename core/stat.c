@@ -81,6 +81,15 @@ pk_list_finish(struct pk_call *call)
 }
 
 void
+pk_stat_fill(struct pk_call *call, struct pk_object *object)
+{
+    if (!list_room(call, 1))
+        return;
+    list_add(call, object);
+    fill_infos(call);
+}
+
+void
 pk_stat_begin(struct pk_call *call)
 {
     struct pk_peer *peer = call->peer;
@@ -95,10 +104,7 @@ pk_stat_begin(struct pk_call *call)
         return;
     }
     if (name->object != NULL) {
-        if (list_room(call, 1)) {
-            list_add(call, name->object);
-            fill_infos(call);
-        }
+        pk_stat_fill(call, name->object);
     } else if (name->busy != NULL) {
         pk_name_queue(name, call);
     } else if (pk_blob_publishes(peer->blob) && !call->looked) {
@@ -146,6 +152,14 @@ pk_list_begin(struct pk_call *call)
 
     if (limit == 0 || limit > PK_LIST_MAX)
         limit = PK_LIST_MAX;
+    if (peer->recovering && !peer->stopping) { /* until then, it would not be whole */
+        pk_call_park(call, &peer->lists, NULL);
+        return;
+    }
+    if (peer->recovering) {
+        pk_call_fail(call, -EBUSY, "the node is stopping");
+        return;
+    }
     if (call->request.cursor == UINT64_MAX || !list_room(call, PK_LIST_MAX))
         return;
     struct pk_object after = { .key = { .id = "", .epoch = call->request.cursor + 1 } };

@@ -157,6 +157,22 @@ judge_read(struct facts *facts, const struct record *record)
                    record->status, fact->create->epoch);
 }
 
+/* What is verified was sealed, and is not taken for another. */
+static void
+judge_verify(struct facts *facts, const struct record *record)
+{
+    const struct fact *fact = by_key(facts, record->id, record->epoch);
+
+    if (record->status == 0 && (fact == NULL || fact->seals == 0))
+        contradict(facts, "verified epoch %" PRIu64 ", which nobody sealed", record->epoch);
+    if (record->status != -ENOENT && record->status != -EAGAIN)
+        return;
+    fact = surely_sealed(facts, record->id, record->step);
+    if (fact != NULL)
+        contradict(facts, "verify of '%s' got %d while %" PRIu64 " is sealed",
+                   world_ids[record->id], record->status, fact->create->epoch);
+}
+
 static void
 judge_seal(struct facts *facts, const struct record *record)
 {
@@ -185,6 +201,8 @@ facts_judge(struct facts *facts)
             judge_create(facts, record);
         else if (record->verb == PK_VERB_ACQUIRE)
             judge_read(facts, record);
+        else if (record->verb == PK_VERB_VERIFY)
+            judge_verify(facts, record);
         else if (record->verb == PK_VERB_SEAL)
             judge_seal(facts, record);
     }

@@ -250,6 +250,23 @@ storage_handle(void *opaque, uint32_t access, pk_handle_emit_fn *emit, void *arg
     return 0;
 }
 
+static int32_t
+storage_verify(void *opaque, struct pk_error *err)
+{
+    const struct blob *blob = opaque;
+
+    int32_t ordered = enter(blob->storage, PK_BLOB_VERIFY);
+    if (ordered != 0)
+        return pk_fail(err, ordered, "ordered fault");
+    if (!blob->sealed)
+        complain(blob->storage, "verify of a blob that is not sealed");
+    if (taken_elsewhere(blob))
+        return pk_fail(err, -ENOENT, "'%s' was taken away", blob->id);
+    if (faulty(blob->storage, FAULT_VERIFY_IO))
+        return pk_fail(err, -EIO, "ordered fault");
+    return 0;
+}
+
 static void
 blob_free(struct blob *blob)
 {
@@ -400,8 +417,12 @@ storage_recover(void *instance, pk_blob_emit_fn *emit, void *arg, struct pk_erro
     if (ordered != 0)
         return pk_fail(err, ordered, "ordered fault");
     (void)err;
-    for (const struct published *entry = storage->published; entry != NULL; entry = entry->next)
-        (void)emit_entry(storage, entry, false, emit, arg);
+    const struct published *next = storage->published;
+    while (next != NULL) {
+        const struct published entry = *next; /* what is told may be gone by then */
+        next = entry.next;
+        (void)emit_entry(storage, &entry, false, emit, arg);
+    }
     return 0;
 }
 
@@ -423,6 +444,7 @@ static const struct pk_blob_ops ops = {
     .unpublish = storage_unpublish,
     .lookup = storage_lookup,
     .recover = storage_recover,
+    .verify = storage_verify,
 };
 
 static const struct pk_plugin plugin = {

@@ -23,6 +23,7 @@ enum storage_fault {
     FAULT_PUBLISH_LOST, /* published, and the reply is lost */
     FAULT_UNPUBLISH_IO,
     FAULT_LOOKUP_IO,
+    FAULT_VERIFY_IO,
     FAULT_COUNT,
 };
 

@@ -220,6 +220,7 @@ answered(void *arg, const struct pk_reply *reply)
     record->epoch = reply->epoch;
     record->state = reply->state;
     record->ttl = reply->ttl;
+    record->bytes = reply->bytes;
     if (reply->lease_id != NULL)
         (void)snprintf(record->lease_id, sizeof(record->lease_id), "%s", reply->lease_id);
     if (reply->verb == PK_VERB_ACQUIRE || reply->verb == PK_VERB_SEAL)

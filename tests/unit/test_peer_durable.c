@@ -407,6 +407,103 @@ START_TEST(object_in_doubt_keeps_its_storage_over_the_end_of_its_node)
 }
 END_TEST
 
+static struct answer
+put_two(const char *id)
+{
+    const uint64_t sizes[2] = { 5, 6 };
+    struct answer created = ask((struct pk_request){ .verb = PK_VERB_ACQUIRE,
+                                                     .access = PK_ACCESS_CREATE,
+                                                     .object_id = id,
+                                                     .sizes = sizes,
+                                                     .blob_count = 2 });
+    return lease_verb(PK_VERB_SEAL, created.lease_id);
+}
+
+START_TEST(verify_reads_every_blob_of_what_is_sealed)
+{
+    ck_assert_int_eq(object_verb(PK_VERB_VERIFY, NULL).status, -EINVAL);
+    ck_assert_int_eq(object_verb(PK_VERB_VERIFY, "x").status, -ENOENT);
+    struct answer sealed = put_two("x");
+    (void)create_sized("making", 1);
+    ck_assert_int_eq(object_verb(PK_VERB_VERIFY, "making").status, -EAGAIN);
+    for (uint32_t blocks = 0; blocks <= 100; blocks += 100) {
+        world.storage.block_percent = blocks;
+        struct answer verified = object_verb(PK_VERB_VERIFY, "x");
+        ck_assert_int_eq(verified.status, 0);
+        ck_assert_uint_eq(verified.bytes, 11);
+        ck_assert_uint_eq(verified.epoch, sealed.epoch);
+        ck_assert_str_eq(verified.object_id, "x");
+        ck_assert_uint_eq(verified.handles, 0);
+        world_restart(&world); /* then it is looked up first */
+    }
+    storage_unpublish_elsewhere(&world.storage, "x");
+    ck_assert_int_eq(object_verb(PK_VERB_VERIFY, "x").status, -ENOENT);
+}
+END_TEST
+
+START_TEST(verify_names_the_first_blob_that_is_damaged)
+{
+    (void)put_two("x");
+    world.storage.fault = FAULT_VERIFY_IO;
+    world.storage.fault_after = 1;
+    struct answer verified = object_verb(PK_VERB_VERIFY, "x");
+    ck_assert_int_eq(verified.status, -EIO);
+    ck_assert_ptr_nonnull(strstr(verified.message, "blob 1 of 'x'"));
+    ck_assert_int_eq(read_object("x").status, 0); /* whether to serve it is not this verb's word */
+    world.blob->ops.blob.verify = NULL;
+    ck_assert_int_eq(object_verb(PK_VERB_VERIFY, "x").status, -EOPNOTSUPP);
+}
+END_TEST
+
+START_TEST(reads_and_discards_go_on_while_an_object_is_verified)
+{
+    struct answer verified;
+    struct answer sealed = put_two("x");
+
+    (void)lease_verb(PK_VERB_RELEASE, sealed.lease_id);
+    world.watch.block_op[WATCH_BLOB] = PK_BLOB_VERIFY;
+    (void)call_in(world.sessions[0],
+                  (struct pk_request){ .verb = PK_VERB_VERIFY, .object_id = "x" }, &verified);
+    struct answer read;
+    (void)call_in(
+        world.sessions[0],
+        (struct pk_request){ .verb = PK_VERB_ACQUIRE, .access = PK_ACCESS_READ, .object_id = "x" },
+        &read);
+    ck_assert_int_eq(read.status, 0);
+    ck_assert_uint_eq(read.answers, 1);
+    ck_assert_uint_eq(verified.answers, 0);
+    struct answer gone;
+    (void)call_in(world.sessions[0],
+                  (struct pk_request){ .verb = PK_VERB_RELEASE, .lease_id = read.lease_id }, &gone);
+    (void)call_in(world.sessions[0],
+                  (struct pk_request){ .verb = PK_VERB_DISCARD, .object_id = "x" }, &gone);
+    ck_assert_int_eq(gone.status, 0);
+    ck_assert_int_gt(world.storage.stored, 0); /* it still is in use */
+    world_settle(&world);
+    ck_assert_int_eq(verified.status, 0);
+    ck_assert_uint_eq(verified.bytes, 11);
+    ck_assert_int_eq(world.storage.stored, 0);
+}
+END_TEST
+
+START_TEST(nobody_verifies_for_a_session_that_is_closed_or_a_node_that_stops)
+{
+    struct answer closed;
+    struct answer stopped;
+    const struct pk_request verify = { .verb = PK_VERB_VERIFY, .object_id = "x" };
+
+    (void)put_two("x");
+    world.watch.block_op[WATCH_BLOB] = PK_BLOB_VERIFY;
+    (void)call_in(world.sessions[1], verify, &closed);
+    (void)call_in(world.sessions[0], verify, &stopped);
+    world_reopen_session(&world, 1);
+    pk_peer_stop(world.peer);
+    world_settle(&world);
+    ck_assert_int_eq(closed.status, -ECANCELED);
+    ck_assert_int_eq(stopped.status, -EBUSY);
+}
+END_TEST
+
 START_TEST(lookup_that_fails_is_an_error_and_not_a_miss)
 {
     world.storage.fault = FAULT_LOOKUP_IO;
@@ -466,6 +563,10 @@ main(void)
         object_in_doubt_that_is_discarded_is_unpublished,
         object_in_doubt_keeps_its_storage_where_nobody_answers,
         object_in_doubt_keeps_its_storage_over_the_end_of_its_node,
+        verify_reads_every_blob_of_what_is_sealed,
+        verify_names_the_first_blob_that_is_damaged,
+        reads_and_discards_go_on_while_an_object_is_verified,
+        nobody_verifies_for_a_session_that_is_closed_or_a_node_that_stops,
         lookup_that_fails_is_an_error_and_not_a_miss,
         discard_that_fails_leaves_the_object,
         shared_storage_must_publish_conditionally,

@@ -231,9 +231,10 @@ struct pk_reply {
     uint32_t blob_count;             /* ACQUIRE, SEAL: entries of handles */
     const char *meta;                /* ACQUIRE, SEAL: "" if none */
     const struct pk_handle *handles; /* in blob order */
-    const struct pk_object_info *objects; /* STAT: one; LIST: object_count, in epoch order */
-    uint32_t handle_stride;               /* bytes from one handle to the next */
-    uint32_t object_stride;               /* bytes from one object to the next */
+    const struct pk_object_info
+        *objects;           /* STAT, VERIFY: one; LIST: object_count, in epoch order */
+    uint32_t handle_stride; /* bytes from one handle to the next */
+    uint32_t object_stride; /* bytes from one object to the next */
     uint32_t object_count;
     uint32_t reserved;
     uint64_t cursor; /* LIST: for the next page; 0 = this was the last */
