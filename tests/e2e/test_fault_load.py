@@ -4,10 +4,12 @@
 request is answered, every error is one that the protocol page knows, what was sealed holds what was
 written, and in the end the node holds nothing."""
 
+import shutil
+import tempfile
 import unittest
 
 from client import read_all
-from harness import DEADLINE, NodeCase, pattern, poll, scaled
+from harness import DEADLINE, Node, NodeCase, pattern, poll, scaled
 
 # Creates, writes, seals, reads, waits, lists and discards under a few names, as the seed wants it,
 # and prints how often which error was told. A wrong byte, an unknown error or a request without an
@@ -92,17 +94,20 @@ print(json.dumps(told))
 """
 
 
-class FaultLoadTest(NodeCase):
-    sections = {
-        "peer": {"sample": "5ms"},
-        "blob": {
-            "plugin": "blob_fault",
-            "rules": "*:EIO:3%, *:EIO:after:3%, *:EBUSY:2%, create:ENOSPC:2%, seal:EINVAL:3%, "
-            "*:delay=2ms:5%",
-            "seed": "7",
-            "child": "blob_memfd",
-        },
-    }
+RULES = (
+    "*:EIO:3%, *:EIO:after:3%, *:EBUSY:2%, create:ENOSPC:2%, seal:EINVAL:3%, *:delay=2ms:5%"
+)
+
+
+def sections_over(child, **options):
+    blob = {"plugin": "blob_fault", "rules": RULES, "seed": "7", "child": child}
+    blob.update({f"child.{key}": value for key, value in options.items()})
+    return {"peer": {"sample": "5ms"}, "blob": blob}
+
+
+class MemoryTest(NodeCase):
+    sections = sections_over("blob_memfd")
+    operations = ("create", "seal", "handle", "size", "remove")
 
     def stubborn(self, command, **members):
         """As long as storage fails, the same request again."""
@@ -121,7 +126,7 @@ class FaultLoadTest(NodeCase):
             out, errors = worker.communicate(timeout=4 * DEADLINE)
             self.assertEqual(worker.returncode, 0, errors)
         stats = self.node.stats()
-        for operation in ("create", "seal", "handle", "size", "remove"):
+        for operation in self.operations:
             self.assertGreater(stats[f"blob_fault_failed_{operation}"], 0, operation)
         self.assertGreater(stats["blob_fault_delayed"], 0)
         self.assertGreater(stats["sealed"], 0)
@@ -135,7 +140,44 @@ class FaultLoadTest(NodeCase):
             self.client.release(lease["lease_id"])
             self.stubborn("discard", object_id=name)
         self.check_holdings(objects=0, bytes=0)
-        poll(lambda: self.node.stats()["blob_fault_child_blobs"] == 0, "the storage is free")
+        self.check_storage()
+
+    def check_storage(self):
+        poll(lambda: self.node.stats()["blob_fault_child_blobs"] == 0, "no blob is left")
+
+
+class FilesTest(MemoryTest):
+    operations = MemoryTest.operations + ("publish", "unpublish", "lookup")
+
+    @classmethod
+    def setUpClass(cls):
+        root = tempfile.mkdtemp(prefix="packice-")
+        cls.addClassCleanup(shutil.rmtree, root)
+        cls.sections = sections_over("blob_fs", root=root)
+        super().setUpClass()
+        cls.count_anew()
+
+    @classmethod
+    def count_anew(cls):
+        """What the node holds once it has looked through its folder."""
+        poll(lambda: cls.node.stats()["recovering"] == 0, "recovery is over")
+        poll(lambda: cls.node.holdings()["sessions"] == 1, "one session")
+        cls.baseline = cls.node.holdings()
+
+    def check_storage(self):
+        """A node without faults finds nothing there."""
+        self.client.close()
+        self.check_clean()
+        self.node.stop()
+        blob = self.sections["blob"]
+        sound = Node({"blob": {"plugin": "blob_fs", "root": blob["child.root"]}})
+        self.addCleanup(sound.remove)
+        sound.start()
+        with sound.connect() as client:
+            self.assertEqual(client.ok("list")["objects"], [])
+        sound.stop()
+        self.node.start()
+        self.count_anew()
 
 
 if __name__ == "__main__":
