@@ -27,14 +27,13 @@ discard_commit(struct pk_call *call)
     struct pk_object *object = call->object;
 
     pk_peer_lock(peer);
-    if (object->state == PK_STATE_CREATING && call->request.verb == PK_VERB_DISCARD)
-        pk_name_fail_waiters(call->name, -ENOENT, "the object was discarded");
     if (call->status == 0)
         peer->discarded++;
     pk_object_unname(object);
-    /* Who lost a claim may have missed what its new owner published, and others wait for that. */
-    if (call->status == -ESTALE && pk_blob_publishes(peer->blob))
-        pk_lookup_refresh(call->name);
+    if (call->status == -ESTALE)
+        pk_lookup_refresh(call->name); /* to whom the claim was lost */
+    else
+        pk_lookup_unclaimed(call->name);
     pk_name_leave(call);
     pk_peer_unlock(peer);
 }
@@ -44,6 +43,12 @@ discard_revoke(struct pk_call *call)
 {
     struct pk_peer *peer = call->peer;
     struct pk_error err = PK_ERROR_INIT;
+
+    if (call->request.verb == PK_VERB_DISCARD) {
+        pk_peer_lock(peer);
+        pk_name_fail_waiters(call->name, -ENOENT, "the object was discarded");
+        pk_peer_unlock(peer);
+    }
     int32_t rc = pk_lease_revoke(peer->lease, &call->object->key, PK_ACCESS_CREATE, lease_revoked,
                                  peer, &err);
     if (rc != 0)
@@ -116,11 +121,12 @@ discard_unpublish(struct pk_call *call)
     struct pk_peer *peer = call->peer;
 
     call->status = pk_blob_unpublish(peer->blob, &call->object->key, &call->error);
-    if (call->status == -ENOENT) /* others were faster: what was asked for is so */
+    bool elsewhere = call->status == -ENOENT; /* others were faster: what was asked for is so */
+    if (elsewhere)
         call->status = 0;
     pk_peer_lock(peer);
     if (call->status == 0) {
-        call->object->published = false;
+        call->object->published = elsewhere; /* then its storage is seen to there */
         pk_peer_unlock_only(peer);
         discard_commit(call);
         return;

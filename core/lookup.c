@@ -273,6 +273,13 @@ pk_lookup_refresh(struct pk_name *name)
 }
 
 void
+pk_lookup_unclaimed(struct pk_name *name)
+{
+    if (!TAILQ_EMPTY(&name->waiters) && pk_blob_publishes(name->peer->blob))
+        pk_lookup_refresh(name);
+}
+
+void
 pk_lookup_vanished(struct pk_object *object)
 {
     if (object->name != NULL && object->published)

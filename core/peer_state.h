@@ -153,6 +153,9 @@ void pk_lookup_refresh(struct pk_name *name);
 /* Without the lock, in a step of the call that has the name in transition: 0 if this very epoch is
  * published, -ENOENT if it is not; else the storage did not tell. */
 int32_t pk_lookup_published(struct pk_peer *peer, const struct pk_key *key, struct pk_error *err);
+/* The claim of this node on the name is over: while it had one, it did not look at what others
+ * published. If anybody waits for that, it is looked up. With the lock held. */
+void pk_lookup_unclaimed(struct pk_name *name);
 /* The storage has no such object any more, says a slot: if it still has its name here, that is
  * looked up. With the lock held. */
 void pk_lookup_vanished(struct pk_object *object);

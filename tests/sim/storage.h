@@ -54,6 +54,9 @@ void storage_publish_elsewhere(struct storage *storage, const char *id, uint64_t
                                uint64_t size);
 void storage_unpublish_elsewhere(struct storage *storage, const char *id);
 
+/* Whether anything is published under this id. */
+bool storage_has(struct storage *storage, const char *id);
+
 /* Blobs of all that is published. */
 uint64_t storage_published_count(const struct storage *storage);
 /* Forgets all that is published, and frees it. */

@@ -419,6 +419,21 @@ put_two(const char *id)
     return lease_verb(PK_VERB_SEAL, created.lease_id);
 }
 
+START_TEST(wait_sees_what_others_published_once_the_claim_here_is_over)
+{
+    struct answer created = create_sized("x", 5);
+    struct answer waiting;
+
+    wait_for("x", 9, &waiting);
+    storage_publish_elsewhere(&world.storage, "x", ELSEWHERE, 7);
+    pk_peer_changed(world.peer, "x");
+    ck_assert_uint_eq(waiting.answers, 0);
+    ck_assert_int_eq(lease_verb(PK_VERB_RELEASE, created.lease_id).status, 0);
+    ck_assert_uint_eq(waiting.answers, 1);
+    ck_assert_uint_eq(waiting.epoch, ELSEWHERE);
+}
+END_TEST
+
 START_TEST(verify_reads_every_blob_of_what_is_sealed)
 {
     ck_assert_int_eq(object_verb(PK_VERB_VERIFY, NULL).status, -EINVAL);
@@ -563,6 +578,7 @@ main(void)
         object_in_doubt_that_is_discarded_is_unpublished,
         object_in_doubt_keeps_its_storage_where_nobody_answers,
         object_in_doubt_keeps_its_storage_over_the_end_of_its_node,
+        wait_sees_what_others_published_once_the_claim_here_is_over,
         verify_reads_every_blob_of_what_is_sealed,
         verify_names_the_first_blob_that_is_damaged,
         reads_and_discards_go_on_while_an_object_is_verified,
