@@ -35,10 +35,11 @@ file_lease_prove(int fd, const char *path, struct pk_error *err)
     return disk_fail(err, errno, "%s: no lease on the file; " LEASE_HINT, path);
 }
 
-/* Closes *fd, its writer, between two tries. */
+/* Takes the writer with it. */
 static int32_t
-probe_lease(int *fd, int claims, const char *name, struct pk_error *err)
+probe_lease(int fd, int claims, const char *name, struct pk_error *err)
 {
+    pk_autoclose int writer = fd;
     pk_autoclose int reader = disk_open(claims, name, O_RDONLY, 0);
     if (reader < 0)
         return disk_fail(err, errno, "claims: a file cannot be opened");
@@ -48,7 +49,7 @@ probe_lease(int *fd, int claims, const char *name, struct pk_error *err)
                        "claims: this file system gives leases in spite of writers; " LEASE_HINT);
     if (rc != -EBUSY)
         return rc;
-    if (close(pk_steal_fd(*fd)) != 0)
+    if (close(pk_steal_fd(writer)) != 0)
         return disk_fail(err, errno, "claims: a file cannot be closed");
     return file_lease_prove(reader, "claims", err);
 }
@@ -67,7 +68,7 @@ file_system_probe(struct fs_root *root, struct pk_error *err)
     if (linkat(root->claims, name, root->claims, other, 0) != 0)
         rc = disk_fail(err, errno, "claims: no hard links on this file system");
     else if (root->options.strict)
-        rc = probe_lease(&fd, root->claims, name, err);
+        rc = probe_lease(pk_steal_fd(fd), root->claims, name, err);
     (void)unlinkat(root->claims, other, 0);
     (void)unlinkat(root->claims, name, 0);
     return rc;
