@@ -94,6 +94,7 @@ successor_published(struct world *world, struct unit *unit)
     object_publish(world, unit, &second, "name", 1);
     object_remove(world, unit, &first);
     object_expect(world, unit, &second);
+    object_free(unit, &second);
 }
 
 static void

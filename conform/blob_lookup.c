@@ -41,6 +41,7 @@ once(struct world *world)
     must_find(world, unit, object.id, found);
     must(world, found->count == 1, "lookup emitted it %" PRIu32 " times", found->count);
     found_free(unit, found);
+    object_free(unit, &object);
     unit_close(unit);
 }
 
@@ -71,6 +72,7 @@ identity(struct world *world)
     must(world, found->sizes[0] == object.sizes[0] && found->sizes[1] == object.sizes[1],
          "its sizes are %" PRIu64 " and %" PRIu64, found->sizes[0], found->sizes[1]);
     found_free(unit, found);
+    object_free(unit, &object);
     unit_close(unit);
 }
 
@@ -94,6 +96,7 @@ meta(struct world *world)
     must(world, strcmp(found->meta, text) == 0, "64 KiB of meta came back as %zu other bytes",
          strlen(found->meta));
     found_free(unit, found);
+    object_free(unit, &object);
     unit_close(unit);
 }
 
@@ -112,6 +115,7 @@ no_meta(struct world *world)
     must(world, found->manifest.meta != NULL && found->meta[0] == '\0', "no meta came back as '%s'",
          found->meta);
     found_free(unit, found);
+    object_free(unit, &object);
     unit_close(unit);
 }
 
@@ -134,6 +138,7 @@ owner_and_times(struct world *world)
          "its owner, uid %" PRIu32 " and gid %" PRIu32 ", came back as %" PRIu32 " and %" PRIu32,
          was->owner.uid, was->owner.gid, got->owner.uid, got->owner.gid);
     found_free(unit, found);
+    object_free(unit, &object);
     unit_close(unit);
 }
 
@@ -169,6 +174,7 @@ leaves_no_descriptor(struct world *world)
     uint32_t after = trace_descriptors();
     must(world, after <= before, "8 lookups whose blobs were freed left %" PRIu32 " descriptors",
          after - before);
+    object_free(unit, &object);
     unit_close(unit);
 }
 

@@ -296,6 +296,7 @@ name_after_death(struct world *world)
     unit = unit_open(world, 0);
     object_publish(world, unit, &object, "dying", 2);
     object_expect(world, unit, &object);
+    object_free(unit, &object);
     unit_close(unit);
 }
 
