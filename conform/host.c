@@ -279,6 +279,14 @@ open_child(void *ctx, const struct pk_conf *conf, struct pk_child *ret_child, st
     return 0;
 }
 
+/* No node stops here while a slot runs. */
+static uint32_t
+stopping(void *ctx)
+{
+    (void)ctx;
+    return 0;
+}
+
 /* ---- open and close ---- */
 
 static void
@@ -297,6 +305,7 @@ table_fill(struct host *host)
         .lease_ended = lease ? lease_ended : NULL,
         .changed = lease ? NULL : changed,
         .child = open_child,
+        .stopping = stopping,
     };
 }
 

@@ -206,7 +206,7 @@ static const struct rule rules[] = {
     { "downgrade: twice is 0", "0 when it is one already.", 0, downgrade_twice },
     { "downgrade: -ESTALE for what is no lease", "-ESTALE: there is none of this id.", 0,
       downgrade_none },
-    { "epoch: each is above the last", "An epoch is given once and never again", 0, epochs_differ },
+    { "epoch: each is above the last", "A pair is given once and never again", 0, epochs_differ },
     { "epoch: above what is in storage", "the new epoch is greater than this", 0,
       epochs_above_floor },
 };

@@ -100,7 +100,8 @@ pk_holder_drop(struct pk_holder *holder)
     if (object != NULL) {
         object->leases--;
         if (holder->lease.access == PK_ACCESS_CREATE && object->name != NULL) {
-            abandon(object);
+            if (!pk_discard_abandoned(object))
+                abandon(object);
         } else {
             pk_object_check(object);
         }

@@ -97,6 +97,13 @@ fake_factory_host_fire(struct fake_factory_host *fake)
     due(fake->due_arg);
 }
 
+static uint32_t
+fake_stopping(void *ctx)
+{
+    (void)ctx;
+    return 0;
+}
+
 void
 fake_factory_host_init(struct fake_factory_host *fake, const struct pk_plugin *plugin)
 {
@@ -109,6 +116,7 @@ fake_factory_host_init(struct fake_factory_host *fake, const struct pk_plugin *p
         .log = fake_log,
         .now = fake_now,
         .random = fake_random,
+        .stopping = fake_stopping,
         .timer = fake_timer,
         .timer_cancel = fake_timer_cancel,
         .changed = fake_changed,

@@ -204,14 +204,16 @@ model_create(struct model *model, const struct pk_request *request, const struct
 
     for (uint32_t i = 0; i < request->blob_count; i++)
         total += request->sizes[i] != PK_UNSIZED ? request->sizes[i] : 0;
-    if (named(model, record->id) != NULL)
+    const struct model_object *standing = named(model, record->id);
+    bool room = total <= options->max_object && fits(model, model->held, total);
+    if (standing == NULL && room)
+        standing = look_up(model, record->id);
+    if (standing != NULL)
         status = -EEXIST;
     else if (total > options->max_object)
         status = -EFBIG;
-    else if (!fits(model, model->held, total))
+    else if (!room)
         status = -ENOSPC;
-    else if (look_up(model, record->id) != NULL)
-        status = -EEXIST;
     expect(model, "create", record, status);
     if (status != 0)
         return;

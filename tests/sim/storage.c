@@ -51,7 +51,9 @@ faulty(struct storage *storage, enum storage_fault fault)
     if (storage->fault != fault || storage->fault_after-- > 0)
         return false;
     storage->fault_after = 0;
-    storage->fault = FAULT_NONE;
+    storage->fault = storage->then[0];
+    storage->then[0] = storage->then[1];
+    storage->then[1] = FAULT_NONE;
     return true;
 }
 
@@ -328,6 +330,8 @@ storage_publish(void *instance, const struct pk_manifest *manifest, void *const 
     entry->sealed_at = manifest->sealed_at;
     entry->owner = manifest->owner;
     *at = entry;
+    if (faulty(storage, FAULT_PUBLISH_LOST))
+        return pk_fail(err, -EIO, "the reply was lost");
     return 0;
 }
 
