@@ -222,6 +222,7 @@ START_TEST(object_without_all_its_bytes_is_set_aside)
     char path[PATH_MAX];
     keep_one("x");
     fs_path_of("objects", ".0", path);
+    ck_assert_int_eq(chmod(path, 0644), 0);
     ck_assert_int_eq(truncate(path, 4), 0);
     assert_set_aside("x");
 }
