@@ -469,11 +469,10 @@ broken_remove(void *opaque, struct pk_error *err)
 {
     struct blob *blob = opaque;
     (void)err;
-    if (is(blob->broken, "remove-cuts")) {
-        pk_autoclose int fd = -1;
-        (void)fchmod(blob->fd, 0600);
-        fd = openat(root_of(blob->broken), blob->name, O_RDWR | O_TRUNC | O_CLOEXEC);
-    }
+    int cut = -1;
+    if (is(blob->broken, "remove-cuts") && fchmod(blob->fd, 0600) == 0)
+        cut = openat(root_of(blob->broken), blob->name, O_RDWR | O_TRUNC | O_CLOEXEC);
+    pk_cleanup_close(&cut);
     if (!is(blob->broken, "remove-file"))
         (void)unlinkat(root_of(blob->broken), blob->name, 0);
     forget(blob, is(blob->broken, "remove-leak"));
@@ -656,9 +655,10 @@ broken_unpublish(void *instance, const struct pk_key *key, struct pk_error *err)
         return 0;
     (void)snprintf(data, sizeof(data), "%016" PRIx64 "-%" PRIu64 "-0", hash_id(broken, key->id),
                    key->epoch);
-    if (is(broken, "unpublish-cuts") && fchmodat(root_of(broken), data, 0600, 0) == 0) {
-        pk_autoclose int fd = openat(root_of(broken), data, O_RDWR | O_TRUNC | O_CLOEXEC);
-    }
+    int cut = -1;
+    if (is(broken, "unpublish-cuts") && fchmodat(root_of(broken), data, 0600, 0) == 0)
+        cut = openat(root_of(broken), data, O_RDWR | O_TRUNC | O_CLOEXEC);
+    pk_cleanup_close(&cut);
     if (is(broken, "name-gone") || is(broken, "unpublish-late") || is(broken, "ghosts"))
         (void)renameat(root_of(broken), name, root_of(broken), gone);
     else
@@ -809,6 +809,8 @@ broken_recover(void *instance, pk_blob_emit_fn *emit, void *arg, struct pk_error
     int32_t rc = 0;
     if (text == NULL || folder == NULL)
         return pk_fail(err, -EIO, "can't look");
+    if (is(broken, "stop-errno") && broken->host->stopping(broken->host->ctx) != 0)
+        rc = pk_fail(err, -EIO, "stopped");
     while (rc == 0 && (entry = readdir(folder)) != NULL) {
         if (entry->d_name[0] != '.' && strcmp(entry->d_name, "private") != 0)
             rc = recover_file(broken, entry->d_name, text, emit, arg, err);
