@@ -274,7 +274,9 @@ watch_due(void *arg)
         pk_host_log(watch->fs->host, PK_LOG_ERROR, "what other nodes do can't be seen: %s",
                     err.message);
     watch->failing = failing;
-    (void)arm(watch, watch_due); /* it fails when the instance ends, or memory did */
+    if (arm(watch, watch_due) == -ENOMEM) /* it fails otherwise when the instance ends */
+        pk_host_log(watch->fs->host, PK_LOG_ERROR,
+                    "no timer: what other nodes do is not seen any more");
 }
 
 int32_t
