@@ -155,7 +155,20 @@ class FilesTest(MemoryTest):
         cls.addClassCleanup(shutil.rmtree, root)
         cls.sections = sections_over("blob_fs", root=root)
         super().setUpClass()
-        cls.count_anew()
+
+    def check_storage(self):
+        poll(lambda: self.node.stats()["blob_fault_child_blobs"] == 0, "no blob is left")
+
+
+class FilesTest(MemoryTest):
+    operations = MemoryTest.operations + ("publish", "unpublish", "lookup")
+
+    @classmethod
+    def setUpClass(cls):
+        root = tempfile.mkdtemp(prefix="packice-")
+        cls.addClassCleanup(shutil.rmtree, root)
+        cls.sections = sections_over("blob_fs", root=root)
+        super().setUpClass()
 
     @classmethod
     def count_anew(cls):
