@@ -1,7 +1,8 @@
 /* SPDX-FileCopyrightText: PackIce authors */
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * read and write: a blob's bytes through the peer, for transports that handles can't cross.
+ * read, write and open: a blob's bytes through the peer, or handles to them under a lease that is
+ * there already, for transports that handles can't cross.
  */
 #include "core/peer_state.h"
 
@@ -103,4 +104,27 @@ pk_write_begin(struct pk_call *call)
         pk_call_fail(call, -EACCES, "lease_id: a READ lease can't write");
     else if (data_begin(call))
         pk_call_next(call, write_run, peer->blob, PK_SLOT(PK_BLOB_WRITE), call->request.data_size);
+}
+
+static void
+open_run(struct pk_call *call)
+{
+    call->status = pk_call_make_handles(call, call->object);
+    pk_peer_lock(call->peer);
+    call->lease = call->holder->lease;
+    pk_peer_unlock_only(call->peer);
+    data_finish(call);
+}
+
+void
+pk_open_begin(struct pk_call *call)
+{
+    struct pk_peer *peer = call->peer;
+
+    call->request.blob = 0; /* nothing is read or written */
+    call->request.offset = 0;
+    call->request.data_size = 0;
+    if (data_begin(call))
+        pk_call_next(call, open_run, peer->blob, PK_SLOT(PK_BLOB_HANDLE),
+                     pk_object_size(call->object));
 }

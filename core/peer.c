@@ -187,7 +187,7 @@ verb_begin(uint32_t verb)
         [PK_VERB_RENEW] = pk_renew_begin,     [PK_VERB_RELEASE] = pk_release_begin,
         [PK_VERB_DISCARD] = pk_discard_begin, [PK_VERB_STAT] = pk_stat_begin,
         [PK_VERB_LIST] = pk_list_begin,       [PK_VERB_READ] = pk_read_begin,
-        [PK_VERB_WRITE] = pk_write_begin,
+        [PK_VERB_WRITE] = pk_write_begin,     [PK_VERB_OPEN] = pk_open_begin,
     };
 
     return verb < sizeof(verbs) / sizeof(verbs[0]) ? verbs[verb] : NULL;

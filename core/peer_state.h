@@ -110,6 +110,7 @@ void pk_stat_begin(struct pk_call *call);
 void pk_list_begin(struct pk_call *call);
 void pk_read_begin(struct pk_call *call);
 void pk_write_begin(struct pk_call *call);
+void pk_open_begin(struct pk_call *call);
 
 /* Lets go of the objects that a stat or list tells of. With the lock held. */
 void pk_list_finish(struct pk_call *call);

@@ -12,5 +12,6 @@
 #include "core/wire/frame.h"
 #include "core/wire/reply.h"
 #include "core/wire/request.h"
+#include "core/wire/url.h"
 
 #endif

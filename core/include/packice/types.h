@@ -153,6 +153,7 @@ struct pk_lease {
 #define PK_VERB_READ 8U    /* bytes of a blob, for transports that handles can't cross */
 #define PK_VERB_WRITE 9U   /* bytes into a blob under a CREATE lease, likewise */
 #define PK_VERB_VERIFY 10U /* a sealed object's bytes against their checksums */
+#define PK_VERB_OPEN 11U   /* what a lease is for, and its handles once more */
 
 /* The lease ends when the session that acquired it is closed, besides its ttl. */
 #define PK_REQUEST_BIND 1U
@@ -173,6 +174,7 @@ struct pk_lease {
  *   READ     lease_id; blob; offset; data, data_size: filled from there on
  *   WRITE    lease_id; blob; offset; data, data_size: written there
  *   VERIFY   object_id
+ *   OPEN     lease_id
  */
 struct pk_request {
     uint32_t struct_size;
@@ -218,18 +220,18 @@ struct pk_object_info {
  * those belong to the receiver, who closes every one even if it only wanted some. */
 struct pk_reply {
     uint32_t struct_size;
-    uint32_t verb;                   /* that of the request */
-    int32_t status;                  /* 0, or a negative errno; then only message counts */
-    uint32_t access;                 /* ACQUIRE, SEAL, RENEW */
-    const char *message;             /* "" on success */
-    const char *lease_id;            /* ACQUIRE, SEAL, RENEW, RELEASE; a secret: never logged */
-    const char *object_id;           /* ACQUIRE, SEAL, RENEW, DISCARD, VERIFY */
-    uint64_t epoch;                  /* ACQUIRE, SEAL, VERIFY */
-    uint64_t ttl;                    /* ACQUIRE, SEAL, RENEW: in force, nanoseconds; PK_FOREVER */
-    uint32_t state;                  /* ACQUIRE, SEAL: PK_STATE_* */
-    uint32_t blob_count;             /* ACQUIRE, SEAL: entries of handles */
-    const char *meta;                /* ACQUIRE, SEAL: "" if none */
-    const struct pk_handle *handles; /* in blob order */
+    uint32_t verb;         /* that of the request */
+    int32_t status;        /* 0, or a negative errno; then only message counts */
+    uint32_t access;       /* ACQUIRE, OPEN, SEAL, RENEW */
+    const char *message;   /* "" on success */
+    const char *lease_id;  /* ACQUIRE, OPEN, SEAL, RENEW, RELEASE; a secret: never logged */
+    const char *object_id; /* ACQUIRE, OPEN, SEAL, RENEW, DISCARD, VERIFY */
+    uint64_t epoch;        /* ACQUIRE, OPEN, SEAL, VERIFY */
+    uint64_t ttl;          /* ACQUIRE, OPEN, SEAL, RENEW: in force, nanoseconds; PK_FOREVER */
+    uint32_t state;        /* ACQUIRE, OPEN, SEAL: PK_STATE_* */
+    uint32_t blob_count;   /* ACQUIRE, OPEN, SEAL: entries of handles */
+    const char *meta;      /* ACQUIRE, OPEN, SEAL: "" if none */
+    const struct pk_handle *handles;      /* in blob order */
     const struct pk_object_info *objects; /* STAT: one; LIST: object_count, in epoch order */
     uint32_t handle_stride;               /* bytes from one handle to the next */
     uint32_t object_stride;               /* bytes from one object to the next */
