@@ -101,10 +101,13 @@ read_handle(const struct pk_wire_in *in, struct pk_wire_reply *wire, struct pk_h
     int64_t size = -1;
     int64_t offset = 0;
     int32_t rc = pk_wire_read_word(in, "kind", words, 4, &handle->kind);
-    if (rc == 0 && handle->kind == KIND_HTTP)
+    bool http = rc == 0 && handle->kind == KIND_HTTP;
+    if (http)
         handle->kind = PK_HANDLE_URL;
     if (rc == 0 && handle->kind != PK_HANDLE_FD)
         rc = read_target(in, handle);
+    if (rc == 0 && http && handle->text[0] != '/')
+        rc = pk_wire_in_fail(in, "url", "not a path of the node");
     if (rc == 0 && handle->kind == PK_HANDLE_FD)
         rc = pk_wire_in_need(in, "fd");
     if (rc == 0 && handle->kind != PK_HANDLE_URL)
