@@ -255,6 +255,7 @@ pk_peer_call(struct pk_session *session, const struct pk_request *request, pk_do
         refuse(whole.verb, &err, done, arg);
         return;
     }
+    call->started = session->figures != NULL ? pk_executor_now(peer->executor) : 0;
     call->begin = begin;
     call->done = done;
     call->arg = arg;
@@ -276,6 +277,8 @@ pk_peer_call(struct pk_session *session, const struct pk_request *request, pk_do
 static void
 peer_destroy(struct pk_peer *peer)
 {
+    pk_figures_free(peer);
+    (void)pthread_cond_destroy(&peer->told);
     (void)pthread_cond_destroy(&peer->idle);
     (void)pthread_mutex_destroy(&peer->lock);
     free(peer);
@@ -297,6 +300,8 @@ pk_peer_new(const struct pk_peer_options *options, struct pk_executor *executor,
         return pk_fail(err, -ENOMEM, "out of memory");
     (void)pthread_mutex_init(&peer->lock, NULL); /* the default kinds can't fail */
     (void)pthread_cond_init(&peer->idle, NULL);
+    (void)pthread_cond_init(&peer->told, NULL);
+    TAILQ_INIT(&peer->transports);
     peer->options = *options;
     peer->executor = executor;
     peer->blob = blob;

@@ -10,6 +10,7 @@
 
 #include "core/blob.h"
 #include "core/call.h"
+#include "core/figures.h"
 #include "core/holder.h"
 #include "core/lease.h"
 #include "core/name.h"
@@ -67,6 +68,10 @@ struct pk_peer {
     bool recovery_deaf;        /* there was no memory to keep what it must not bring back */
     struct pk_gone *gone;      /* uthash: that */
     struct pk_call_list lists; /* that wait for its end */
+
+    struct pk_figures_list transports; /* by when they were added; freed with the peer */
+    pthread_cond_t told;               /* `telling` came down to 0 */
+    uint32_t telling;                  /* transports are being asked for their figures */
 
     uint64_t acquired; /* figures since the start */
     uint64_t sealed;

@@ -55,7 +55,7 @@ class StreamTest(HttpCase):
         self.check_clean()
 
     def received(self):
-        return self.node.stats()["transport_http_bytes_in"]
+        return self.node.stats()['transport_http_bytes_in{transport="web"}']
 
 
 class ChunkedStreamTest(StreamTest):
@@ -147,7 +147,7 @@ class EarlyEndTest(HttpCase):
         upload = self.raw(
             f"PUT /objects/cut/blobs/0 HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000\r\n"
             f"PackIce-Lease: {made['lease_id']}\r\n\r\n".encode() + bytes(500))
-        poll(lambda: self.node.stats()["transport_http_bytes_in"] > 0, "it has begun")
+        poll(lambda: self.node.stats()['transport_http_bytes_in{transport="web"}'] > 0, "it has begun")
         upload.close()
         self.check_holdings(objects=0, leases=0, bytes=0)
 
