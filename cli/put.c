@@ -123,11 +123,9 @@ put_fill(const struct cli *cli, const struct cli_args *args, const struct put *p
     progress_begin(cli->progress, !cli_given(args, PUT_QUIET), "put", put->total);
     for (uint32_t i = 0; i < put->count && code == CLI_OK; i++)
         code = transfer_in(cli, lease, i, &put->sources[i]);
+    int error = code == CLI_OK ? packice_seal(lease) : 0;
     progress_end(cli->progress);
-    if (code != CLI_OK)
-        return code;
-    int error = packice_seal(lease);
-    return error == 0 ? CLI_OK : exit_object(cli, error, packice_lease_object_id(lease));
+    return error == 0 ? code : exit_object(cli, error, packice_lease_object_id(lease));
 }
 
 /* A lease that stays behind, on the object that `lease` keeps there meanwhile. */
@@ -137,7 +135,7 @@ put_hold(const struct cli *cli, const packice_lease *lease, double ttl, packice_
     struct packice_get_options options = PACKICE_GET_OPTIONS_INIT;
 
     options.id = packice_lease_object_id(lease);
-    options.flags = PACKICE_UNBOUND | PACKICE_NO_RENEW;
+    options.flags = PACKICE_UNBOUND | PACKICE_NO_RENEW | PACKICE_LAZY;
     options.ttl = ttl;
     int error = packice_get_with(cli->client, &options, ret_held);
     return error == 0 ? CLI_OK : exit_object(cli, error, options.id);
