@@ -5,6 +5,7 @@
  */
 #include "sdk/http.h"
 #include "core/wire/url.h"
+#include "sdk/http_wakeup.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <packice/cleanup.h>
@@ -213,6 +214,7 @@ static void
 free_handle(struct packice_http_handle *handle)
 {
     curl_easy_cleanup(handle->easy);
+    (void)curl_multi_cleanup(handle->multi); /* and with it the connection */
     free(handle);
 }
 
@@ -221,12 +223,17 @@ new_handle(struct packice_http *http, struct packice_http_handle **ret_handle, s
 {
     struct packice_http_handle *handle = calloc(1, sizeof(*handle));
     CURL *easy = handle != NULL ? curl_easy_init() : NULL;
-    if (easy == NULL) {
+    CURLM *multi = easy != NULL ? curl_multi_init() : NULL;
+    if (multi == NULL) {
+        curl_easy_cleanup(easy);
         free(handle);
         return pk_fail(err, -ENOMEM, "no memory for a request");
     }
+    (void)curl_multi_setopt(multi, CURLMOPT_MAXCONNECTS, 1L);
     handle->http = http;
     handle->easy = easy;
+    handle->multi = multi;
+    packice_http_wakeup_guard(multi, handle->wakeup);
     for (size_t i = 0; i < PACKICE_HTTP_SOCKETS; i++)
         handle->sockets[i] = -1;
     *ret_handle = handle;
@@ -287,12 +294,8 @@ packice_http_shut(struct packice_http *http)
     struct packice_http_handle *handle;
     atomic_store(&http->shut, true);
     (void)pthread_mutex_lock(&http->lock);
-    LIST_FOREACH (handle, &http->busy, entry) {
-        for (size_t i = 0; i < PACKICE_HTTP_SOCKETS; i++) {
-            if (handle->sockets[i] >= 0)
-                (void)shutdown(handle->sockets[i], SHUT_RDWR); /* wakes who waits there */
-        }
-    }
+    LIST_FOREACH (handle, &http->busy, entry)
+        (void)curl_multi_wakeup(handle->multi);
     (void)pthread_mutex_unlock(&http->lock);
 }
 
@@ -305,6 +308,8 @@ forget_handles(struct packice_http_handles *handles)
         LIST_REMOVE(handle, entry);
         for (size_t i = 0; i < PACKICE_HTTP_SOCKETS; i++)
             pk_cleanup_close(&handle->sockets[i]);
+        pk_cleanup_close(&handle->wakeup[0]);
+        pk_cleanup_close(&handle->wakeup[1]);
     }
 }
 

@@ -18,11 +18,13 @@
 #define PACKICE_HTTP_SOCKETS 8 /* of one handle; libcurl has two while it tries two addresses */
 
 /* One handle of libcurl, and the sockets that it has open: known here because a child of a fork
- * must close them, and a client that is freed must wake who waits at one. */
+ * must close them. */
 struct packice_http_handle {
     LIST_ENTRY(packice_http_handle) entry;
     struct packice_http *http;
+    CURLM *multi; /* keeps the connection, and can be woken */
     CURL *easy;
+    int wakeup[2];
     int sockets[PACKICE_HTTP_SOCKETS]; /* guarded by the node's lock; -1 = none */
     int32_t failure;                   /* why a socket could not be made; 0 */
 };

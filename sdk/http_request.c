@@ -14,6 +14,7 @@
 #include <strings.h>
 
 #define LEASE_HEADER "PackIce-Lease"
+#define POLL_MAX 60000 /* milliseconds; what is to be waited for wakes it */
 
 /* A request under way. */
 struct run {
@@ -25,8 +26,9 @@ struct run {
     size_t head_size; /* bytes of headers that came */
     bool headed;      /* the response's head was looked at */
     uint64_t sent;    /* bytes of the body */
-    curl_off_t moved; /* bytes both ways, when last looked at */
-    uint64_t moved_at;
+    uint64_t moved;   /* bytes both ways */
+    uint64_t seen;    /* of those, when last looked at */
+    uint64_t seen_at;
     int32_t failure; /* of a callback */
     struct pk_error why;
     char message[CURL_ERROR_SIZE];
@@ -113,6 +115,7 @@ read_body(char *data, size_t size, size_t count, void *arg)
         return CURL_READFUNC_ABORT;
     }
     run->sent += (uint64_t)got;
+    run->moved += (uint64_t)got;
     if (run->request->text == NULL && run->http->progress != NULL)
         run->http->progress(run->http->progress_arg, run->sent, run->request->size);
     return (size_t)got;
@@ -172,6 +175,7 @@ take_header(char *data, size_t size, size_t count, void *arg)
     struct run *run = arg;
     (void)data;
     run->head_size += size * count;
+    run->moved += size * count;
     if (run->head_size <= PACKICE_HTTP_HEAD_MAX)
         return size * count;
     fail(run, -EPROTO, "the node sent headers without end");
@@ -212,6 +216,7 @@ take_body(char *data, size_t size, size_t count, void *arg)
     struct run *run = arg;
     const struct packice_http_request *request = run->request;
     int32_t rc;
+    run->moved += size * count;
     read_head(run);
     if (run->failure != 0)
         return 0;
@@ -221,28 +226,6 @@ take_body(char *data, size_t size, size_t count, void *arg)
         rc = append_text(run, data, size * count);
     run->failure = rc;
     return rc == 0 ? size * count : 0;
-}
-
-/* For libcurl: CURLOPT_XFERINFOFUNCTION(3); it calls this at least once a second. */
-static int
-look_at(void *arg, curl_off_t to_get, curl_off_t got, curl_off_t to_put, curl_off_t put)
-{
-    struct run *run = arg;
-    (void)to_get;
-    (void)to_put;
-    if (atomic_load(&run->http->shut) && !run->request->last) {
-        fail(run, -EPIPE, "the client was freed");
-        return 1;
-    }
-    uint64_t now = packice_now();
-    if (run->moved_at == 0 || got + put != run->moved) {
-        run->moved = got + put;
-        run->moved_at = now;
-    } else if (now - run->moved_at > run->request->patience) {
-        fail(run, -ETIMEDOUT, "no byte moved in time");
-        return 1;
-    }
-    return 0;
 }
 
 /* ---- the request ---- */
@@ -285,9 +268,6 @@ set_callbacks(CURL *easy, struct run *run)
     (void)curl_easy_setopt(easy, CURLOPT_HEADERDATA, run);
     (void)curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, take_body);
     (void)curl_easy_setopt(easy, CURLOPT_WRITEDATA, run);
-    (void)curl_easy_setopt(easy, CURLOPT_NOPROGRESS, 0L);
-    (void)curl_easy_setopt(easy, CURLOPT_XFERINFOFUNCTION, look_at);
-    (void)curl_easy_setopt(easy, CURLOPT_XFERINFODATA, run);
 }
 
 /* What must hold is checked; the rest of the options can't fail, or are as good as they get. */
@@ -317,7 +297,6 @@ set_options(CURL *easy, struct run *run)
     (void)curl_easy_setopt(easy, CURLOPT_FOLLOWLOCATION, 0L);
     (void)curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
     (void)curl_easy_setopt(easy, CURLOPT_HTTP_CONTENT_DECODING, 0L);
-    (void)curl_easy_setopt(easy, CURLOPT_MAXCONNECTS, 1L);
     (void)curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
     (void)curl_easy_setopt(easy, CURLOPT_TCP_KEEPALIVE, 1L);
     (void)curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS, milliseconds(request->deadline));
@@ -356,6 +335,64 @@ error_of(CURLcode code)
     default: /* no HTTP, no TLS, or no trust */
         return -EPROTO;
     }
+}
+
+/* Whether the request may go on; if so, for how many milliseconds libcurl may wait. */
+static bool
+may_wait(struct run *run, int *ret_milliseconds)
+{
+    uint64_t now = packice_now();
+    if (atomic_load(&run->http->shut) && !run->request->last) {
+        fail(run, -EPIPE, "the client was freed");
+        return false;
+    }
+    if (run->seen_at == 0 || run->moved != run->seen) {
+        run->seen = run->moved;
+        run->seen_at = now;
+    }
+    if (now - run->seen_at > run->request->patience) {
+        fail(run, -ETIMEDOUT, "no byte moved in time");
+        return false;
+    }
+    uint64_t until = run->request->patience < PACKICE_LONGEST
+                         ? run->seen_at + run->request->patience + 1
+                         : PK_FOREVER;
+    int most = packice_poll_timeout(until);
+    *ret_milliseconds = most < 0 || most > POLL_MAX ? POLL_MAX : most;
+    return true;
+}
+
+/* What libcurl says of the request that has ended. */
+static CURLcode
+result_of(CURLM *multi)
+{
+    int left = 0;
+    const CURLMsg *message = curl_multi_info_read(multi, &left);
+    return message != NULL && message->msg == CURLMSG_DONE ? message->data.result
+                                                           : CURLE_ABORTED_BY_CALLBACK;
+}
+
+/* Does it. libcurl goes by the deadline itself, and wakes for it. */
+static CURLcode
+drive(struct run *run)
+{
+    CURLM *multi = run->handle->multi;
+    CURLcode result = CURLE_OUT_OF_MEMORY;
+    int running = 1;
+    int wait = 0;
+    CURLMcode code = curl_multi_add_handle(multi, run->handle->easy);
+    if (code != CURLM_OK)
+        return result;
+    while (code == CURLM_OK) {
+        code = curl_multi_perform(multi, &running);
+        if (code != CURLM_OK || running == 0 || !may_wait(run, &wait))
+            break;
+        code = curl_multi_poll(multi, NULL, 0, wait, NULL);
+    }
+    if (code == CURLM_OK)
+        result = result_of(multi);
+    (void)curl_multi_remove_handle(multi, run->handle->easy);
+    return result;
 }
 
 /* What came of it. */
@@ -399,7 +436,7 @@ packice_http_perform(struct packice_http *http, const struct packice_http_reques
         return rc;
     CURLcode code = add_headers(&run) ? set_options(run.handle->easy, &run) : CURLE_OUT_OF_MEMORY;
     if (code == CURLE_OK)
-        code = curl_easy_perform(run.handle->easy);
+        code = drive(&run);
     if (code == CURLE_OK)
         read_head(&run);
     rc = conclude(&run, code, err);

@@ -13,8 +13,9 @@
 #include <string.h>
 #include <time.h>
 
-#define PAUSE_FIRST 10000000L /* nanoseconds, before the second try that brings nothing; doubled \
-                               */
+#define PAUSE_FIRST \
+    10000000L /* nanoseconds, before the second try that brings nothing; doubled \
+               */
 #define PAUSE_MAX 1000000000L
 
 static struct packice_http_request
