@@ -32,6 +32,9 @@ discard_commit(struct pk_call *call)
     if (call->status == 0)
         peer->discarded++;
     pk_object_unname(object);
+    /* Who lost a claim may have missed what its new owner published, and others wait for that. */
+    if (call->status == -ESTALE && pk_blob_publishes(peer->blob))
+        pk_lookup_refresh(call->name);
     pk_name_leave(call);
     pk_peer_unlock(peer);
 }

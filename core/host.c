@@ -152,6 +152,13 @@ host_child(void *ctx, const struct pk_conf *conf, struct pk_child *ret_child, st
     return 0;
 }
 
+static uint32_t
+host_stopping(void *ctx)
+{
+    const struct pk_host_state *state = ctx;
+    return atomic_load(&state->stopping);
+}
+
 /* ---- to transports ---- */
 
 static int32_t
@@ -159,7 +166,10 @@ host_session_open(void *ctx, const struct pk_principal *principal, struct pk_ses
                   struct pk_error *err)
 {
     const struct pk_host_state *state = ctx;
-    return pk_peer_session_open(state->peer, principal, ret_session, err);
+    int32_t failed = pk_peer_session_open(state->peer, principal, ret_session, err);
+    if (failed == 0)
+        pk_peer_session_count(*ret_session, state->figures);
+    return failed;
 }
 
 static void
@@ -214,6 +224,7 @@ pk_host_fill(struct pk_host_state *state)
     host->timer = pk_host_timer_set;
     host->timer_cancel = pk_host_timer_cancel;
     host->child = host_child;
+    host->stopping = host_stopping;
     if (state->base.module->plugin.kind == PK_KIND_LEASE)
         host->lease_ended = host_lease_ended;
     else

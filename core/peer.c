@@ -187,7 +187,8 @@ verb_begin(uint32_t verb)
         [PK_VERB_RENEW] = pk_renew_begin,     [PK_VERB_RELEASE] = pk_release_begin,
         [PK_VERB_DISCARD] = pk_discard_begin, [PK_VERB_STAT] = pk_stat_begin,
         [PK_VERB_LIST] = pk_list_begin,       [PK_VERB_READ] = pk_read_begin,
-        [PK_VERB_WRITE] = pk_write_begin,     [PK_VERB_OPEN] = pk_open_begin,
+        [PK_VERB_WRITE] = pk_write_begin,     [PK_VERB_VERIFY] = pk_verify_begin,
+        [PK_VERB_OPEN] = pk_open_begin,
     };
 
     return verb < sizeof(verbs) / sizeof(verbs[0]) ? verbs[verb] : NULL;
@@ -254,6 +255,7 @@ pk_peer_call(struct pk_session *session, const struct pk_request *request, pk_do
         refuse(whole.verb, &err, done, arg);
         return;
     }
+    call->started = session->figures != NULL ? pk_executor_now(peer->executor) : 0;
     call->begin = begin;
     call->done = done;
     call->arg = arg;
@@ -272,6 +274,16 @@ pk_peer_call(struct pk_session *session, const struct pk_request *request, pk_do
 
 /* ---- its life ---- */
 
+static void
+peer_destroy(struct pk_peer *peer)
+{
+    pk_figures_free(peer);
+    (void)pthread_cond_destroy(&peer->told);
+    (void)pthread_cond_destroy(&peer->idle);
+    (void)pthread_mutex_destroy(&peer->lock);
+    free(peer);
+}
+
 int32_t
 pk_peer_new(const struct pk_peer_options *options, struct pk_executor *executor,
             struct pk_instance *blob, struct pk_instance *lease, struct pk_peer **ret_peer,
@@ -288,6 +300,8 @@ pk_peer_new(const struct pk_peer_options *options, struct pk_executor *executor,
         return pk_fail(err, -ENOMEM, "out of memory");
     (void)pthread_mutex_init(&peer->lock, NULL); /* the default kinds can't fail */
     (void)pthread_cond_init(&peer->idle, NULL);
+    (void)pthread_cond_init(&peer->told, NULL);
+    TAILQ_INIT(&peer->transports);
     peer->options = *options;
     peer->executor = executor;
     peer->blob = blob;
@@ -300,10 +314,16 @@ pk_peer_new(const struct pk_peer_options *options, struct pk_executor *executor,
     TAILQ_INIT(&peer->ready);
     TAILQ_INIT(&peer->endings);
     TAILQ_INIT(&peer->reaps);
+    TAILQ_INIT(&peer->lists);
     pk_expiry_init(peer);
+    int32_t rc = pk_recovery_prepare(peer, err);
+    if (rc != 0) {
+        peer_destroy(peer);
+        return rc;
+    }
     pk_instance_attach(blob, peer);
     pk_instance_attach(lease, peer);
-    pk_lookup_recover(peer);
+    pk_recovery_begin(peer);
     *ret_peer = peer;
     return 0;
 }
@@ -317,7 +337,10 @@ pk_peer_stop(struct pk_peer *peer)
     peer->stopping = true;
     while ((name = TAILQ_FIRST(&peer->waited)) != NULL)
         pk_name_fail_waiters(name, -EBUSY, "the node is stopping");
+    pk_recovery_stop(peer);
     pk_peer_unlock(peer);
+    pk_instance_stopping(peer->blob);
+    pk_instance_stopping(peer->lease);
 }
 
 static void
@@ -346,11 +369,11 @@ pk_peer_free(struct pk_peer *peer)
 {
     if (peer == NULL)
         return;
+    pk_peer_stop(peer);
     pk_instance_attach(peer->blob, NULL);
     pk_instance_attach(peer->lease, NULL);
     pk_peer_lock(peer);
     assert(TAILQ_EMPTY(&peer->sessions));
-    peer->stopping = true;
     peer->closing = true;
     (void)pk_timer_clear(peer->executor, &peer->expiry);
     (void)pk_timer_clear(peer->executor, &peer->sample);
@@ -365,7 +388,6 @@ pk_peer_free(struct pk_peer *peer)
     wait_idle(peer);
     assert(peer->names == NULL && peer->objects == NULL && peer->holders == NULL);
     pk_peer_unlock_only(peer);
-    (void)pthread_cond_destroy(&peer->idle);
-    (void)pthread_mutex_destroy(&peer->lock);
-    free(peer);
+    pk_recovery_end(peer);
+    peer_destroy(peer);
 }

@@ -10,6 +10,7 @@
 
 #include "core/blob.h"
 #include "core/call.h"
+#include "core/figures.h"
 #include "core/holder.h"
 #include "core/lease.h"
 #include "core/name.h"
@@ -31,8 +32,8 @@ struct pk_peer {
     bool closing;  /* no timer is set any more */
 
     struct pk_name *names;        /* uthash, by id */
-    struct pk_object *objects;    /* uthash, by epoch: all that are not reaped yet */
-    struct pk_object_order order; /* by epoch: those with a name */
+    struct pk_object *objects;    /* uthash, by epoch and id: all that are not reaped yet */
+    struct pk_object_order order; /* by epoch, then id: those with a name */
     struct pk_holder *holders;    /* uthash, by lease id */
     struct pk_repeat *repeats;    /* uthash, by principal and request id */
     struct pk_session_list sessions;
@@ -60,7 +61,17 @@ struct pk_peer {
     uint64_t sample_round; /* in which all of `unsized` is looked at once */
     struct pk_timer poll;
     bool poll_set;
+
+    struct pk_queue *recovery; /* of one thread; NULL where it never blocks */
     struct pk_work recover_work;
+    bool recovering;           /* the storage holds more than is known of yet */
+    bool recovery_deaf;        /* there was no memory to keep what it must not bring back */
+    struct pk_gone *gone;      /* uthash: that */
+    struct pk_call_list lists; /* that wait for its end */
+
+    struct pk_figures_list transports; /* by when they were added; freed with the peer */
+    pthread_cond_t told;               /* `telling` came down to 0 */
+    uint32_t telling;                  /* transports are being asked for their figures */
 
     uint64_t acquired; /* figures since the start */
     uint64_t sealed;
@@ -111,8 +122,11 @@ void pk_list_begin(struct pk_call *call);
 void pk_read_begin(struct pk_call *call);
 void pk_write_begin(struct pk_call *call);
 void pk_open_begin(struct pk_call *call);
+void pk_verify_begin(struct pk_call *call);
 
-/* Lets go of the objects that a stat or list tells of. With the lock held. */
+/* Has the call tell of this object. With the lock held. */
+void pk_stat_fill(struct pk_call *call, struct pk_object *object);
+/* Lets go of the objects that a call tells of. With the lock held. */
 void pk_list_finish(struct pk_call *call);
 /* Answers the call. Without the lock. */
 void pk_reply_tell(struct pk_call *call);
@@ -136,12 +150,28 @@ int32_t pk_acquire_verdict(struct pk_call *call);
 void pk_lookup_step(struct pk_call *call, pk_call_fn *next);
 /* The same, and then the call begins again, unless something went wrong. With the lock held. */
 void pk_lookup_begin(struct pk_call *call);
-/* Starts a lookup of the peer's own for a name with waiters. With the lock held. */
+/* Starts a lookup of the peer's own, for a name that changed elsewhere. With the lock held. */
 void pk_lookup_refresh(struct pk_name *name);
-void pk_lookup_recover(struct pk_peer *peer);
+/* The storage has no such object any more, says a slot: if it still has its name here, that is
+ * looked up. With the lock held. */
+void pk_lookup_vanished(struct pk_object *object);
+/* Makes a sealed object of what recovery found, in no table yet. -EIO: it makes no sense; -ENOMEM.
+ */
+int32_t pk_lookup_accept(struct pk_peer *peer, const struct pk_blob_found *found,
+                         struct pk_object **ret_object, struct pk_error *err);
 /* With the lock held: shared storage that can't tell of changes is looked at again while anybody
  * waits. */
 void pk_lookup_poll(struct pk_peer *peer);
+
+/* Recovery: what it needs, -ENOMEM; its begin, in the background where it may block; and its end,
+ * once it is over. */
+int32_t pk_recovery_prepare(struct pk_peer *peer, struct pk_error *err);
+void pk_recovery_begin(struct pk_peer *peer);
+void pk_recovery_end(struct pk_peer *peer);
+/* With the lock held: the lists that wait for it wait no more. */
+void pk_recovery_stop(struct pk_peer *peer);
+/* With the lock held: the object loses its name, and recovery shall not bring it back. */
+void pk_recovery_forget(const struct pk_object *object);
 
 /* With the lock held: sees to it that expiry happens at `when`, or before. */
 void pk_expiry_arm(struct pk_peer *peer, uint64_t when);

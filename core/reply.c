@@ -52,6 +52,11 @@ fill_success(struct pk_reply *reply, struct pk_call *call)
     case PK_VERB_DISCARD:
         reply->object_id = call->request.object_id;
         break;
+    case PK_VERB_VERIFY:
+        reply->object_id = call->object->key.id;
+        reply->epoch = call->object->key.epoch;
+        reply->bytes = call->bytes;
+        /* fall through */
     case PK_VERB_STAT:
     case PK_VERB_LIST:
         reply->objects = call->infos;
@@ -81,6 +86,9 @@ pk_reply_tell(struct pk_call *call)
     } else {
         fill_success(&reply, call);
     }
+    if (call->session != NULL && call->session->figures != NULL)
+        pk_figures_count(call->session->figures, reply.verb, reply.status,
+                         pk_executor_now(call->peer->executor) - call->started);
     call->done(call->arg, &reply);
     /* The descriptors are the receiver's now; the texts still are ours. */
     for (uint32_t i = 0; i < call->handle_count; i++)

@@ -158,6 +158,16 @@ publish(struct pk_call *call)
     return 0;
 }
 
+/* Another node has the name now: what was made here is of no more use to anybody. */
+static void
+say_lost(struct pk_call *call)
+{
+    struct pk_error why = call->error;
+
+    (void)pk_fail(&call->error, -ESTALE, "the claim on '%s' was lost: %s", call->object->key.id,
+                  why.message);
+}
+
 static void
 seal_storage(struct pk_call *call)
 {
@@ -173,6 +183,8 @@ seal_storage(struct pk_call *call)
     call->status = seal_blobs(call, sizes);
     if (call->status == 0 && object->sealed_at == 0)
         call->status = publish(call);
+    if (call->status == -ESTALE)
+        say_lost(call);
     if (call->status == -EINVAL || call->status == -ESTALE) {
         seal_doom(call);
         return;
@@ -212,6 +224,8 @@ seal_again(struct pk_call *call)
 {
     call->status = pk_call_make_handles(call, call->object);
     pk_peer_lock(call->peer);
+    if (call->status == -ENOENT)
+        pk_lookup_vanished(call->object);
     call->lease = call->holder->lease;
     pk_holder_unpin(pk_steal(call->holder));
     pk_peer_unlock(call->peer);

@@ -82,6 +82,13 @@ peer_open(struct pk_node *node, struct pk_error *err)
     return failed;
 }
 
+/* What follows "transport." in the name of its section. */
+static const char *
+transport_name(const struct pk_config_section *section)
+{
+    return strchr(section->name, '.') + 1;
+}
+
 static int32_t
 listeners_open(struct pk_node *node, struct pk_error *err)
 {
@@ -90,11 +97,15 @@ listeners_open(struct pk_node *node, struct pk_error *err)
     if (node->listeners == NULL)
         return pk_fail(err, -ENOMEM, "out of memory");
     for (size_t i = 0; i < config->transport_count; i++) {
-        int32_t failed =
-            section_open(node, &config->transports[i], &node->listeners[i].instance, err);
+        const struct pk_config_section *section = &config->transports[i];
+        struct pk_instance **instance = &node->listeners[i].instance;
+        int32_t failed = section_open(node, section, instance, err);
         if (failed != 0)
             return failed;
         node->listener_count++;
+        failed = pk_peer_transport_add(node->peer, *instance, transport_name(section), err);
+        if (failed != 0)
+            return failed;
     }
     return 0;
 }
@@ -165,8 +176,10 @@ pk_node_stop(struct pk_node *node)
         if (node->listeners[i].started)
             transport_stop(node->listeners[i].instance, deadline);
     }
-    for (size_t i = node->listener_count; i-- > 0;)
+    for (size_t i = node->listener_count; i-- > 0;) {
+        pk_peer_transport_remove(node->peer, node->listeners[i].instance);
         pk_instance_close(node->listeners[i].instance);
+    }
     pk_peer_free(node->peer);
     pk_instance_close(node->lease);
     pk_instance_close(node->blob);
@@ -186,6 +199,8 @@ static void
 add_stat(void *arg, const struct pk_stat *stat)
 {
     struct stats_line *line = arg;
+    if (stat->label_count > 0)
+        return; /* one line is for what is true of all of them */
     int size = snprintf(line->text + line->size, sizeof(line->text) - line->size, " %s=%ju",
                         stat->name, (uintmax_t)stat->value);
     if (size > 0 && (size_t)size < sizeof(line->text) - line->size)

@@ -14,7 +14,8 @@
 #include <strings.h>
 
 #define LEASE_HEADER "PackIce-Lease"
-#define POLL_MAX 60000 /* milliseconds; what is to be waited for wakes it */
+#define FIRST_ROOM 4096U /* bytes; enough for most responses */
+#define POLL_MAX 60000   /* milliseconds; what is to be waited for wakes it */
 
 /* A request under way. */
 struct run {
@@ -427,6 +428,11 @@ packice_http_perform(struct packice_http *http, const struct packice_http_reques
     struct run run = { .http = http, .request = request, .response = ret_response };
     run.why = (struct pk_error)PK_ERROR_INIT;
     *ret_response = (struct packice_http_response){ .length = -1 };
+    ret_response->text = malloc(FIRST_ROOM); /* before the node does what it answers to */
+    if (ret_response->text == NULL)
+        return pk_fail(err, -ENOMEM, "no memory for a response");
+    ret_response->text[0] = '\0';
+    ret_response->text_room = FIRST_ROOM;
     if (atomic_load(&http->shut) && !request->last)
         return pk_fail(err, -EPIPE, "the client was freed");
     if (request->deadline <= packice_now())
@@ -484,7 +490,7 @@ packice_http_refusal(const struct packice_http_response *response, struct pk_err
 {
     struct pk_wire_reply *reply = NULL;
     int32_t rc = -EPROTO;
-    if (response->status >= 400 && response->text != NULL)
+    if (response->status >= 400 && response->text_size > 0)
         rc = pk_wire_reply_parse(response->text, response->text_size, &reply, NULL);
     if (rc == 0 && reply->reply.status != 0)
         rc = pk_fail(err, reply->reply.status == -EPROTO ? -EREMOTEIO : reply->reply.status, "%s",

@@ -19,7 +19,7 @@ struct packice_http_response {
     int64_t length;   /* Content-Length; -1 = not told */
     char etag[256];   /* a strong one, with its quotes; "" = none */
     char range[80];   /* Content-Range; "" = none */
-    char *text;       /* what did not go into a sink, with a NUL behind it */
+    char *text;       /* what did not go into a sink, with a NUL behind it; NULL = nothing */
     size_t text_size; /* without the NUL */
     size_t text_room;
 };

@@ -53,7 +53,7 @@ verb_path(const struct packice_ask *ask)
     static const char *const paths[] = {
         [PK_VERB_ACQUIRE] = "acquire", [PK_VERB_SEAL] = "seal",       [PK_VERB_RENEW] = "renew",
         [PK_VERB_RELEASE] = "release", [PK_VERB_DISCARD] = "discard", [PK_VERB_STAT] = "stat",
-        [PK_VERB_LIST] = "list",
+        [PK_VERB_LIST] = "list",       [PK_VERB_VERIFY] = "verify",
     };
     if (ask->requests == NULL)
         return "stats";
@@ -76,13 +76,34 @@ read_reply(const struct packice_http_response *response, struct packice_exchange
            struct pk_error *err)
 {
     bool known = response->status == 200 || (response->status >= 400 && response->status < 600);
-    if (!known || response->text == NULL)
+    if (!known)
         return packice_http_refusal(response, err);
     int32_t rc = pk_wire_reply_parse(response->text, response->text_size, &exchange->reply, err);
     bool refused = rc == -EPROTO && response->status != 200;
     if (refused || (rc == 0 && response->status != 200 && exchange->reply->reply.status == 0))
         return packice_http_refusal(response, err);
     return rc;
+}
+
+static void give_back(void *arg, const char *lease_id);
+
+/* A lease that was granted by a reply which can't be read: nobody would ever release it. */
+static void
+rescue_lease(struct http_link *link, const struct packice_ask *ask,
+             const struct packice_http_response *response)
+{
+    static const char member[] = "\"lease_id\":\"";
+    char lease_id[PK_LEASE_ID_LEN + 1];
+    if (ask->requests == NULL || ask->count != 1 || ask->requests->verb != PK_VERB_ACQUIRE
+        || response->text == NULL)
+        return;
+    const char *found = strstr(response->text, member);
+    if (found == NULL || strlen(found) <= sizeof(member) - 1 + PK_LEASE_ID_LEN)
+        return;
+    (void)memcpy(lease_id, found + sizeof(member) - 1, PK_LEASE_ID_LEN);
+    lease_id[PK_LEASE_ID_LEN] = '\0';
+    if (strspn(lease_id, "0123456789abcdef-") == PK_LEASE_ID_LEN)
+        give_back(link, lease_id);
 }
 
 static int32_t
@@ -111,10 +132,14 @@ post(struct http_link *link, const struct packice_ask *ask, bool last,
         rc = packice_http_perform(link->http, &request, &response, err);
         if (rc == 0)
             rc = read_reply(&response, exchange, err);
+        if (rc == 0)
+            rc = packice_exchange_decode(exchange, err);
+        if (rc != 0)
+            rescue_lease(link, ask, &response);
         packice_http_response_finish(&response);
     }
     explicit_bzero(text, size); /* lease ids */
-    return rc == 0 ? packice_exchange_decode(exchange, err) : rc;
+    return rc;
 }
 
 /* A new exchange, done and decoded. */

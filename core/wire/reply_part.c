@@ -101,10 +101,13 @@ read_handle(const struct pk_wire_in *in, struct pk_wire_reply *wire, struct pk_h
     int64_t size = -1;
     int64_t offset = 0;
     int32_t rc = pk_wire_read_word(in, "kind", words, 4, &handle->kind);
-    if (rc == 0 && handle->kind == KIND_HTTP)
+    bool http = rc == 0 && handle->kind == KIND_HTTP;
+    if (http)
         handle->kind = PK_HANDLE_URL;
     if (rc == 0 && handle->kind != PK_HANDLE_FD)
         rc = read_target(in, handle);
+    if (rc == 0 && http && handle->text[0] != '/')
+        rc = pk_wire_in_fail(in, "url", "not a path of the node");
     if (rc == 0 && handle->kind == PK_HANDLE_FD)
         rc = pk_wire_in_need(in, "fd");
     if (rc == 0 && handle->kind != PK_HANDLE_URL)
@@ -176,6 +179,22 @@ read_owner(const struct pk_wire_in *in, struct pk_principal *owner)
         (void)stpcpy(owner->name, name);
     }
     return 0;
+}
+
+int32_t
+pk_wire_read_verified(const struct pk_wire_in *in, struct pk_object_info *object)
+{
+    uint64_t blobs = 0;
+    object->struct_size = sizeof(*object);
+    object->state = PK_STATE_SEALED;
+    object->meta = "";
+    int32_t rc = pk_wire_read_key(in, &object->key.id, &object->key.epoch);
+    if (rc == 0)
+        rc = read_count(in, "blobs", 1, PK_BLOBS_MAX, &blobs);
+    if (rc == 0)
+        rc = read_count(in, "bytes", 0, INT64_MAX, &object->size);
+    object->blob_count = (uint32_t)blobs;
+    return rc;
 }
 
 int32_t

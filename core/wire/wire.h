@@ -9,6 +9,7 @@
 #define PK_WIRE_H
 
 #include "core/wire/error_name.h"
+#include "core/wire/figures.h"
 #include "core/wire/frame.h"
 #include "core/wire/reply.h"
 #include "core/wire/request.h"

@@ -5,6 +5,7 @@
  */
 #include "answer.h"
 #include "connection.h"
+#include "metrics.h"
 #include "response.h"
 #include "transport_http.h"
 #include <packice/cleanup.h>
@@ -25,7 +26,16 @@ http_answer_health(struct http_connection *connection)
 void
 http_answer_metrics(struct http_connection *connection)
 {
-    answer_text(connection, "text/plain; version=0.0.4; charset=utf-8", "");
+    const struct pk_host *host = connection->transport->host;
+    struct http_metrics *metrics = http_metrics_new();
+    char *text = NULL;
+    size_t size = 0;
+    if (metrics != NULL) {
+        host->stats(host->ctx, http_metrics_add, metrics);
+        text = http_metrics_text(metrics, &size);
+    }
+    http_metrics_free(metrics);
+    http_respond(connection, 200, "text/plain; version=0.0.4; charset=utf-8", "", text, size);
 }
 
 void

@@ -244,6 +244,7 @@ http_parser_next(struct http_parser *parser)
     parser->text_used = 0;
     parser->head_size = 0;
     parser->trailing = 0;
+    parser->last = '\0';
     parser->name_size = 0;
     parser->head_done = false;
     parser->body_done = false;
@@ -255,6 +256,22 @@ bool
 http_parser_began(const struct http_parser *parser)
 {
     return parser->text != NULL;
+}
+
+/* What even a strict llhttp reads over: a line that ends without a carriage return, one that goes
+ * on in the next, a header without a name. */
+static int32_t
+check_lines(struct http_parser *parser, const char *data, size_t size)
+{
+    for (size_t i = 0; i < size; i++) {
+        char last = parser->last;
+        parser->last = data[i];
+        if (data[i] == '\n' && last != '\r')
+            (void)refuse(parser, 400, "a line of the head ends without a carriage return");
+        if (last == '\n' && (data[i] == ' ' || data[i] == '\t' || data[i] == ':'))
+            (void)refuse(parser, 400, "a line of the head begins without a name");
+    }
+    return parser->status != 0 ? -EPROTO : 0;
 }
 
 static int32_t
@@ -290,6 +307,8 @@ http_parser_feed(struct http_parser *parser, const char *data, size_t size, size
     }
     if (in_head)
         parser->head_size += used;
+    if (in_head && check_lines(parser, data, used) < 0)
+        return -EPROTO;
     if (!parser->head_done && parser->head_size >= parser->head_max) {
         (void)refuse(parser, 431, "the head of the request is too large");
         return -EPROTO;

@@ -45,6 +45,7 @@ struct http_parser {
 
     char *text; /* head_max bytes; NULL = between requests */
     size_t text_used;
+    char last;        /* byte read of the head */
     size_t head_size; /* bytes read of the head */
     size_t trailing;  /* bytes read of trailers and extensions */
     char name[HTTP_NAME_MAX + 1];

@@ -13,9 +13,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define HTTP_STATS_MAX 256    /* figures in one reply */
-#define HTTP_STAT_NAME_MAX 64 /* bytes of a figure's name, with its NUL */
-
 /* ---- answers ---- */
 
 static void
@@ -46,39 +43,19 @@ on_batch(struct http_connection *connection, struct http_ask *ask)
 
 /* ---- figures ---- */
 
-struct figures {
-    struct pk_stat stats[HTTP_STATS_MAX];
-    char names[HTTP_STATS_MAX][HTTP_STAT_NAME_MAX];
-    size_t count;
-};
-
-static void
-on_figure(void *arg, const struct pk_stat *stat)
-{
-    struct figures *figures = arg;
-    if (figures->count == HTTP_STATS_MAX)
-        return;
-    size_t i = figures->count++;
-    (void)snprintf(figures->names[i], sizeof(figures->names[i]), "%s", stat->name);
-    figures->stats[i] = (struct pk_stat){
-        .struct_size = (uint32_t)sizeof(struct pk_stat),
-        .kind = stat->kind,
-        .name = figures->names[i],
-        .value = stat->value,
-    };
-}
-
 static void
 answer_stats(struct http_connection *connection)
 {
     const struct pk_host *host = connection->transport->host;
     struct pk_wire_reply_format format = { .http = true };
-    struct figures figures = { .count = 0 };
+    struct pk_wire_figures *figures = pk_wire_figures_new();
     char *text = NULL;
     size_t size = 0;
-    host->stats(host->ctx, on_figure, &figures);
-    if (pk_wire_stats_encode(figures.stats, figures.count, &format, &text, &size) < 0)
+    if (figures != NULL)
+        host->stats(host->ctx, pk_wire_figures_add, figures);
+    if (pk_wire_figures_encode(figures, &format, &text, &size) < 0)
         text = NULL;
+    pk_wire_figures_free(figures);
     http_respond_json(connection, 200, "", text, size);
 }
 

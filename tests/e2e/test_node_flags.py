@@ -17,6 +17,7 @@ from node import BUILD, DEADLINE, NODE
 
 SOURCE = os.environ["PACKICE_SOURCE"]
 PLUGINS = {
+    "blob_fs": "blob",
     "blob_memfd": "blob",
     "lease_mem": "lease",
     "transport_http": "transport",
@@ -118,10 +119,11 @@ class CommandLineTest(FlagsCase):
             with self.subTest(arguments=arguments):
                 self.refused(arguments, "^packice-node: " + message)
 
-    def test_what_is_not_there_yet_is_a_plugin_that_is_not_found(self):
-        socket = ["--socket", self.socket]
-        for arguments in (["--impl", "fs", *socket], ["--data-dir", self.folder, *socket]):
-            self.refused(arguments, r"\[blob\] plugin: plugin not found: 'blob_fs'")
+    def test_files_need_a_folder(self):
+        for flags in (["--data-dir", "data"], ["--impl", "fs", "--data-dir", "data"]):
+            config = self.output("--print-config", "--socket", self.socket, *flags)
+            self.assertIn(f"plugin = blob_fs\nroot = {self.path('data')}\n", config)
+        self.refused(["--impl", "fs", "--socket", self.socket], "--impl fs: needs --data-dir DIR")
 
     def test_output_that_can_not_be_written_is_an_error(self):
         for arguments in (["--help"], ["--list-plugins"], ["--print-config", *self.quick]):

@@ -24,10 +24,10 @@ contradict(struct facts *facts, const char *format, ...)
 }
 
 static struct fact *
-by_epoch(struct facts *facts, uint64_t epoch)
+by_key(struct facts *facts, uint32_t id, uint64_t epoch)
 {
     for (uint32_t i = 0; i < facts->count; i++)
-        if (facts->facts[i].create->epoch == epoch)
+        if (facts->facts[i].create->id == id && facts->facts[i].create->epoch == epoch)
             return &facts->facts[i];
     return NULL;
 }
@@ -107,7 +107,7 @@ surely_sealed(const struct facts *facts, uint32_t id, uint32_t step)
 static void
 judge_create(struct facts *facts, const struct record *record)
 {
-    struct fact *known = by_epoch(facts, record->epoch);
+    struct fact *known = by_key(facts, record->id, record->epoch);
 
     if (record->status != 0)
         return;
@@ -139,10 +139,10 @@ judge_create(struct facts *facts, const struct record *record)
 static void
 judge_read(struct facts *facts, const struct record *record)
 {
-    const struct fact *fact = by_epoch(facts, record->epoch);
+    const struct fact *fact = by_key(facts, record->id, record->epoch);
 
     if (record->status == 0) {
-        if (fact == NULL || fact->create->id != record->id)
+        if (fact == NULL)
             contradict(facts, "read epoch %" PRIu64 ", which nobody made", record->epoch);
         else if (fact->seals == 0)
             contradict(facts, "read epoch %" PRIu64 " before any seal", record->epoch);
@@ -157,12 +157,28 @@ judge_read(struct facts *facts, const struct record *record)
                    record->status, fact->create->epoch);
 }
 
+/* What is verified was sealed, and is not taken for another. */
+static void
+judge_verify(struct facts *facts, const struct record *record)
+{
+    const struct fact *fact = by_key(facts, record->id, record->epoch);
+
+    if (record->status == 0 && (fact == NULL || fact->seals == 0))
+        contradict(facts, "verified epoch %" PRIu64 ", which nobody sealed", record->epoch);
+    if (record->status != -ENOENT && record->status != -EAGAIN)
+        return;
+    fact = surely_sealed(facts, record->id, record->step);
+    if (fact != NULL)
+        contradict(facts, "verify of '%s' got %d while %" PRIu64 " is sealed",
+                   world_ids[record->id], record->status, fact->create->epoch);
+}
+
 static void
 judge_seal(struct facts *facts, const struct record *record)
 {
     if (record->status != 0)
         return;
-    struct fact *fact = by_epoch(facts, record->epoch);
+    struct fact *fact = by_key(facts, record->id, record->epoch);
     if (fact == NULL || record->state != PK_STATE_SEALED) {
         contradict(facts, "sealed epoch %" PRIu64 ", state %u", record->epoch, record->state);
         return;
@@ -185,6 +201,8 @@ facts_judge(struct facts *facts)
             judge_create(facts, record);
         else if (record->verb == PK_VERB_ACQUIRE)
             judge_read(facts, record);
+        else if (record->verb == PK_VERB_VERIFY)
+            judge_verify(facts, record);
         else if (record->verb == PK_VERB_SEAL)
             judge_seal(facts, record);
     }
@@ -244,20 +262,29 @@ expect_reads(struct facts *facts)
     }
 }
 
-/* What is not sealed by now is gone, and its name is free. */
+/* What is not sealed by now is gone. */
+static void
+discard_all(struct facts *facts)
+{
+    for (uint32_t id = 0; id < WORLD_IDS; id++) {
+        const struct record *stat = ask(facts, PK_VERB_STAT, 0, id, NULL);
+        if (stat->status != 0)
+            continue;
+        if (stat->states[0] != PK_STATE_SEALED)
+            contradict(facts, "in the end '%s' is still being made", world_ids[id]);
+        const struct record *gone = ask(facts, PK_VERB_DISCARD, 0, id, NULL);
+        if (gone->status != 0)
+            contradict(facts, "in the end '%s' can't be discarded: %d", world_ids[id],
+                       gone->status);
+    }
+}
+
+/* Once nothing is left: creates that a restarted peer took while it had not found all of its
+ * storage yet may fill that beyond its capacity. */
 static void
 expect_free_names(struct facts *facts)
 {
     for (uint32_t id = 0; id < WORLD_IDS; id++) {
-        const struct record *stat = ask(facts, PK_VERB_STAT, 0, id, NULL);
-        if (stat->status == 0 && stat->states[0] != PK_STATE_SEALED)
-            contradict(facts, "in the end '%s' is still being made", world_ids[id]);
-        if (stat->status == 0) {
-            const struct record *gone = ask(facts, PK_VERB_DISCARD, 0, id, NULL);
-            if (gone->status != 0)
-                contradict(facts, "in the end '%s' can't be discarded: %d", world_ids[id],
-                           gone->status);
-        }
         const struct record *made = ask(facts, PK_VERB_ACQUIRE, PK_ACCESS_CREATE, id, NULL);
         if (made->status != 0)
             contradict(facts, "in the end '%s' can't be made: %d", world_ids[id], made->status);
@@ -275,6 +302,7 @@ facts_final(struct facts *facts)
     facts_judge(facts);
     expect_reads(facts);
     end_leases(facts);
+    discard_all(facts);
     expect_free_names(facts);
     if (peer->named != 0 || peer->held != 0 || HASH_COUNT(peer->holders) != 0 || peer->waits != 0)
         contradict(facts,

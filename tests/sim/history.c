@@ -24,6 +24,7 @@ enum kind {
     DISCARD,
     STAT,
     LIST,
+    VERIFY,
     CANCEL,
     REOPEN,
     TIME,
@@ -42,7 +43,7 @@ static const struct {
     [RENEW] = { "renew", 4 },     [DISCARD] = { "discard", 8 }, [STAT] = { "stat", 3 },
     [LIST] = { "list", 3 },       [CANCEL] = { "cancel", 3 },   [REOPEN] = { "reopen", 4 },
     [TIME] = { "time", 8 },       [WORK] = { "work", 30 },      [FAULT] = { "fault", 3 },
-    [RESTART] = { "restart", 1 },
+    [RESTART] = { "restart", 1 }, [VERIFY] = { "verify", 3 },
 };
 
 struct play {
@@ -205,9 +206,10 @@ play_object(struct play *play, const struct history_op *op, uint32_t id, uint32_
 {
     struct pk_request request = { .object_id = world_ids[id] };
 
-    request.verb = op->kind == DISCARD ? PK_VERB_DISCARD
-                   : op->kind == STAT  ? PK_VERB_STAT
-                                       : PK_VERB_LIST;
+    request.verb = op->kind == DISCARD  ? PK_VERB_DISCARD
+                   : op->kind == STAT   ? PK_VERB_STAT
+                   : op->kind == VERIFY ? PK_VERB_VERIFY
+                                        : PK_VERB_LIST;
     if (op->kind == DISCARD)
         facts_discarding(&play->facts, id);
     const struct record *record = world_call(&play->world, session, id, &request);
@@ -217,6 +219,8 @@ play_object(struct play *play, const struct history_op *op, uint32_t id, uint32_
         model_discard(&play->model, record);
     else if (op->kind == STAT)
         model_stat(&play->model, record);
+    else if (op->kind == VERIFY)
+        model_verify(&play->model, record);
     else
         model_list(&play->model, record);
 }
@@ -306,6 +310,7 @@ play_op(struct play *play, const struct history_op *op)
     case DISCARD:
     case STAT:
     case LIST:
+    case VERIFY:
         play_object(play, op, id, session);
         break;
     case CANCEL:

@@ -254,6 +254,17 @@ model_stat(struct model *model, const struct record *record)
 }
 
 void
+model_verify(struct model *model, const struct record *record)
+{
+    const struct model_object *object = named(model, record->id);
+
+    expect(model, "verify", record, object == NULL ? -ENOENT : !object->sealed ? -EAGAIN : 0);
+    if (object != NULL && object->sealed
+        && (record->epoch != object->epoch || record->bytes != object->held))
+        differ(model, "verify: epoch %" PRIu64 ", %" PRIu64 " bytes", record->epoch, record->bytes);
+}
+
+void
 model_list(struct model *model, const struct record *record)
 {
     uint32_t count = 0;

@@ -62,6 +62,7 @@ void model_release(struct model *model, const struct pk_request *request,
                    const struct record *record);
 void model_discard(struct model *model, const struct record *record);
 void model_stat(struct model *model, const struct record *record);
+void model_verify(struct model *model, const struct record *record);
 void model_list(struct model *model, const struct record *record);
 void model_write(struct model *model, const struct pk_request *request,
                  const struct record *record);

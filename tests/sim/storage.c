@@ -13,6 +13,7 @@
 
 struct blob {
     struct storage *storage;
+    char id[PK_ID_MAX + 1];
     uint64_t epoch;
     uint32_t index;
     bool sized;
@@ -64,13 +65,14 @@ find_published(struct storage *storage, const char *id)
 }
 
 static struct blob *
-blob_new(struct storage *storage, uint64_t epoch, uint32_t index, uint64_t size)
+blob_new(struct storage *storage, const struct pk_key *key, uint32_t index, uint64_t size)
 {
     struct blob *blob = calloc(1, sizeof(*blob));
     if (blob == NULL)
         return NULL;
     blob->storage = storage;
-    blob->epoch = epoch;
+    (void)snprintf(blob->id, sizeof(blob->id), "%s", key->id);
+    blob->epoch = key->epoch;
     blob->index = index;
     blob->sized = size != PK_UNSIZED;
     blob->size = blob->sized ? size : 0;
@@ -116,6 +118,7 @@ storage_traits(void *instance, struct pk_blob_traits *ret_traits)
 
     ret_traits->flags = storage->traits;
     ret_traits->poll_interval = storage->poll_interval;
+    ret_traits->absent = storage->absent;
 }
 
 static int32_t
@@ -131,7 +134,7 @@ storage_create(void *instance, const struct pk_key *key, uint32_t index, uint64_
         return pk_fail(err, -EIO, "ordered fault");
     if (storage->durable && *find_published(storage, key->id) != NULL)
         complain(storage, "create of '%s' over a published one", key->id);
-    struct blob *blob = blob_new(storage, key->epoch, index, size);
+    struct blob *blob = blob_new(storage, key, index, size);
     if (blob == NULL)
         return pk_fail(err, -ENOMEM, "out of memory");
     storage->stored++;
@@ -205,6 +208,15 @@ storage_seal(void *opaque, uint64_t size, struct pk_error *err)
     return 0;
 }
 
+static bool
+taken_elsewhere(const struct blob *blob)
+{
+    for (const struct published *gone = blob->storage->taken; gone != NULL; gone = gone->next)
+        if (gone->epoch == blob->epoch && strcmp(gone->id, blob->id) == 0)
+            return true;
+    return false;
+}
+
 static int32_t
 storage_handle(void *opaque, uint32_t access, pk_handle_emit_fn *emit, void *arg,
                struct pk_error *err)
@@ -217,6 +229,8 @@ storage_handle(void *opaque, uint32_t access, pk_handle_emit_fn *emit, void *arg
         return pk_fail(err, ordered, "ordered fault");
     if (faulty(blob->storage, FAULT_HANDLE_BUSY))
         return pk_fail(err, -EBUSY, "ordered fault");
+    if (taken_elsewhere(blob))
+        return pk_fail(err, -ENOENT, "'%s' was taken away", blob->id);
     if (blob->sealed != (access == PK_ACCESS_READ))
         complain(blob->storage, "handle for access %u of a blob that is sealed: %d", access,
                  blob->sealed);
@@ -231,6 +245,23 @@ storage_handle(void *opaque, uint32_t access, pk_handle_emit_fn *emit, void *arg
     blob->storage->watch->emitting++;
     emit(arg, &handle);
     blob->storage->watch->emitting--;
+    return 0;
+}
+
+static int32_t
+storage_verify(void *opaque, struct pk_error *err)
+{
+    const struct blob *blob = opaque;
+
+    int32_t ordered = enter(blob->storage, PK_BLOB_VERIFY);
+    if (ordered != 0)
+        return pk_fail(err, ordered, "ordered fault");
+    if (!blob->sealed)
+        complain(blob->storage, "verify of a blob that is not sealed");
+    if (taken_elsewhere(blob))
+        return pk_fail(err, -ENOENT, "'%s' was taken away", blob->id);
+    if (faulty(blob->storage, FAULT_VERIFY_IO))
+        return pk_fail(err, -EIO, "ordered fault");
     return 0;
 }
 
@@ -258,7 +289,7 @@ storage_remove(void *opaque, struct pk_error *err)
 
     int32_t ordered = enter(storage, PK_BLOB_REMOVE);
     for (const struct published *at = storage->published; at != NULL; at = at->next)
-        if (at->epoch == blob->epoch)
+        if (at->epoch == blob->epoch && strcmp(at->id, blob->id) == 0)
             complain(storage, "removed a blob of '%s', which is published", at->id);
     storage->stored--;
     blob_free(blob);
@@ -339,7 +370,7 @@ emit_entry(struct storage *storage, const struct published *entry, bool open, pk
     };
 
     for (uint32_t i = 0; open && i < entry->count; i++) {
-        struct blob *blob = blob_new(storage, entry->epoch, i, entry->sizes[i]);
+        struct blob *blob = blob_new(storage, &manifest.key, i, entry->sizes[i]);
         if (blob == NULL) {
             while (i > 0)
                 blob_free(blobs[--i]);
@@ -382,8 +413,12 @@ storage_recover(void *instance, pk_blob_emit_fn *emit, void *arg, struct pk_erro
     if (ordered != 0)
         return pk_fail(err, ordered, "ordered fault");
     (void)err;
-    for (const struct published *entry = storage->published; entry != NULL; entry = entry->next)
-        (void)emit_entry(storage, entry, false, emit, arg);
+    const struct published *next = storage->published;
+    while (next != NULL) {
+        const struct published entry = *next; /* what is told may be gone by then */
+        next = entry.next;
+        (void)emit_entry(storage, &entry, false, emit, arg);
+    }
     return 0;
 }
 
@@ -405,6 +440,7 @@ static const struct pk_blob_ops ops = {
     .unpublish = storage_unpublish,
     .lookup = storage_lookup,
     .recover = storage_recover,
+    .verify = storage_verify,
 };
 
 static const struct pk_plugin plugin = {
@@ -451,7 +487,8 @@ storage_unpublish_elsewhere(struct storage *storage, const char *id)
         return;
     storage->stored -= entry->count;
     *at = entry->next;
-    free(entry);
+    entry->next = storage->taken;
+    storage->taken = entry;
 }
 
 uint64_t
@@ -464,12 +501,19 @@ storage_published_count(const struct storage *storage)
     return count;
 }
 
+static void
+forget(struct published **list)
+{
+    while (*list != NULL) {
+        struct published *entry = *list;
+        *list = entry->next;
+        free(entry);
+    }
+}
+
 void
 storage_finish(struct storage *storage)
 {
-    while (storage->published != NULL) {
-        struct published *entry = storage->published;
-        storage->published = entry->next;
-        free(entry);
-    }
+    forget(&storage->published);
+    forget(&storage->taken);
 }

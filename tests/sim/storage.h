@@ -22,6 +22,7 @@ enum storage_fault {
     FAULT_PUBLISH_STALE,
     FAULT_UNPUBLISH_IO,
     FAULT_LOOKUP_IO,
+    FAULT_VERIFY_IO,
     FAULT_COUNT,
 };
 
@@ -29,6 +30,7 @@ struct storage {
     struct sim_random random;
     bool durable;           /* publishes, and is looked up */
     uint32_t traits;        /* PK_BLOB_* */
+    uint64_t absent;        /* slots that it lacks: 1 << PK_BLOB_* each */
     uint64_t poll_interval; /* nanoseconds */
     uint32_t block_percent; /* of slots that say they may block */
     struct watch *watch;    /* of whoever calls */
@@ -37,6 +39,7 @@ struct storage {
     int64_t blobs;        /* handed out and not freed */
     int64_t stored;       /* whose storage was not freed */
     struct published *published;
+    struct published *taken; /* what others took away: no handle to it is to be had any more */
 };
 
 /* The storage that the next opened instance is. */

@@ -8,6 +8,7 @@
 #ifndef PACKICE_TYPES_H
 #define PACKICE_TYPES_H
 
+#include <errno.h>
 #include <stdarg.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -110,8 +111,9 @@ struct pk_principal {
     char name[64]; /* TOKEN: NUL-terminated; else "" */
 };
 
-/* An object's identity. An epoch is given once and never again, so a pair that is gone can't be
- * mistaken for its successor of the same id. */
+/* An object's identity. A pair is given once and never again, so one that is gone can't be mistaken
+ * for its successor of the same id. An epoch alone is none: nodes that share storage may each count
+ * by themselves. */
 struct pk_key {
     const char *id; /* NUL-terminated, 1..PK_ID_MAX bytes of UTF-8, no control characters; it may
                        hold '/' or be "..": never a path */
@@ -231,10 +233,11 @@ struct pk_reply {
     uint32_t state;        /* ACQUIRE, OPEN, SEAL: PK_STATE_* */
     uint32_t blob_count;   /* ACQUIRE, OPEN, SEAL: entries of handles */
     const char *meta;      /* ACQUIRE, OPEN, SEAL: "" if none */
-    const struct pk_handle *handles;      /* in blob order */
-    const struct pk_object_info *objects; /* STAT: one; LIST: object_count, in epoch order */
-    uint32_t handle_stride;               /* bytes from one handle to the next */
-    uint32_t object_stride;               /* bytes from one object to the next */
+    const struct pk_handle *handles; /* in blob order */
+    const struct pk_object_info
+        *objects;           /* STAT, VERIFY: one; LIST: object_count, in epoch order */
+    uint32_t handle_stride; /* bytes from one handle to the next */
+    uint32_t object_stride; /* bytes from one object to the next */
     uint32_t object_count;
     uint32_t reserved;
     uint64_t cursor; /* LIST: for the next page; 0 = this was the last */
@@ -244,14 +247,65 @@ struct pk_reply {
 /* One figure of a running part, as `stats` emits it. Borrowed for the call. */
 #define PK_STAT_GAUGE 1U
 #define PK_STAT_COUNTER 2U
+#define PK_STAT_HISTOGRAM 3U /* of durations */
+
+/* What one figure is about, where several share a name. */
+struct pk_label {
+    const char *name;  /* [a-z_]+ */
+    const char *value; /* any text */
+};
 
 struct pk_stat {
     uint32_t struct_size;
-    uint32_t kind;    /* PK_STAT_* */
-    const char *name; /* [a-z_]+, without a prefix for the plugin */
-    const char *help; /* one line */
-    uint64_t value;
+    uint32_t kind;                 /* PK_STAT_* */
+    const char *name;              /* [a-z_]+, without a prefix for the plugin */
+    const char *help;              /* one line */
+    uint64_t value;                /* HISTOGRAM: how many durations */
+    const struct pk_label *labels; /* label_count; figures of one name have the same names here */
+    uint32_t label_count;
+    uint32_t bucket_count;  /* HISTOGRAM; else 0 */
+    const uint64_t *bounds; /* bucket_count, nanoseconds, ascending */
+    const uint64_t *counts; /* bucket_count: durations up to that bound, and above the one before */
+    uint64_t sum;           /* HISTOGRAM: nanoseconds, all of them */
 };
+
+/* The protocol's name for a negative errno, "internal" for those without one, "ok" for 0. */
+static inline const char *
+pk_result_name(int32_t code)
+{
+    switch (code) {
+    case 0:
+        return "ok";
+    case -EINVAL:
+        return "invalid";
+    case -ENOENT:
+        return "not_found";
+    case -EEXIST:
+        return "exists";
+    case -EAGAIN:
+        return "not_sealed";
+    case -ESTALE:
+        return "lease_not_found";
+    case -EACCES:
+        return "access_denied";
+    case -EBUSY:
+        return "busy";
+    case -ENOSPC:
+        return "no_space";
+    case -EFBIG:
+        return "too_large";
+    case -EKEYREJECTED:
+        return "unauthorized";
+    case -EOPNOTSUPP:
+        return "unsupported";
+    case -ETIMEDOUT:
+        return "timeout";
+    case -EIO:
+        return "io";
+    default:
+        return "internal";
+    }
+}
 
 #ifdef __cplusplus
 }
