@@ -87,23 +87,34 @@ read_reply(const struct packice_http_response *response, struct packice_exchange
 
 static void give_back(void *arg, const char *lease_id);
 
-/* A lease that was granted by a reply which can't be read: nobody would ever release it. */
+/* Whether a request is about a lease that was there before. */
+static bool
+is_known(const struct packice_ask *ask, const char *lease_id)
+{
+    for (size_t i = 0; i < ask->count; i++) {
+        const char *known = ask->requests[i].lease_id;
+        if (known != NULL && strcmp(known, lease_id) == 0)
+            return true;
+    }
+    return false;
+}
+
+/* Leases that were granted by a reply which can't be read: nobody would ever release them. */
 static void
-rescue_lease(struct http_link *link, const struct packice_ask *ask,
-             const struct packice_http_response *response)
+rescue_leases(struct http_link *link, const struct packice_ask *ask,
+              const struct packice_http_response *response)
 {
     static const char member[] = "\"lease_id\":\"";
     char lease_id[PK_LEASE_ID_LEN + 1];
-    if (ask->requests == NULL || ask->count != 1 || ask->requests->verb != PK_VERB_ACQUIRE
-        || response->text == NULL)
+    if (ask->requests == NULL || response->text == NULL)
         return;
-    const char *found = strstr(response->text, member);
-    if (found == NULL || strlen(found) <= sizeof(member) - 1 + PK_LEASE_ID_LEN)
-        return;
-    (void)memcpy(lease_id, found + sizeof(member) - 1, PK_LEASE_ID_LEN);
-    lease_id[PK_LEASE_ID_LEN] = '\0';
-    if (strspn(lease_id, "0123456789abcdef-") == PK_LEASE_ID_LEN)
-        give_back(link, lease_id);
+    const char *at = response->text;
+    for (size_t left = ask->count; left > 0 && (at = strstr(at, member)) != NULL; left--) {
+        at += sizeof(member) - 1;
+        (void)snprintf(lease_id, sizeof(lease_id), "%s", at);
+        if (strspn(lease_id, "0123456789abcdef-") == PK_LEASE_ID_LEN && !is_known(ask, lease_id))
+            give_back(link, lease_id);
+    }
 }
 
 static int32_t
@@ -135,7 +146,7 @@ post(struct http_link *link, const struct packice_ask *ask, bool last,
         if (rc == 0)
             rc = packice_exchange_decode(exchange, err);
         if (rc != 0)
-            rescue_lease(link, ask, &response);
+            rescue_leases(link, ask, &response);
         packice_http_response_finish(&response);
     }
     explicit_bzero(text, size); /* lease ids */
