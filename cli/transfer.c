@@ -65,8 +65,8 @@ transfer_in(const struct cli *cli, packice_lease *lease, uint32_t blob, const st
             break;
         }
         done += got;
-        if (!cli_is_remote(cli)) /* there it moves with the seal */
-            progress_add(cli->progress, got);
+        if (!cli_is_remote(cli) || cli->progress->total == PACKICE_UNSIZED)
+            progress_add(cli->progress, got); /* else it moves with the seal */
     }
     free(buffer);
     return code == CLI_OK ? transfer_check_end(cli, source, done) : code;

@@ -12,16 +12,15 @@ import re
 import socket
 from urllib.parse import quote
 
-from harness import DEADLINE, NodeCase
+from harness import DEADLINE, NodeCase, poll
 
 __all__ = ["DEADLINE", "HttpCase", "Response", "blob_path", "object_path", "port_of"]
 
 
 def port_of(node, section="transport.web"):
-    """The port that the node's log names."""
-    found = re.findall(rf"ready: https?://\S+:(\d+) \[{re.escape(section)}\]", node.errors())
-    assert found, node.errors()
-    return int(found[-1])
+    """The port that the node's log names. It may answer elsewhere before it says so."""
+    pattern = rf"ready: https?://\S+:(\d+) \[{re.escape(section)}\]"
+    return int(poll(lambda: re.findall(pattern, node.errors()), "the port is told")[-1])
 
 
 def object_path(object_id):
