@@ -42,6 +42,35 @@ write_run(struct pk_call *call)
     data_finish(call);
 }
 
+/* Whether a blob without a size may grow so far: what is written through the peer need not wait for
+ * a sample to count. Of several blobs nobody knows the sum but a sample. */
+static bool
+may_grow(struct pk_call *call, struct pk_object *object)
+{
+    struct pk_peer *peer = call->peer;
+    const struct pk_request *request = &call->request;
+    uint64_t end = request->offset + request->data_size;
+
+    if (request->verb != PK_VERB_WRITE || object->sizes[request->blob] != PK_UNSIZED)
+        return true;
+    if (end > peer->options.max_object) {
+        pk_call_fail(call, -EFBIG, "%llu bytes, but max_object is %llu", (unsigned long long)end,
+                     (unsigned long long)peer->options.max_object);
+        return false;
+    }
+    if (object->blob_count > 1 || end <= object->held)
+        return true;
+    uint64_t others = peer->held - object->held;
+    if (others > peer->options.capacity || end > peer->options.capacity - others) {
+        pk_call_fail(call, -ENOSPC, "no room for %llu bytes: %llu of %llu are held",
+                     (unsigned long long)end, (unsigned long long)peer->held,
+                     (unsigned long long)peer->options.capacity);
+        return false;
+    }
+    pk_object_hold(object, end);
+    return true;
+}
+
 /* Finds what the lease is for, and has the name in transition where somebody could be writing.
  * False: failed or parked. */
 static bool
@@ -75,6 +104,8 @@ data_begin(struct pk_call *call)
             pk_name_queue(name, call);
             return false;
         }
+        if (!may_grow(call, object))
+            return false;
         pk_name_enter(name, call);
     }
     call->holder = holder;

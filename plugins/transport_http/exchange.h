@@ -32,6 +32,7 @@ struct http_exchange {
     bool close;     /* the connection ends with it */
     bool failed;    /* the body is too large, or there is no memory for it */
     bool one_shot;  /* PUT of an object: it is sealed at the end */
+    bool loose;     /* its storage grows, although its length is known */
     bool keep;      /* and its lease stays, for a repeat of the request */
     bool discard;   /* the lease is released if the body ends early */
     bool own;       /* the lease is the exchange's: released at the end */

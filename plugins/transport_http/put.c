@@ -14,6 +14,8 @@
 #include <packice/cleanup.h>
 #include <string.h>
 
+#define LOOSE_MIN ((uint64_t)4 << 20) /* bytes, above which storage is not set aside at once */
+
 static uint64_t
 now(const struct http_connection *connection)
 {
@@ -141,11 +143,18 @@ take_over(struct http_connection *connection, const char *lease_id)
     }
 }
 
+static void ask_object(struct http_connection *connection);
+
 static void
 on_create(struct http_connection *connection, struct http_ask *ask)
 {
     const struct http_answer *answer = &ask->answers[0];
     struct http_exchange *exchange = &connection->exchange;
+    if (answer->status == -EOPNOTSUPP && exchange->loose) {
+        exchange->loose = false; /* this node wants sizes */
+        ask_object(connection);
+        return;
+    }
     if (answer->status != 0) {
         http_respond_error(connection, answer->status, answer->message);
         return;
@@ -200,8 +209,21 @@ read_headers(const struct http_connection *connection, struct pk_request *reques
     return 0;
 }
 
-void
-http_put_begin_object(struct http_connection *connection)
+/* A large upload grows: storage that is set aside as a whole for what may never come would be taken
+ * from others. It counts in the peer's capacity all the same. */
+static void
+set_size(struct http_connection *connection, struct pk_request *request, const uint64_t *size)
+{
+    struct http_exchange *exchange = &connection->exchange;
+    request->blob_count = 1;
+    if (exchange->loose && *size != PK_UNSIZED)
+        request->expected = *size;
+    if (!exchange->loose)
+        request->sizes = size;
+}
+
+static void
+ask_object(struct http_connection *connection)
 {
     struct http_exchange *exchange = &connection->exchange;
     uint64_t size = connection->parser.chunked ? PK_UNSIZED : connection->parser.length;
@@ -212,15 +234,13 @@ http_put_begin_object(struct http_connection *connection)
         .verb = PK_VERB_ACQUIRE,
         .access = PK_ACCESS_CREATE,
         .object_id = exchange->target.id,
-        .blob_count = 1,
-        .sizes = &size,
     };
+    set_size(connection, &request, &size);
     int32_t r = read_headers(connection, &request, &meta, &err);
     if (r < 0) {
         http_respond_error(connection, r, err.message);
         return;
     }
-    exchange->one_shot = true;
     exchange->keep = request.request_id != NULL;
     if (!exchange->keep) { /* it lives as long as the upload, and ends with the client */
         request.flags = PK_REQUEST_BIND;
@@ -228,6 +248,15 @@ http_put_begin_object(struct http_connection *connection)
     }
     if (http_ask_one(connection, &request, 0, on_create) < 0)
         http_respond_error(connection, -ENOMEM, "out of memory");
+}
+
+void
+http_put_begin_object(struct http_connection *connection)
+{
+    struct http_exchange *exchange = &connection->exchange;
+    exchange->one_shot = true;
+    exchange->loose = !connection->parser.chunked && connection->parser.length > LOOSE_MIN;
+    ask_object(connection);
 }
 
 /* ---- the end ---- */

@@ -135,10 +135,10 @@ http_transport_secrets(struct http_transport *transport)
 
 /* Nobody must be able to call from elsewhere by an oversight. */
 static int32_t
-check_open_door(const struct http_transport *transport, struct pk_error *err)
+check_open_door(const struct http_address *address, const struct http_options *options,
+                struct pk_error *err)
 {
-    const struct http_options *options = &transport->options;
-    if (transport->address.loopback || options->insecure || options->files.tokens != NULL
+    if (address->loopback || options->insecure || options->files.tokens != NULL
         || options->files.client_ca != NULL)
         return 0;
     return pk_fail(err, -EINVAL,
@@ -153,7 +153,7 @@ take_address(struct http_transport *transport, struct pk_error *err)
     int32_t r = http_address_take(transport->options.listen, &transport->address, err);
     if (r < 0)
         return r;
-    r = check_open_door(transport, err);
+    r = check_open_door(&transport->address, &transport->options, err);
     if (r < 0) {
         (void)close(transport->address.fd);
         return r;
@@ -182,6 +182,7 @@ transport_http_open(const struct pk_host *host, const struct pk_conf *conf, void
     if (transport == NULL)
         return pk_fail(err, -ENOMEM, "out of memory");
     transport->host = host;
+    transport->conf = conf;
     transport->listener.fd = -1;
     TAILQ_INIT(&transport->connections);
     (void)pthread_mutex_init(&transport->secrets_lock, NULL);
@@ -239,6 +240,52 @@ transport_http_address(void *instance, char *text, uint64_t size)
                    transport->address.text);
 }
 
+/* ---- new values ---- */
+
+/* What a running instance can't follow. */
+static int32_t
+check_change(const struct http_transport *transport, const struct pk_conf *conf,
+             struct pk_error *err)
+{
+    for (uint32_t i = 0; i < OPTION_COUNT; i++) {
+        const char *now = pk_conf_at(transport->conf, i)->text;
+        const char *next = pk_conf_at(conf, i)->text;
+        bool file =
+            i == OPTION_TOKEN_FILE || i == OPTION_CERT || i == OPTION_KEY || i == OPTION_CLIENT_CA;
+        if (!file && (now == NULL || next == NULL ? now != next : strcmp(now, next) != 0))
+            return pk_fail(err, -EINVAL, "%s: can't change while the node runs",
+                           http_option_table[i].name);
+    }
+    if ((pk_conf_at(conf, OPTION_CERT)->text == NULL) != (transport->options.files.cert == NULL))
+        return pk_fail(err, -EINVAL, "cert: TLS begins and ends with a restart");
+    return 0;
+}
+
+/* Who is connected stays so: a token is looked up with each request, and a certificate was shown
+ * already. */
+static int32_t
+transport_http_reload(void *instance, const struct pk_conf *conf, struct pk_error *err)
+{
+    struct http_transport *transport = instance;
+    struct http_options options = { 0 };
+    struct http_secrets *secrets = NULL;
+    int32_t r = check_change(transport, conf, err);
+    if (r == 0)
+        r = parse_options(conf, &options, err);
+    if (r == 0)
+        r = check_open_door(&transport->address, &options, err);
+    if (r == 0)
+        r = http_secrets_read(&options.files, &secrets, err);
+    if (r < 0)
+        return r;
+    pthread_mutex_lock(&transport->secrets_lock);
+    struct http_secrets *before = transport->secrets;
+    transport->secrets = secrets;
+    pthread_mutex_unlock(&transport->secrets_lock);
+    http_secrets_unref(before);
+    return 0;
+}
+
 /* ---- figures ---- */
 
 static void
@@ -280,6 +327,7 @@ static const struct pk_transport_ops transport_http_ops = {
     .stop = transport_http_stop,
     .close = transport_http_close,
     .address = transport_http_address,
+    .reload = transport_http_reload,
     .stats = transport_http_stats,
 };
 

@@ -59,6 +59,7 @@ TAILQ_HEAD(http_connections, http_connection);
 
 struct http_transport {
     const struct pk_host *host;
+    const struct pk_conf *conf; /* of the start */
     struct http_options options;
     struct http_counters counters;
     struct http_address address;

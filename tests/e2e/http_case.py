@@ -18,9 +18,9 @@ __all__ = ["DEADLINE", "HttpCase", "Response", "blob_path", "object_path", "port
 
 
 def port_of(node, section="transport.web"):
-    """The port that the node's log names. It may answer elsewhere before it says so."""
-    pattern = rf"ready: https?://\S+:(\d+) \[{re.escape(section)}\]"
-    return int(poll(lambda: re.findall(pattern, node.errors()), "the port is told")[-1])
+    """The port that the node's log names, which comes once all addresses answer."""
+    line = rf"ready: https?://\S+:(\d+) \[{re.escape(section)}\]"
+    return int(poll(lambda: re.findall(line, node.errors()), "the port is told")[-1])
 
 
 def object_path(object_id):

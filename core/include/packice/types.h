@@ -165,7 +165,9 @@ struct pk_lease {
  * borrowed for the call alone, but `data`, which is borrowed until the completion.
  *
  *   ACQUIRE  access; object_id (NULL with CREATE: generated); ttl; flags; request_id
- *            CREATE: blob_count (0 = 1), sizes (NULL = unsized), meta, object_ttl
+ *            CREATE: blob_count (0 = 1), sizes (NULL = unsized), meta, object_ttl, expected: what
+ *            an unsized object will come to; counted and refused as sizes are, but the storage
+ *            sets nothing aside
  *            READ: wait
  *   SEAL     lease_id; sizes (NULL = what was written) with blob_count
  *   RENEW    lease_id; ttl
@@ -201,6 +203,7 @@ struct pk_request {
     uint64_t offset; /* bytes */
     void *data;
     uint64_t data_size; /* bytes */
+    uint64_t expected;  /* bytes; 0 = nobody knows */
 };
 
 /* One object, as stat and list tell of it. Borrowed with its reply. */
