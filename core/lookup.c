@@ -190,6 +190,23 @@ lookup_run(struct pk_call *call)
     call->after_lookup(call);
 }
 
+int32_t
+pk_lookup_published(struct pk_peer *peer, const struct pk_key *key, struct pk_error *err)
+{
+    struct finding finding = { .peer = peer, .object_id = key->id, .error = PK_ERROR_INIT };
+
+    int32_t rc = pk_blob_lookup(peer->blob, key->id, take_found, &finding, err);
+    for (uint32_t i = 0; i < finding.spare_count; i++)
+        pk_blob_free(peer->blob, finding.spare[i]);
+    if (rc == 0 && finding.object == NULL)
+        rc = pk_fail(err, -EIO, "lookup found nothing");
+    else if (rc == 0 && finding.object->key.epoch != key->epoch)
+        rc = pk_fail(err, -ENOENT, "another epoch is published");
+    if (finding.object != NULL)
+        pk_object_reap(finding.object);
+    return rc;
+}
+
 void
 pk_lookup_step(struct pk_call *call, pk_call_fn *next)
 {
@@ -253,6 +270,13 @@ pk_lookup_refresh(struct pk_name *name)
     struct pk_call *call = pk_call_new_internal(name->peer, name->id, refresh_begin);
     if (call != NULL) /* else: waits go on until the next change, or their deadline */
         pk_call_begin(call);
+}
+
+void
+pk_lookup_unclaimed(struct pk_name *name)
+{
+    if (!TAILQ_EMPTY(&name->waiters) && pk_blob_publishes(name->peer->blob))
+        pk_lookup_refresh(name);
 }
 
 void

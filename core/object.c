@@ -192,7 +192,7 @@ pk_object_reap(struct pk_object *object)
     for (uint32_t i = 0; object->blobs != NULL && i < object->blob_count; i++) {
         if (object->blobs[i] == NULL)
             continue;
-        if (object->published)
+        if (object->published || object->in_doubt)
             pk_blob_free(peer->blob, object->blobs[i]);
         else if (pk_blob_remove(peer->blob, object->blobs[i], &err) != 0)
             pk_log(PK_LOG_WARN, "peer", "storage of object '%s' not freed: %s", object->key.id,

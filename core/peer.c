@@ -49,7 +49,7 @@ reap_on_worker(struct pk_work *work)
 static void
 do_reap(struct pk_peer *peer, struct pk_object *object)
 {
-    uint32_t op = object->published ? PK_BLOB_FREE : PK_BLOB_REMOVE;
+    uint32_t op = object->published || object->in_doubt ? PK_BLOB_FREE : PK_BLOB_REMOVE;
     uint64_t size = pk_object_size(object); /* it may never have been held */
     uint64_t bytes = size > object->most_held ? size : object->most_held;
 

@@ -28,8 +28,10 @@ struct pk_peer {
     struct pk_instance *blob;
     struct pk_instance *lease;
     struct pk_blob_traits traits;
-    bool stopping; /* no new sessions, creates or waits */
-    bool closing;  /* no timer is set any more */
+    bool stopping;      /* no new sessions, creates or waits */
+    bool closing;       /* no timer is set any more */
+    bool recovering;    /* the storage holds more than is known of yet */
+    bool recovery_deaf; /* there was no memory to keep what recovery must not bring back */
 
     struct pk_name *names;        /* uthash, by id */
     struct pk_object *objects;    /* uthash, by epoch and id: all that are not reaped yet */
@@ -64,8 +66,6 @@ struct pk_peer {
 
     struct pk_queue *recovery; /* of one thread; NULL where it never blocks */
     struct pk_work recover_work;
-    bool recovering;           /* the storage holds more than is known of yet */
-    bool recovery_deaf;        /* there was no memory to keep what it must not bring back */
     struct pk_gone *gone;      /* uthash: that */
     struct pk_call_list lists; /* that wait for its end */
 
@@ -134,6 +134,10 @@ void pk_reply_tell(struct pk_call *call);
 /* Doing away with an object whose create failed for good: revokes its lease, then unnames it. A
  * step; the call has its name in transition, and its error set or not. */
 void pk_discard_doomed(struct pk_call *call);
+/* Does away with an object of which nobody knows whether it is published, once its name is in no
+ * other transition. With the lock held. False: nothing of it is in doubt, or there is no memory to
+ * find out; then it is the caller's to unname. */
+bool pk_discard_abandoned(struct pk_object *object);
 
 /* What both kinds of acquire share. The ttl to ask the factory for. */
 uint64_t pk_acquire_ttl(const struct pk_call *call);
@@ -152,6 +156,12 @@ void pk_lookup_step(struct pk_call *call, pk_call_fn *next);
 void pk_lookup_begin(struct pk_call *call);
 /* Starts a lookup of the peer's own, for a name that changed elsewhere. With the lock held. */
 void pk_lookup_refresh(struct pk_name *name);
+/* Without the lock, in a step of the call that has the name in transition: 0 if this very epoch is
+ * published, -ENOENT if it is not; else the storage did not tell. */
+int32_t pk_lookup_published(struct pk_peer *peer, const struct pk_key *key, struct pk_error *err);
+/* The claim of this node on the name is over: while it had one, it did not look at what others
+ * published. If anybody waits for that, it is looked up. With the lock held. */
+void pk_lookup_unclaimed(struct pk_name *name);
 /* The storage has no such object any more, says a slot: if it still has its name here, that is
  * looked up. With the lock held. */
 void pk_lookup_vanished(struct pk_object *object);

@@ -132,6 +132,22 @@ seal_blobs(struct pk_call *call, const uint64_t *sizes)
     return 0;
 }
 
+/* An error may be no more than a lost reply: what the storage holds decides. While it doesn't tell,
+ * nobody may free what could be an object that others read. */
+static bool
+is_published(struct pk_call *call)
+{
+    struct pk_peer *peer = call->peer;
+    struct pk_object *object = call->object;
+    struct pk_error err = PK_ERROR_INIT;
+    int32_t rc = pk_lookup_published(peer, &object->key, &err);
+
+    pk_peer_lock(peer);
+    object->in_doubt = rc != 0 && rc != -ENOENT;
+    pk_peer_unlock_only(peer);
+    return rc == 0;
+}
+
 static int32_t
 publish(struct pk_call *call)
 {
@@ -149,10 +165,11 @@ publish(struct pk_call *call)
         .owner = object->owner,
     };
     int32_t rc = pk_blob_publish(peer->blob, &manifest, object->blobs, &call->error);
-    if (rc != 0)
+    if (rc != 0 && !is_published(call))
         return rc;
     pk_peer_lock(peer);
     object->sealed_at = now;
+    object->in_doubt = false;
     object->published = pk_blob_publishes(peer->blob);
     pk_peer_unlock_only(peer);
     return 0;
@@ -207,7 +224,7 @@ seal_check(struct pk_call *call)
     uint32_t slots = PK_SLOT(PK_BLOB_SIZE) | PK_SLOT(PK_BLOB_SEAL) | PK_SLOT(PK_BLOB_HANDLE);
 
     if (pk_blob_publishes(peer->blob))
-        slots |= PK_SLOT(PK_BLOB_PUBLISH);
+        slots |= PK_SLOT(PK_BLOB_PUBLISH) | PK_SLOT(PK_BLOB_LOOKUP) | PK_SLOT(PK_BLOB_FREE);
     call->status = pk_lease_find(peer->lease, call->holder->lease.lease_id, &found, &call->error);
     if (call->status == -ESTALE)
         seal_lost(call);

@@ -105,6 +105,10 @@ fill_file(const struct fs_blob *blob, int folder, const char *file, int fd, int 
     int reader = disk_open(folder, file, O_RDONLY, 0);
     if (reader < 0)
         return disk_fail(err, errno, "%s: cannot be opened", path);
+    if (near_limit(reader)) {
+        (void)close(reader);
+        return pk_fail(err, -EBUSY, "out of file descriptors: the last ones are kept for readers");
+    }
     *ret_reader = reader;
     return 0;
 }
@@ -123,10 +127,7 @@ make_file(struct fs_blob *blob, struct pk_error *err)
     pk_autoclose int fd = disk_open(folder, file, O_RDWR | O_CREAT | O_EXCL, 0600);
     if (fd < 0)
         return disk_fail(err, errno, "%s: cannot be made", path);
-    if (near_limit(fd))
-        rc = pk_fail(err, -EBUSY, "out of file descriptors: the last ones are kept for readers");
-    if (rc == 0)
-        rc = fill_file(blob, folder, file, fd, &blob->reader, err);
+    rc = fill_file(blob, folder, file, fd, &blob->reader, err);
     if (rc != 0)
         (void)unlinkat(folder, file, 0);
     return rc;

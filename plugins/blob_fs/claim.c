@@ -219,32 +219,47 @@ report(const struct fs_root *root, const char *name, const char *file)
                 file[0] != '\0' ? "/" : "", file);
 }
 
-/* One folder: the dead's files go, and with the last one it goes itself. */
+/* What stands in a claim: the files of the dead go. */
+static void
+recover_files(struct fs_root *root, const char *name, int folder, DIR *list)
+{
+    struct dirent *entry;
+    while ((entry = disk_next(list)) != NULL) {
+        uint64_t epoch = 0;
+        uint64_t token = 0;
+        if (!name_claim_parse(entry->d_name, &epoch, &token))
+            report(root, name, entry->d_name);
+        else if (is_dead(root, token))
+            (void)unlinkat(folder, entry->d_name, 0);
+    }
+}
+
+/* A claim goes with its last file. */
+static void
+recover_claim(struct fs_root *root, const char *name)
+{
+    pk_autoclose int folder = disk_open_folder(root->claims, name);
+    DIR *list = folder < 0 ? NULL : disk_list(folder);
+    if (list == NULL) {
+        if (errno != ENOENT) /* else it was given back just now */
+            report(root, name, "");
+        return;
+    }
+    recover_files(root, name, folder, list);
+    (void)closedir(list);
+    (void)unlinkat(root->claims, name, AT_REMOVEDIR); /* fails for what still is claimed */
+}
+
 static void
 recover_one(struct fs_root *root, const char *name)
 {
     uint64_t owner = 0;
-    bool hidden = hidden_owner(name, &owner);
-    pk_autoclose int fd = disk_open_folder(root->claims, name);
-    DIR *list = fd < 0 ? NULL : disk_list(fd);
-    struct dirent *entry;
-    if (list == NULL && errno == ENOENT)
-        return; /* it was given back just now */
-    if (list == NULL || (name[0] == '.' && !hidden)) {
+    if (name[0] != '.')
+        recover_claim(root, name);
+    else if (!hidden_owner(name, &owner))
         report(root, name, "");
-    } else if (!hidden || is_dead(root, owner)) {
-        while ((entry = disk_next(list)) != NULL) {
-            uint64_t epoch = 0;
-            uint64_t token = 0;
-            if (!name_claim_parse(entry->d_name, &epoch, &token))
-                report(root, name, entry->d_name);
-            else if (is_dead(root, token))
-                (void)unlinkat(fd, entry->d_name, 0);
-        }
-        (void)unlinkat(root->claims, name, AT_REMOVEDIR); /* fails for what still is claimed */
-    }
-    if (list != NULL)
-        (void)closedir(list);
+    else if (is_dead(root, owner) && unlinkat(root->claims, name, 0) != 0)
+        recover_claim(root, name); /* no file, as tried out at a start, but a claim in the making */
 }
 
 int32_t

@@ -35,9 +35,11 @@ file_lease_prove(int fd, const char *path, struct pk_error *err)
     return disk_fail(err, errno, "%s: no lease on the file; " LEASE_HINT, path);
 }
 
+/* Takes the writer with it. */
 static int32_t
 probe_lease(int fd, int claims, const char *name, struct pk_error *err)
 {
+    pk_autoclose int writer = fd;
     pk_autoclose int reader = disk_open(claims, name, O_RDONLY, 0);
     if (reader < 0)
         return disk_fail(err, errno, "claims: a file cannot be opened");
@@ -47,7 +49,7 @@ probe_lease(int fd, int claims, const char *name, struct pk_error *err)
                        "claims: this file system gives leases in spite of writers; " LEASE_HINT);
     if (rc != -EBUSY)
         return rc;
-    if (close(fd) != 0)
+    if (close(pk_steal_fd(writer)) != 0)
         return disk_fail(err, errno, "claims: a file cannot be closed");
     return file_lease_prove(reader, "claims", err);
 }

@@ -236,9 +236,13 @@ parse_data(const char *file, struct fs_data *ret_data)
 static bool
 is_long(const char *text, size_t size)
 {
-    return size == KEPT + 1 + 32 && text[KEPT] == '~'
-           && strspn(text + KEPT + 1, "0123456789abcdef") == 32 && strcspn(text, "~./") >= 1
-           && memchr(text, '/', size) == NULL;
+    if (size != KEPT + 1 + 32 || text[KEPT] != '~'
+        || strspn(text + KEPT + 1, "0123456789abcdef") != 32)
+        return false;
+    for (size_t i = 0; i < KEPT; i++)
+        if (!is_plain(text[i], i) && text[i] != '%')
+            return false;
+    return true;
 }
 
 static bool

@@ -26,8 +26,10 @@ check_blobs(const struct pk_manifest *manifest, void *const *blobs, struct fs_su
 {
     for (uint32_t i = 0; i < manifest->blob_count; i++) {
         const struct fs_blob *blob = blobs[i];
-        if (!blob->sealed || blob->making == NULL || blob->size != manifest->sizes[i]
-            || blob->data.index != i || blob->data.epoch != manifest->key.epoch)
+        if (blob->sealed && blob->making == NULL)
+            return pk_fail(err, -ESTALE, "it is published, or was");
+        if (!blob->sealed || blob->size != manifest->sizes[i] || blob->data.index != i
+            || blob->data.epoch != manifest->key.epoch)
             return pk_fail(err, -EINVAL, "blob %" PRIu32 " is not one of a sealed new object", i);
         if (making_is_broken(blob->making))
             return pk_fail(err, -EIO, "bytes were lost, as a sync failed before");

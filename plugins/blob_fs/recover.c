@@ -276,6 +276,28 @@ recover_nodes(struct recovery *recovery, struct pk_error *err)
     return rc;
 }
 
+static bool
+is_object_folder(const char *name)
+{
+    return strlen(name) == 2 && strspn(name, "0123456789abcdef") == 2;
+}
+
+/* Tells of what lies beside the 256. */
+static int32_t
+recover_beside(struct recovery *recovery, struct pk_error *err)
+{
+    struct blob_fs *fs = recovery->fs;
+    DIR *list = disk_list(fs->root.objects);
+    struct dirent *entry;
+    if (list == NULL)
+        return disk_fail(err, errno, "objects: cannot be listed");
+    while ((entry = disk_next(list)) != NULL)
+        if (!is_object_folder(entry->d_name))
+            report(fs, "objects", entry->d_name);
+    (void)closedir(list);
+    return 0;
+}
+
 static int32_t
 recover_top(struct recovery *recovery, struct pk_error *err)
 {
@@ -296,7 +318,13 @@ recover_top(struct recovery *recovery, struct pk_error *err)
             report(fs, "", entry->d_name);
     }
     (void)closedir(list);
-    return 0;
+    return recover_beside(recovery, err);
+}
+
+static bool
+is_stopping(const struct pk_host *host)
+{
+    return host->stopping != NULL && host->stopping(host->ctx) != 0;
 }
 
 /* A folder that can't be read must not hide the others. */
@@ -312,10 +340,11 @@ fs_recover(void *instance, pk_blob_emit_fn *emit, void *arg, struct pk_error *er
         failed = claim_recover(&fs->root, err);
     if (failed == 0)
         failed = recover_top(&recovery, err);
-    for (uint32_t i = 0; i < NAME_FOLDERS; i++) {
+    for (uint32_t i = 0; i < NAME_FOLDERS && failed != -ECANCELED; i++) {
         struct pk_error own = PK_ERROR_INIT;
-        int32_t rc = recover_folder(&recovery, i, &own);
-        if (rc != 0 && failed == 0)
+        int32_t rc = is_stopping(fs->host) ? pk_fail(&own, -ECANCELED, "the node is stopping")
+                                           : recover_folder(&recovery, i, &own);
+        if (rc != 0 && (failed == 0 || rc == -ECANCELED))
             failed = pk_fail(err, rc, "%s", own.message);
     }
     if (recovery.removed > 0)

@@ -33,6 +33,25 @@ by_key(struct facts *facts, uint32_t id, uint64_t epoch)
 }
 
 void
+facts_elsewhere(struct facts *facts, uint32_t id, uint64_t epoch)
+{
+    facts_discarding(facts, id); /* or about to be, whatever is there */
+    if (epoch == 0)
+        return;
+    facts->foreign[facts->foreign_count].id = id;
+    facts->foreign[facts->foreign_count++].epoch = epoch;
+}
+
+bool
+facts_foreign(const struct facts *facts, uint32_t id, uint64_t epoch)
+{
+    for (uint32_t i = 0; i < facts->foreign_count; i++)
+        if (facts->foreign[i].id == id && facts->foreign[i].epoch == epoch)
+            return true;
+    return false;
+}
+
+void
 facts_discarding(struct facts *facts, uint32_t id)
 {
     facts->discarded_at[id] = facts->world->step;
@@ -142,6 +161,8 @@ judge_read(struct facts *facts, const struct record *record)
     const struct fact *fact = by_key(facts, record->id, record->epoch);
 
     if (record->status == 0) {
+        if (facts_foreign(facts, record->id, record->epoch))
+            return;
         if (fact == NULL)
             contradict(facts, "read epoch %" PRIu64 ", which nobody made", record->epoch);
         else if (fact->seals == 0)
@@ -163,7 +184,8 @@ judge_verify(struct facts *facts, const struct record *record)
 {
     const struct fact *fact = by_key(facts, record->id, record->epoch);
 
-    if (record->status == 0 && (fact == NULL || fact->seals == 0))
+    if (record->status == 0 && (fact == NULL || fact->seals == 0)
+        && !facts_foreign(facts, record->id, record->epoch))
         contradict(facts, "verified epoch %" PRIu64 ", which nobody sealed", record->epoch);
     if (record->status != -ENOENT && record->status != -EAGAIN)
         return;
@@ -298,6 +320,9 @@ facts_final(struct facts *facts)
 {
     struct pk_peer *peer = facts->world->peer;
 
+    world_settle(facts->world);
+    for (uint32_t id = 0; id < WORLD_IDS; id++)
+        pk_peer_changed(peer, world_ids[id]); /* of what nobody told it may not know yet */
     world_settle(facts->world);
     facts_judge(facts);
     expect_reads(facts);

@@ -26,6 +26,7 @@ struct published {
     char id[PK_ID_MAX + 1];
     char meta[64];
     uint64_t epoch;
+    bool elsewhere; /* another node's */
     uint32_t count;
     uint64_t sizes[PK_BLOBS_MAX];
     uint64_t created_at;
@@ -50,7 +51,9 @@ faulty(struct storage *storage, enum storage_fault fault)
     if (storage->fault != fault || storage->fault_after-- > 0)
         return false;
     storage->fault_after = 0;
-    storage->fault = FAULT_NONE;
+    storage->fault = storage->then[0];
+    storage->then[0] = storage->then[1];
+    storage->then[1] = FAULT_NONE;
     return true;
 }
 
@@ -132,7 +135,8 @@ storage_create(void *instance, const struct pk_key *key, uint32_t index, uint64_
         return pk_fail(err, ordered, "ordered fault");
     if (faulty(storage, FAULT_CREATE_IO))
         return pk_fail(err, -EIO, "ordered fault");
-    if (storage->durable && *find_published(storage, key->id) != NULL)
+    const struct published *standing = *find_published(storage, key->id);
+    if (standing != NULL && !standing->elsewhere) /* who has the claim asked before */
         complain(storage, "create of '%s' over a published one", key->id);
     struct blob *blob = blob_new(storage, key, index, size);
     if (blob == NULL)
@@ -326,6 +330,8 @@ storage_publish(void *instance, const struct pk_manifest *manifest, void *const 
     entry->sealed_at = manifest->sealed_at;
     entry->owner = manifest->owner;
     *at = entry;
+    if (faulty(storage, FAULT_PUBLISH_LOST))
+        return pk_fail(err, -EIO, "the reply was lost");
     return 0;
 }
 
@@ -469,7 +475,9 @@ storage_publish_elsewhere(struct storage *storage, const char *id, uint64_t epoc
         abort();
     storage_unpublish_elsewhere(storage, id);
     (void)snprintf(entry->id, sizeof(entry->id), "%s", id);
+    (void)snprintf(entry->meta, sizeof(entry->meta), "meta of %s", id);
     entry->epoch = epoch;
+    entry->elsewhere = true;
     entry->count = 1;
     entry->sizes[0] = size;
     entry->next = storage->published;
@@ -489,6 +497,12 @@ storage_unpublish_elsewhere(struct storage *storage, const char *id)
     *at = entry->next;
     entry->next = storage->taken;
     storage->taken = entry;
+}
+
+bool
+storage_has(struct storage *storage, const char *id)
+{
+    return *find_published(storage, id) != NULL;
 }
 
 uint64_t

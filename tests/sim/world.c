@@ -199,7 +199,7 @@ take_objects(struct record *record, const struct pk_reply *reply)
     for (uint32_t i = 0; i < reply->object_count; i++) {
         record->epochs[i] = reply->objects[i].key.epoch;
         record->states[i] = reply->objects[i].state;
-        if (i > 0 && record->epochs[i] <= record->epochs[i - 1])
+        if (i > 0 && record->epochs[i] < record->epochs[i - 1])
             trouble(record, "list out of epoch order");
     }
 }

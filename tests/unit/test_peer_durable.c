@@ -326,6 +326,87 @@ START_TEST(publish_that_others_forestalled_says_the_lease_is_lost)
 }
 END_TEST
 
+/* A seal that published, and was told of neither success nor failure, when asked twice. */
+static struct answer
+leave_in_doubt(enum storage_fault then)
+{
+    struct answer created = create_sized("x", 5);
+
+    world.storage.fault = FAULT_PUBLISH_LOST;
+    world.storage.then[0] = FAULT_LOOKUP_IO;
+    world.storage.then[1] = then;
+    ck_assert_int_eq(lease_verb(PK_VERB_SEAL, created.lease_id).status, -EIO);
+    ck_assert_uint_eq(storage_published_count(&world.storage), 1);
+    return created;
+}
+
+START_TEST(publish_whose_reply_is_lost_is_a_seal)
+{
+    struct answer created = create_sized("x", 5);
+
+    world.storage.fault = FAULT_PUBLISH_LOST;
+    ck_assert_int_eq(lease_verb(PK_VERB_SEAL, created.lease_id).status, 0);
+    ck_assert_uint_eq(read_object("x").epoch, created.epoch);
+    ck_assert_int_eq(object_verb(PK_VERB_DISCARD, "x").status, 0);
+    ck_assert_uint_eq(storage_published_count(&world.storage), 0);
+}
+END_TEST
+
+START_TEST(publish_in_doubt_is_settled_by_the_next_seal)
+{
+    struct answer created = leave_in_doubt(FAULT_NONE);
+
+    ck_assert_int_eq(lease_verb(PK_VERB_SEAL, created.lease_id).status, 0);
+    ck_assert_uint_eq(read_object("x").epoch, created.epoch);
+    ck_assert_uint_eq(storage_published_count(&world.storage), 1);
+}
+END_TEST
+
+START_TEST(object_in_doubt_that_is_abandoned_is_unpublished)
+{
+    struct answer created = leave_in_doubt(FAULT_NONE);
+
+    ck_assert_int_eq(lease_verb(PK_VERB_RELEASE, created.lease_id).status, 0);
+    ck_assert_uint_eq(storage_published_count(&world.storage), 0);
+    ck_assert_int_eq(world.storage.stored, 0);
+    ck_assert_uint_eq(stat_of("bytes"), 0);
+    ck_assert_int_eq(create_sized("x", 5).status, 0);
+}
+END_TEST
+
+START_TEST(object_in_doubt_that_is_discarded_is_unpublished)
+{
+    struct answer created = leave_in_doubt(FAULT_NONE);
+
+    ck_assert_int_eq(object_verb(PK_VERB_DISCARD, "x").status, 0);
+    ck_assert_uint_eq(storage_published_count(&world.storage), 0);
+    ck_assert_int_eq(world.storage.stored, 0);
+    ck_assert_int_eq(lease_verb(PK_VERB_SEAL, created.lease_id).status, -ESTALE);
+    ck_assert_int_eq(create_sized("x", 5).status, 0);
+}
+END_TEST
+
+START_TEST(object_in_doubt_keeps_its_storage_where_nobody_answers)
+{
+    struct answer created = leave_in_doubt(FAULT_UNPUBLISH_IO);
+
+    ck_assert_int_eq(lease_verb(PK_VERB_RELEASE, created.lease_id).status, 0);
+    ck_assert_uint_eq(storage_published_count(&world.storage), 1);
+    ck_assert_int_eq(world.storage.stored, 1);
+    ck_assert_uint_eq(read_object("x").epoch, created.epoch);
+}
+END_TEST
+
+START_TEST(object_in_doubt_keeps_its_storage_over_the_end_of_its_node)
+{
+    struct answer created = leave_in_doubt(FAULT_NONE);
+
+    world_restart(&world);
+    ck_assert_int_eq(world.storage.stored, 1);
+    ck_assert_uint_eq(read_object("x").epoch, created.epoch);
+}
+END_TEST
+
 static struct answer
 put_two(const char *id)
 {
@@ -337,6 +418,21 @@ put_two(const char *id)
                                                      .blob_count = 2 });
     return lease_verb(PK_VERB_SEAL, created.lease_id);
 }
+
+START_TEST(wait_sees_what_others_published_once_the_claim_here_is_over)
+{
+    struct answer created = create_sized("x", 5);
+    struct answer waiting;
+
+    wait_for("x", 9, &waiting);
+    storage_publish_elsewhere(&world.storage, "x", ELSEWHERE, 7);
+    pk_peer_changed(world.peer, "x");
+    ck_assert_uint_eq(waiting.answers, 0);
+    ck_assert_int_eq(lease_verb(PK_VERB_RELEASE, created.lease_id).status, 0);
+    ck_assert_uint_eq(waiting.answers, 1);
+    ck_assert_uint_eq(waiting.epoch, ELSEWHERE);
+}
+END_TEST
 
 START_TEST(verify_reads_every_blob_of_what_is_sealed)
 {
@@ -476,6 +572,13 @@ main(void)
         storage_that_contradicts_itself_is_not_asked_for_ever,
         change_elsewhere_reaches_whatever_is_known_of_the_name,
         publish_that_others_forestalled_says_the_lease_is_lost,
+        publish_whose_reply_is_lost_is_a_seal,
+        publish_in_doubt_is_settled_by_the_next_seal,
+        object_in_doubt_that_is_abandoned_is_unpublished,
+        object_in_doubt_that_is_discarded_is_unpublished,
+        object_in_doubt_keeps_its_storage_where_nobody_answers,
+        object_in_doubt_keeps_its_storage_over_the_end_of_its_node,
+        wait_sees_what_others_published_once_the_claim_here_is_over,
         verify_reads_every_blob_of_what_is_sealed,
         verify_names_the_first_blob_that_is_damaged,
         reads_and_discards_go_on_while_an_object_is_verified,

@@ -140,7 +140,9 @@ struct pk_blob_ops {
 
     /* Makes the sealed object visible to lookup under its id, all or nothing, and for good before
      * it returns. Called once all its blobs are sealed. Errors: -ESTALE: the claim is another
-     * epoch's, or a manifest stands under this id. Optional: absent for storage that neither
+     * epoch's, or a manifest stands under this id. Any error may be no more than a lost reply: the
+     * host looks up whether this epoch is published after all, and unpublishes it if it gives the
+     * object up before that is known. Optional: absent for storage that neither
      * outlives the process nor is shared; present, unpublish and lookup must be there too. */
     int32_t (*publish)(void *instance, const struct pk_manifest *manifest, void *const *blobs,
                        struct pk_error *err);
