@@ -96,6 +96,7 @@ give_back(packice_client *client, const char *lease_id, uint64_t generation)
 void
 packice_lease_give_back(packice_lease *lease)
 {
+    atomic_store(&lease->undone, true);
     give_back(lease->client, lease->lease_id, lease->generation);
 }
 

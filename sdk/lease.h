@@ -20,7 +20,8 @@ struct packice_lease {
     uint32_t blob_count;
     struct packice_renewed renewed;
 
-    bool creator; /* granted as CREATE */
+    bool creator;       /* granted as CREATE */
+    atomic_bool undone; /* given back before its owner let it go: the peer knows it no more */
 
     atomic_uint access;
     atomic_uint state;

@@ -13,6 +13,7 @@
 #include "sdk/http_transfer.h"
 #include "sdk/moment.h"
 #include "sdk/target.h"
+#include <assert.h>
 #include <errno.h>
 #include <packice/cleanup.h>
 #include <string.h>
@@ -57,7 +58,11 @@ verb_path(const struct packice_ask *ask)
     };
     if (ask->requests == NULL)
         return "stats";
-    return ask->count > 1 ? "batch" : paths[ask->requests->verb];
+    if (ask->count > 1)
+        return "batch";
+    uint32_t verb = ask->requests->verb;
+    assert(verb < sizeof(paths) / sizeof(paths[0]) && paths[verb] != NULL);
+    return paths[verb];
 }
 
 /* Whether it may come to the node twice without another outcome. */

@@ -190,7 +190,7 @@ int32_t
 packice_remote_push(packice_lease *lease, struct pk_error *err)
 {
     struct packice_blob *blobs[PK_BLOBS_MAX] = { NULL };
-    if (!take_spools(lease, blobs))
+    if (atomic_load(&lease->undone) || !take_spools(lease, blobs))
         return 0;
     int32_t rc = push(lease, blobs, err);
     for (uint32_t i = 0; i < lease->blob_count; i++)

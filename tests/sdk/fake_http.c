@@ -128,7 +128,7 @@ give(const struct fake_http *fake, int fd, const struct fake_answer *answer)
 {
     if (answer->bytes != NULL && !send_all(fd, answer->bytes, answer->size))
         return false;
-    if (answer->endless)
+    if (answer->bytes != NULL && answer->endless)
         return babble(fd, answer->bytes + answer->again, answer->size - answer->again);
     if (answer->silent) {
         struct pollfd stopped = { fake->stop[0], POLLIN, 0 };

@@ -6,6 +6,7 @@
  */
 #include "fake_case.h"
 #include "fake_http.h"
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -17,6 +18,7 @@
 #define HTTP_BLOB "{\"kind\":\"http\",\"url\":\"/objects/x/blobs/0\",\"size\":1000,\"offset\":0}"
 #define ACQUIRED ACQUIRED_AS("sealed", HTTP_BLOB)
 #define RELEASED "{\"status\":\"released\"}"
+#define RENEWED "{\"status\":\"ok\",\"lease_id\":\"" LEASE "\",\"ttl_seconds\":60}"
 #define ETAG "ETag: \"1-0\"\r\n"
 
 #define SIZE 1000U
@@ -25,19 +27,21 @@
 struct script {
     const char *acquired; /* the answer to an acquire; NULL: ACQUIRED */
     const char *raw;      /* instead of it, byte for byte */
-    size_t cut;           /* of raw: so many bytes, then it hangs up; 0: all */
     const char *etags[2]; /* of the first and of later answers; NULL: none */
     const char *range;    /* a Content-Range that it says whatever is asked; NULL: the right one */
-    bool whole;           /* answers with the whole blob where a part was asked for */
-    size_t first;         /* so many bytes of the first answer, then it hangs up */
-    bool never;           /* each answer breaks off before its first byte */
     const char *get_status;  /* NULL: the right one */
     const char *get_headers; /* more of them; NULL: none */
     const char *raw_get;     /* instead of all that */
+    size_t cut;              /* of raw: so many bytes, then it hangs up; 0: all */
+    size_t first;            /* so many bytes of the first answer, then it hangs up */
+    int gets;                /* how many there were */
+    atomic_int releases;     /* how many there were */
+    int released;            /* of those, when the get had failed */
+    int lock_fd;             /* where it takes the locks that it is asked for; -1: nowhere */
+    bool whole;              /* answers with the whole blob where a part was asked for */
+    bool never;              /* each answer breaks off before its first byte */
     bool stalls;             /* after `first` bytes it goes silent */
     bool endless;            /* raw or raw_get from its last byte on */
-    int gets;                /* how many there were */
-    int lock_fd;             /* where it takes the locks that it is asked for; -1: nowhere */
     bool lock_all;           /* takes more than it is asked for */
 };
 
@@ -108,13 +112,28 @@ say_bytes(struct script *script, const char *request, struct fake_answer *answer
     }
 }
 
+/* What comes of the lease; a machine that is slow enough renews it. Whether it was that. */
+static bool
+follow_lease(struct script *script, const char *request, struct fake_answer *answer)
+{
+    if (strncmp(request, "POST /release ", 14) == 0) {
+        (void)atomic_fetch_add(&script->releases, 1);
+        fake_http_json(answer, "200 OK", "", RELEASED);
+        return true;
+    }
+    if (strncmp(request, "POST /renew ", 12) != 0)
+        return false;
+    fake_http_json(answer, "200 OK", "", RENEWED);
+    return true;
+}
+
 static void
 follow(void *arg, const char *request, struct fake_answer *answer)
 {
     struct script *script = arg;
-    if (strncmp(request, "POST /release ", 14) == 0)
-        fake_http_json(answer, "200 OK", "", RELEASED);
-    else if (strncmp(request, "HEAD /objects/x/blobs/0 ", 24) == 0)
+    if (follow_lease(script, request, answer))
+        return;
+    if (strncmp(request, "HEAD /objects/x/blobs/0 ", 24) == 0)
         take_lock(script, request, answer);
     else if (strncmp(request, "GET /objects/x/blobs/0 ", 23) == 0)
         say_bytes(script, request, answer);
@@ -143,6 +162,7 @@ get_x(struct script *script, double timeout, char **ret_heard)
     MUST(packice_connect(fake_http_target(fake), &client));
     MUST(packice_client_set_timeout(client, timeout));
     int rc = packice_get(client, "x", 0, &lease);
+    script->released = atomic_load(&script->releases);
     ck_assert_msg((rc == 0) == (lease != NULL), "a lease without success, or the reverse");
     if (rc == 0) {
         MUST(packice_map(lease, 0, &data, &size));
@@ -313,7 +333,7 @@ START_TEST(sdk_refuses_bytes_of_something_else)
         int rc = get_x(&scripts[i], 60, &heard);
         ck_assert_msg(rc == -EPROTO, "%d (%s) instead of -EPROTO: script %zu", rc,
                       packice_error_message(), i);
-        ck_assert_int_eq(count_in(heard, "POST /release "), 1);
+        ck_assert_int_eq(scripts[i].released, 1);
         ck_assert_int_eq(count_in(heard, "/objects/y"), 0);
         free(heard);
     }
@@ -326,7 +346,7 @@ START_TEST(sdk_gives_up_a_download_that_never_gets_anywhere)
     char *heard = NULL;
     ck_assert_int_eq(get_x(&script, 60, &heard), -ECONNRESET);
     ck_assert_int_eq(script.gets, 8);
-    ck_assert_int_eq(count_in(heard, "POST /release "), 1);
+    ck_assert_int_eq(script.released, 1);
     free(heard);
 }
 END_TEST
