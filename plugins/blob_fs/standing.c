@@ -146,7 +146,7 @@ still_stands(struct blob_fs *fs, int folder, const struct fs_name *name,
 {
     struct fs_manifest *again = NULL;
     struct pk_error ignored = PK_ERROR_INIT;
-    bool stands = standing_read(fs, folder, name, &again, &ignored) == 0
+    bool stands = standing_read(fs, folder, name, &again, &ignored) == 0 && again != NULL
                   && again->epoch == manifest->epoch && again->token == manifest->token;
     manifest_free(again);
     return stands;
@@ -178,7 +178,7 @@ standing_read_whole(struct blob_fs *fs, int folder, const struct fs_name *name,
 {
     struct fs_manifest *manifest = NULL;
     int32_t rc = standing_read(fs, folder, name, &manifest, err);
-    if (rc == 0)
+    if (rc == 0 && manifest != NULL)
         rc = check_data(fs, folder, name, manifest, err);
     if (rc != 0) {
         manifest_free(manifest);

@@ -208,7 +208,22 @@ list_folder(struct fs_watch *watch, uint32_t number, struct pk_error *err)
 /* ---- by the clock ---- */
 
 /* A folder that changed just now may change again without another time of change: it is listed
- * until that can't be any more. */
+ * again in the next round, and once more when that can't be any more. */
+static bool
+is_due(struct watch_folder *of, const struct timespec *changed_at, uint64_t now)
+{
+    if (changed_at->tv_sec != of->changed_at.tv_sec
+        || changed_at->tv_nsec != of->changed_at.tv_nsec) {
+        of->again_at = now + 1;
+        of->settled_at = now + SETTLE;
+        return true;
+    }
+    if (of->again_at == 0 || now < of->again_at)
+        return false;
+    of->again_at = of->again_at < of->settled_at ? of->settled_at : 0;
+    return true;
+}
+
 static int32_t
 look_at(struct fs_watch *watch, uint32_t number, uint64_t now, struct pk_error *err)
 {
@@ -218,9 +233,7 @@ look_at(struct fs_watch *watch, uint32_t number, uint64_t now, struct pk_error *
     name_folder((uint64_t)number << 56, name);
     if (fstatat(watch->fs->root.fd, name, &st, AT_SYMLINK_NOFOLLOW) != 0)
         return disk_fail(err, errno, "%s: cannot be looked at", name);
-    if (st.st_mtim.tv_sec != of->changed_at.tv_sec || st.st_mtim.tv_nsec != of->changed_at.tv_nsec)
-        of->settles_at = now + SETTLE;
-    else if (now >= of->settles_at)
+    if (!is_due(of, &st.st_mtim, now))
         return 0;
     int32_t rc = list_folder(watch, number, err);
     if (rc == 0)
@@ -261,7 +274,9 @@ watch_due(void *arg)
         pk_host_log(watch->fs->host, PK_LOG_ERROR, "what other nodes do can't be seen: %s",
                     err.message);
     watch->failing = failing;
-    (void)arm(watch, watch_due); /* it fails when the instance ends, or memory did */
+    if (arm(watch, watch_due) == -ENOMEM) /* it fails otherwise when the instance ends */
+        pk_host_log(watch->fs->host, PK_LOG_ERROR,
+                    "no timer: what other nodes do is not seen any more");
 }
 
 int32_t

@@ -19,7 +19,8 @@ struct watch_entry;
 struct watch_folder {
     struct watch_entry *entries; /* by name */
     struct timespec changed_at;  /* what the file system says */
-    uint64_t settles_at;         /* until then a change may not show in that; host's clock */
+    uint64_t again_at;           /* to be listed then, even so; 0: not. Host's clock */
+    uint64_t settled_at;         /* from then on a change shows in changed_at */
 };
 
 struct blob_fs;

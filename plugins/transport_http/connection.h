@@ -53,7 +53,6 @@ struct http_connection {
     char *input; /* HTTP_INPUT_ROOM bytes; NULL = nothing read */
     size_t begin;
     size_t end;
-    size_t lingered; /* bytes thrown away in HTTP_PHASE_LINGER */
     struct http_parser parser;
     struct http_exchange exchange;
     struct http_output output;

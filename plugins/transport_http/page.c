@@ -6,6 +6,7 @@
 #include "answer.h"
 #include "connection.h"
 #include "metrics.h"
+#include "openapi_page.h" /* made from openapi.json */
 #include "response.h"
 #include "transport_http.h"
 #include <packice/cleanup.h>
@@ -41,5 +42,8 @@ http_answer_metrics(struct http_connection *connection)
 void
 http_answer_openapi(struct http_connection *connection)
 {
-    answer_text(connection, "application/json", "{}\n");
+    char *text = malloc(sizeof(openapi_page));
+    if (text != NULL)
+        memcpy(text, openapi_page, sizeof(openapi_page));
+    http_respond(connection, 200, "application/json", "", text, sizeof(openapi_page));
 }

@@ -15,19 +15,17 @@
 
 #define HTTP_BUDGET 32               /* steps in one turn */
 #define HTTP_PROGRESS 4096U          /* bytes of a body, for which the client gets its time anew */
-#define HTTP_LINGER_MAX (1U << 20)   /* bytes thrown away before a close */
 #define HTTP_LINGER_TIME 2000000000U /* nanoseconds */
 
 /* ---- the end of a connection ---- */
 
 /* A close while bytes of the client are unread would reset the connection, and the client might
- * never see the response: so it reads to the end, for a while. */
+ * never see the response: so all that it sends is read, for a while. */
 static void
 linger(struct http_connection *connection)
 {
     http_socket_end(&connection->socket);
     connection->phase = HTTP_PHASE_LINGER;
-    connection->lingered = connection->end - connection->begin;
     connection->begin = connection->end;
     http_connection_wait(connection, HTTP_LINGER_TIME);
     if (connection->ended)
@@ -188,10 +186,7 @@ throw_away(struct http_connection *connection)
 {
     if (!receive(connection))
         return false;
-    connection->lingered += connection->end;
     connection->begin = connection->end;
-    if (connection->lingered > HTTP_LINGER_MAX)
-        connection->gone = true;
     return true;
 }
 

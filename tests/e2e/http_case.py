@@ -14,7 +14,7 @@ from urllib.parse import quote
 
 from harness import DEADLINE, NodeCase, poll
 
-__all__ = ["DEADLINE", "HttpCase", "Response", "blob_path", "object_path", "port_of"]
+__all__ = ["DEADLINE", "PATIENT", "HttpCase", "Response", "blob_path", "object_path", "port_of"]
 
 
 def port_of(node, section="transport.web"):
@@ -46,8 +46,17 @@ class Response:
         return self.json["error"]
 
 
+# A machine that is busy with something else must not be taken for a client that is slow: who tests
+# a timeout sets that one.
+PATIENT = {
+    "plugin": "transport_http",
+    "listen": "127.0.0.1:0",
+    **{f"{what}_timeout": "1h" for what in ("header", "body", "write", "idle")},
+}
+
+
 class HttpCase(NodeCase):
-    sections = {"transport.web": {"plugin": "transport_http", "listen": "127.0.0.1:0"}}
+    sections = {"transport.web": PATIENT}
 
     @classmethod
     def setUpClass(cls):

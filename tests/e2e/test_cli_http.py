@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: PackIce authors
 # SPDX-License-Identifier: Apache-2.0
 """packice over HTTP where it is not as over a socket: progress that moves with the network,
-downloads that break off, and tokens."""
+downloads that break off, tokens and certificates."""
 
 import os
 import re
@@ -10,6 +10,7 @@ import tempfile
 import threading
 import unittest
 
+from certificates import Authority
 from cli_case import CliCase
 from harness import DEADLINE, pattern, poll
 from http_case import port_of
@@ -198,6 +199,67 @@ class TokenTest(CliCase):
         self.fails("failure", "ls", "--token-file", "missing", target=self.web)
         self.file("strange", b"with a space\n")
         self.assertIn("token", self.fails("usage", "ls", "--token-file", "strange", target=self.web))
+
+
+class TlsTest(CliCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.secrets = cls.enterClassContext(tempfile.TemporaryDirectory(prefix="packice-tls-"))
+        cls.ours = Authority(cls.secrets, "ours")
+        cls.theirs = Authority(cls.secrets, "theirs")
+        cert, key = cls.ours.sign("node", "subjectAltName=IP:127.0.0.1")
+        web = {**WEB, "cert": cert, "key": key, "client_ca": cls.ours.file}
+        cls.sections = {"transport.web": web}
+        super().setUpClass()
+
+    def setUp(self):
+        super().setUp()
+        self.web = f"https://127.0.0.1:{port_of(self.node)}"
+        self.cert, self.key = self.ours.sign("client")
+        self.who = ("--cert", self.cert, "--key", self.key)
+
+    def test_bytes_go_both_ways(self):
+        data = pattern(3 * MIB)
+        trusted = ("--ca-file", self.ours.file, *self.who)
+        self.put_file("--id", "x", *trusted, self.file("in", data), target=self.web)
+        self.assertTrue(self.run_cli("cat", "x", *trusted, target=self.web) == data)
+        told = self.run_cli("stat", "--json", "x", *trusted, target=self.web)
+        self.assertIn(b'"client"', told)
+        self.run_cli("rm", "x", *trusted, target=self.web)
+        self.gone("x")
+
+    def test_a_key_may_stand_with_its_certificate(self):
+        with open(self.cert, "rb") as cert, open(self.key, "rb") as key:
+            both = self.file("both.pem", cert.read() + key.read())
+        arguments = ("--ca-file", self.ours.file, "--cert", both)
+        self.assertEqual(self.run_cli("ls", *arguments, target=self.web), b"")
+
+    def test_a_node_that_is_not_trusted_gets_nothing(self):
+        for trusted in (("--ca-file", self.theirs.file), ()):
+            message = self.fails("failure", "ls", *trusted, *self.who, target=self.web)
+            self.assertIn("certificate", message)
+        elsewhere = self.web.replace("127.0.0.1", "localhost")
+        arguments = ("--ca-file", self.ours.file, *self.who)
+        self.fails("failure", "ls", *arguments, target=elsewhere)
+
+    def test_a_client_without_a_certificate_gets_nothing(self):
+        cert, key = self.theirs.sign("stranger")
+        for who in ((), ("--cert", cert, "--key", key)):
+            arguments = ("ls", "--ca-file", self.ours.file, *who)
+            process = self.start(*arguments, target=self.web)
+            output, errors = process.communicate(timeout=DEADLINE)
+            self.assertEqual(output, b"")
+            self.assertIn(process.returncode, (1, 16), errors)  # told, or hung up on
+
+    def test_files_that_are_none(self):
+        for arguments in (
+            ("--ca-file", "missing"),
+            ("--ca-file", self.ours.file, "--cert", "missing"),
+            ("--ca-file", self.ours.file, "--cert", self.cert, "--key", "missing"),
+            ("--ca-file", self.ours.file, "--key", self.key),
+        ):
+            with self.subTest(arguments=arguments):
+                self.fails("usage", "ls", *arguments, target=self.web)
 
 
 if __name__ == "__main__":

@@ -9,6 +9,7 @@ import signal
 import ssl
 import tempfile
 import unittest
+import warnings
 
 from certificates import Authority
 from harness import Node, poll
@@ -237,6 +238,7 @@ class TlsTest(FolderCase):
         self.check_holdings(sessions=1)
 
     def test_old_versions_are_refused(self):
+        warnings.simplefilter("ignore", DeprecationWarning)
         context = self.context(self.user)
         context.minimum_version = ssl.TLSVersion.TLSv1_1
         context.maximum_version = ssl.TLSVersion.TLSv1_1
