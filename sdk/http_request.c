@@ -409,7 +409,10 @@ conclude(struct run *run, CURLcode code, struct pk_error *err)
         return pk_fail(err, run->handle->failure, "too many open files for a connection");
     if (atomic_load(&run->http->shut) && !run->request->last)
         return pk_fail(err, -EPIPE, "the client was freed");
-    switch (error_of(code)) {
+    int32_t rc = error_of(code);
+    if (rc == -ECONNREFUSED && run->request->once && run->sent > 0)
+        rc = -ECONNRESET; /* libcurl connects again before it asks whether it may */
+    switch (rc) {
     case -ECONNREFUSED:
         return pk_fail(err, -ECONNREFUSED, "no node at '%s': %s", run->http->base, message);
     case -ETIMEDOUT:
@@ -417,7 +420,7 @@ conclude(struct run *run, CURLcode code, struct pk_error *err)
     case -ECONNRESET:
         return pk_fail(err, -ECONNRESET, "the connection to the node was lost: %s", message);
     default:
-        return pk_fail(err, error_of(code), "%s: %s", run->http->base, message);
+        return pk_fail(err, rc, "%s: %s", run->http->base, message);
     }
 }
 
