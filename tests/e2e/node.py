@@ -79,7 +79,10 @@ class Node:
             "transport.local": {"plugin": "transport_uds", "path": self.socket},
         }
         for name, keys in sections.items():
-            whole.setdefault(name, {}).update(keys)
+            if keys is None:  # not wanted
+                del whole[name]
+            else:
+                whole.setdefault(name, {}).update(keys)
         with open(self.config, "w", encoding="utf-8") as file:
             file.write(ini(whole))
 

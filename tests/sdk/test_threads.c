@@ -166,7 +166,7 @@ can_begin_anew(void)
 #ifdef __SANITIZE_THREAD__
     return target.kind == TARGET_UNIX;
 #else
-    return target.kind == TARGET_NAMED || target.kind == TARGET_UNIX;
+    return target.kind == TARGET_NAMED || target_has_node();
 #endif
 }
 
