@@ -15,72 +15,70 @@
 #define BATCH 250U
 
 static void
-fill_sparse(const struct ours *ours, const char *name, size_t number)
+run_batch(const struct ours *ours, struct packice_batch_item *items, size_t count, uint32_t op)
 {
-    packice_lease *lease = NULL;
-    char first = bench_byte(number, 0);
-    char last = bench_byte(number, ours->size - 1);
-    ours_must(packice_create(ours->client, name, PACKICE_UNSIZED, &lease), "create");
-    ours_must(packice_write(lease, 0, 0, &first, 1), "write");
-    ours_must(packice_write(lease, 0, ours->size - 1, &last, 1), "write");
-    ours_must(packice_seal(lease), "seal");
-    ours_must(packice_release(lease), "release");
-}
-
-void
-ours_fill(const struct ours *ours)
-{
-    char *data = bench_have(malloc(WHOLE_SIZE));
-    for (size_t i = 0; i < ours->count; i++) {
-        char name[OURS_NAME_MAX];
-        ours_name(ours, i, name);
-        if (ours->size > WHOLE_SIZE) {
-            fill_sparse(ours, name, i);
-        } else {
-            bench_fill(data, ours->size, i);
-            ours_must(packice_put(ours->client, name, data, ours->size, NULL), "put");
-        }
-    }
-    free(data);
-}
-
-static void
-run_batch(const struct ours *ours, struct packice_batch_item *items, size_t count)
-{
+    for (size_t i = 0; i < count; i++)
+        items[i].op = op;
     ours_must(packice_batch(ours->client, items, count), "batch");
     for (size_t i = 0; i < count; i++)
         ours_must(items[i].status, "batch");
 }
 
 static void
-claim_some(const struct ours *ours, size_t from, size_t count)
+write_bytes(const struct ours *ours, packice_lease *lease, size_t number, char *data)
+{
+    if (ours->size <= WHOLE_SIZE) {
+        bench_fill(data, ours->size, number);
+        ours_must(packice_write(lease, 0, 0, data, ours->size), "write");
+        return;
+    }
+    char first = bench_byte(number, 0);
+    char last = bench_byte(number, ours->size - 1);
+    ours_must(packice_write(lease, 0, 0, &first, 1), "write");
+    ours_must(packice_write(lease, 0, ours->size - 1, &last, 1), "write");
+}
+
+/* data: room for an object's bytes; NULL: they are not written. */
+static void
+make_some(const struct ours *ours, size_t from, size_t count, char *data)
 {
     struct packice_batch_item items[BATCH] = { 0 };
     struct packice_create_options options[BATCH];
     char names[BATCH][OURS_NAME_MAX];
-    const uint64_t size = ours->size;
+    const uint64_t size = ours->size <= WHOLE_SIZE ? ours->size : PACKICE_UNSIZED;
     for (size_t i = 0; i < count; i++) {
         ours_name(ours, from + i, names[i]);
         options[i] = (struct packice_create_options)PACKICE_CREATE_OPTIONS_INIT;
         options[i].id = names[i];
         options[i].sizes = &size;
-        items[i].op = PACKICE_BATCH_CREATE;
         items[i].create = &options[i];
     }
-    run_batch(ours, items, count);
-    for (size_t i = 0; i < count; i++)
-        items[i].op = PACKICE_BATCH_SEAL;
-    run_batch(ours, items, count);
-    for (size_t i = 0; i < count; i++)
-        items[i].op = PACKICE_BATCH_RELEASE;
-    run_batch(ours, items, count);
+    run_batch(ours, items, count, PACKICE_BATCH_CREATE);
+    for (size_t i = 0; data != NULL && i < count; i++)
+        write_bytes(ours, items[i].lease, from + i, data);
+    run_batch(ours, items, count, PACKICE_BATCH_SEAL);
+    run_batch(ours, items, count, PACKICE_BATCH_RELEASE);
+}
+
+static void
+make_all(const struct ours *ours, char *data)
+{
+    for (size_t done = 0; done < ours->count; done += BATCH)
+        make_some(ours, done, ours->count - done < BATCH ? ours->count - done : BATCH, data);
+}
+
+void
+ours_fill(const struct ours *ours)
+{
+    char *data = bench_have(malloc(WHOLE_SIZE));
+    make_all(ours, data);
+    free(data);
 }
 
 void
 ours_claim(const struct ours *ours)
 {
-    for (size_t done = 0; done < ours->count; done += BATCH)
-        claim_some(ours, done, ours->count - done < BATCH ? ours->count - done : BATCH);
+    make_all(ours, NULL);
 }
 
 /* ---- put ---- */
