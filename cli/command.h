@@ -70,7 +70,7 @@ struct cli_command {
 };
 
 extern const struct cli_command cli_put, cli_get, cli_cat, cli_ls, cli_stat, cli_rm, cli_wait,
-    cli_renew, cli_release;
+    cli_renew, cli_release, cli_verify;
 
 /* The table, in the order of --help, and its NULL at the end. */
 extern const struct cli_command *const cli_commands[];

@@ -19,9 +19,9 @@
 
 #define DEFAULT_TARGET "/run/packice/packice.sock"
 
-const struct cli_command *const cli_commands[] = { &cli_put,     &cli_get, &cli_cat,  &cli_ls,
-                                                   &cli_stat,    &cli_rm,  &cli_wait, &cli_renew,
-                                                   &cli_release, NULL };
+const struct cli_command *const cli_commands[] = { &cli_put,   &cli_get,     &cli_cat,  &cli_ls,
+                                                   &cli_stat,  &cli_rm,      &cli_wait, &cli_verify,
+                                                   &cli_renew, &cli_release, NULL };
 
 /* A descriptor that the caller closed would be given to the next file or socket, and what is
  * printed would end there. A placeholder that can't be used the right way fails as the closed one

@@ -11,6 +11,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* How often an acquire looks for the successor of an object that vanished under its hands. */
+#define VANISHED_MAX 3U
+
 uint64_t
 pk_acquire_ttl(const struct pk_call *call)
 {
@@ -93,6 +96,22 @@ read_undo(struct pk_call *call)
     pk_peer_unlock(peer);
 }
 
+/* The object went away elsewhere, which nobody told until the storage was asked for a handle. Its
+ * name is looked up by now, or this call queues behind that: there is none, or its successor. */
+static void
+read_once_more(struct pk_call *call)
+{
+    struct pk_peer *peer = call->peer;
+
+    pk_peer_lock(peer);
+    pk_object_unuse(pk_steal(call->object));
+    explicit_bzero(&call->lease, sizeof(call->lease)); /* it was given back */
+    call->status = 0;
+    call->error = (struct pk_error)PK_ERROR_INIT;
+    call->again = true;
+    pk_peer_unlock(peer);
+}
+
 static void
 read_handles(struct pk_call *call)
 {
@@ -100,6 +119,9 @@ read_handles(struct pk_call *call)
 
     call->status = pk_call_make_handles(call, call->object);
     pk_peer_lock(peer);
+    bool vanished = call->status == -ENOENT && call->object->published;
+    if (vanished)
+        pk_lookup_vanished(call->object);
     if (call->status == 0)
         call->status = pk_acquire_verdict(call);
     if (call->status == 0)
@@ -107,6 +129,8 @@ read_handles(struct pk_call *call)
     pk_peer_unlock(peer);
     if (call->status != 0)
         read_undo(call);
+    if (vanished && call->vanished++ < VANISHED_MAX)
+        read_once_more(call);
 }
 
 static void
@@ -188,6 +212,8 @@ again_handles(struct pk_call *call)
 
     call->status = pk_call_make_handles(call, call->object);
     pk_peer_lock(peer);
+    if (call->status == -ENOENT)
+        pk_lookup_vanished(call->object);
     if (call->status == 0)
         call->status = pk_acquire_verdict(call);
     if (call->status == 0 && call->request.flags & PK_REQUEST_BIND)

@@ -35,6 +35,12 @@ pk_blob_publishes(const struct pk_instance *blob)
     return blob->ops.blob.publish != NULL;
 }
 
+bool
+pk_blob_recovers(const struct pk_instance *blob)
+{
+    return blob->ops.blob.recover != NULL;
+}
+
 int32_t
 pk_blob_create(const struct pk_instance *blob, const struct pk_key *key, uint32_t index,
                uint64_t size, void **ret_blob, struct pk_error *err)
@@ -94,6 +100,12 @@ struct emitted_handle {
     int32_t status;
 };
 
+static bool
+has_descriptor(const struct pk_handle *handle)
+{
+    return (handle->kind == PK_HANDLE_FD || handle->kind == PK_HANDLE_PATH) && handle->fd >= 0;
+}
+
 static void
 take_handle(void *arg, const struct pk_handle *handle)
 {
@@ -101,15 +113,16 @@ take_handle(void *arg, const struct pk_handle *handle)
 
     emitted->count++;
     if (emitted->count > 1) {
-        if (handle->kind == PK_HANDLE_FD && handle->fd >= 0)
+        if (has_descriptor(handle))
             (void)close(handle->fd); /* ours by contract, and one too many */
         return;
     }
     emitted->handle = *handle;
     emitted->handle.text = NULL;
+    if (!has_descriptor(handle))
+        emitted->handle.fd = -1;
     if (handle->kind == PK_HANDLE_FD)
         return;
-    emitted->handle.fd = -1;
     char *text = handle->text != NULL ? strdup(handle->text) : NULL;
     if (text == NULL)
         emitted->status = handle->text != NULL ? -ENOMEM : -EIO;
@@ -182,9 +195,15 @@ int32_t
 pk_blob_recover(const struct pk_instance *blob, pk_blob_emit_fn *emit, void *arg,
                 struct pk_error *err)
 {
-    if (blob->ops.blob.recover == NULL)
-        return 0;
     return pk_slot_answer(blob, blob->ops.blob.recover(blob->opened, emit, arg, err), err);
+}
+
+int32_t
+pk_blob_verify(const struct pk_instance *blob, void *bytes, struct pk_error *err)
+{
+    if (blob->ops.blob.verify == NULL)
+        return pk_fail(err, -EOPNOTSUPP, "this storage keeps no checksums");
+    return pk_slot_answer(blob, blob->ops.blob.verify(bytes, err), err);
 }
 
 void
@@ -198,7 +217,7 @@ pk_blob_stats(const struct pk_instance *blob, void (*emit)(void *arg, const stru
 void
 pk_handle_finish(struct pk_handle *handle)
 {
-    if (handle->kind == PK_HANDLE_FD && handle->fd >= 0)
+    if (has_descriptor(handle))
         (void)close(handle->fd); /* it was only ever read through, or it is gone with the object */
     free((char *)(uintptr_t)handle->text);
     *handle = (struct pk_handle){ .fd = -1 };

@@ -16,6 +16,8 @@ bool pk_blob_may_block(const struct pk_instance *blob, uint32_t op, uint64_t byt
 void pk_blob_traits(const struct pk_instance *blob, struct pk_blob_traits *ret_traits);
 /* Whether published objects can be found in the storage, beside what this process made. */
 bool pk_blob_publishes(const struct pk_instance *blob);
+/* Whether there may be something to recover. */
+bool pk_blob_recovers(const struct pk_instance *blob);
 
 int32_t pk_blob_create(const struct pk_instance *blob, const struct pk_key *key, uint32_t index,
                        uint64_t size, void **ret_blob, struct pk_error *err);
@@ -43,6 +45,8 @@ int32_t pk_blob_lookup(const struct pk_instance *blob, const char *object_id, pk
                        void *arg, struct pk_error *err);
 int32_t pk_blob_recover(const struct pk_instance *blob, pk_blob_emit_fn *emit, void *arg,
                         struct pk_error *err);
+/* -EOPNOTSUPP where no checksums are kept ever. */
+int32_t pk_blob_verify(const struct pk_instance *blob, void *bytes, struct pk_error *err);
 void pk_blob_stats(const struct pk_instance *blob,
                    void (*emit)(void *arg, const struct pk_stat *stat), void *arg);
 

@@ -53,6 +53,7 @@ struct pk_call {
     bool again;            /* after this step: begin once more */
     bool missed;           /* the storage holds nothing under its name */
     bool looked;           /* the storage was asked for this name already */
+    uint32_t vanished;     /* objects that went away elsewhere before it got a handle */
     bool waiting;          /* counted in peer->waits */
     int32_t overtaken;     /* its wait was ended while it ran: it is not parked any more, but fails
                               so; 0 = it wasn't */
@@ -67,8 +68,9 @@ struct pk_call {
     struct pk_handle *handles; /* owned until they are told */
     uint32_t handle_count;
     uint32_t handle_room;
-    uint64_t bytes;               /* of a read or write */
-    struct pk_object **listed;    /* objects that a stat or list tells of, in use */
+    uint64_t bytes;               /* of a read, write or verify */
+    uint32_t verified;            /* blobs found to be what was sealed */
+    struct pk_object **listed;    /* objects that a stat, list or verify tells of, in use */
     struct pk_object_info *infos; /* what it tells of them, and their sizes */
     uint32_t listed_count;
     uint64_t cursor;

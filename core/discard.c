@@ -27,11 +27,13 @@ discard_commit(struct pk_call *call)
     struct pk_object *object = call->object;
 
     pk_peer_lock(peer);
-    if (object->state == PK_STATE_CREATING && call->request.verb == PK_VERB_DISCARD)
-        pk_name_fail_waiters(call->name, -ENOENT, "the object was discarded");
     if (call->status == 0)
         peer->discarded++;
     pk_object_unname(object);
+    if (call->status == -ESTALE)
+        pk_lookup_refresh(call->name); /* to whom the claim was lost */
+    else
+        pk_lookup_unclaimed(call->name);
     pk_name_leave(call);
     pk_peer_unlock(peer);
 }
@@ -41,6 +43,12 @@ discard_revoke(struct pk_call *call)
 {
     struct pk_peer *peer = call->peer;
     struct pk_error err = PK_ERROR_INIT;
+
+    if (call->request.verb == PK_VERB_DISCARD) {
+        pk_peer_lock(peer);
+        pk_name_fail_waiters(call->name, -ENOENT, "the object was discarded");
+        pk_peer_unlock(peer);
+    }
     int32_t rc = pk_lease_revoke(peer->lease, &call->object->key, PK_ACCESS_CREATE, lease_revoked,
                                  peer, &err);
     if (rc != 0)
@@ -49,9 +57,61 @@ discard_revoke(struct pk_call *call)
     discard_commit(call);
 }
 
+/* It may be published, though nobody was told so. Where the storage still doesn't answer it is left
+ * to it: the object may come back as one that was published in time. */
+static void
+discard_doubtful(struct pk_call *call)
+{
+    struct pk_peer *peer = call->peer;
+    struct pk_object *object = call->object;
+    struct pk_error err = PK_ERROR_INIT;
+    int32_t rc = pk_blob_unpublish(peer->blob, &object->key, &err);
+
+    if (rc != 0 && rc != -ENOENT)
+        pk_log(PK_LOG_WARN, "peer", "whether '%s' is published is not known: %s", object->key.id,
+               err.message);
+    pk_peer_lock(peer);
+    object->in_doubt = false;
+    object->published = rc != 0 && rc != -ENOENT;
+    pk_peer_unlock_only(peer);
+    pk_discard_doomed(call);
+}
+
+static void
+doubtful_begin(struct pk_call *call)
+{
+    struct pk_name *name = pk_name_find(call->peer, call->request.object_id);
+
+    if (name == NULL || name->object == NULL || !name->object->in_doubt || name->object->leases > 0)
+        return;
+    if (name->busy != NULL) {
+        pk_name_queue(name, call);
+        return;
+    }
+    pk_name_enter(name, call);
+    pk_call_use(call, name->object);
+    pk_discard_doomed(call);
+}
+
+bool
+pk_discard_abandoned(struct pk_object *object)
+{
+    struct pk_call *call = NULL;
+
+    if (object->in_doubt)
+        call = pk_call_new_internal(object->peer, object->key.id, doubtful_begin);
+    if (call != NULL)
+        pk_call_begin(call);
+    return call != NULL;
+}
+
 void
 pk_discard_doomed(struct pk_call *call)
 {
+    if (call->object->in_doubt) {
+        pk_call_next(call, discard_doubtful, call->peer->blob, PK_SLOT(PK_BLOB_UNPUBLISH), 0);
+        return;
+    }
     pk_call_next(call, discard_revoke, call->peer->lease, PK_SLOT(PK_LEASE_REVOKE), 0);
 }
 
@@ -61,11 +121,12 @@ discard_unpublish(struct pk_call *call)
     struct pk_peer *peer = call->peer;
 
     call->status = pk_blob_unpublish(peer->blob, &call->object->key, &call->error);
-    if (call->status == -ENOENT) /* others were faster: what was asked for is so */
+    bool elsewhere = call->status == -ENOENT; /* others were faster: what was asked for is so */
+    if (elsewhere)
         call->status = 0;
     pk_peer_lock(peer);
     if (call->status == 0) {
-        call->object->published = false;
+        call->object->published = elsewhere; /* then its storage is seen to there */
         pk_peer_unlock_only(peer);
         discard_commit(call);
         return;

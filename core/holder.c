@@ -79,6 +79,18 @@ pk_holder_detach(struct pk_holder *holder)
     forget_repeat(holder);
 }
 
+static void
+abandon(struct pk_object *object)
+{
+    struct pk_name *name = object->name;
+
+    object->peer->abandoned++;
+    pk_name_hold(name);
+    pk_object_unname(object);
+    pk_lookup_unclaimed(name);
+    pk_name_release(name);
+}
+
 void
 pk_holder_drop(struct pk_holder *holder)
 {
@@ -88,8 +100,8 @@ pk_holder_drop(struct pk_holder *holder)
     if (object != NULL) {
         object->leases--;
         if (holder->lease.access == PK_ACCESS_CREATE && object->name != NULL) {
-            peer->abandoned++;
-            pk_object_unname(object);
+            if (!pk_discard_abandoned(object))
+                abandon(object);
         } else {
             pk_object_check(object);
         }

@@ -152,6 +152,13 @@ host_child(void *ctx, const struct pk_conf *conf, struct pk_child *ret_child, st
     return 0;
 }
 
+static uint32_t
+host_stopping(void *ctx)
+{
+    const struct pk_host_state *state = ctx;
+    return atomic_load(&state->stopping);
+}
+
 /* ---- to transports ---- */
 
 static int32_t
@@ -214,6 +221,7 @@ pk_host_fill(struct pk_host_state *state)
     host->timer = pk_host_timer_set;
     host->timer_cancel = pk_host_timer_cancel;
     host->child = host_child;
+    host->stopping = host_stopping;
     if (state->base.module->plugin.kind == PK_KIND_LEASE)
         host->lease_ended = host_lease_ended;
     else

@@ -10,6 +10,7 @@
 #include "core/instance.h"
 #include <bsd/sys/tree.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 
 struct pk_host_timer;
@@ -23,6 +24,7 @@ struct pk_host_state {
     uint32_t workers;
     struct pk_host_state *children; /* opened through host->child, newest first */
     struct pk_host_state *sibling;
+    atomic_bool stopping; /* what takes long is to come to its end */
 
     pthread_mutex_t lock; /* guards everything below */
     pthread_cond_t quiet; /* `events` or `flying` came down to 0 */

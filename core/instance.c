@@ -6,6 +6,7 @@
  */
 #include "core/instance.h"
 
+#include "core/blob.h"
 #include "core/host.h"
 #include "core/table.h"
 #include "core/thread.h"
@@ -110,6 +111,18 @@ state_end(struct pk_host_state *state, bool opened)
     state_free(state);
 }
 
+/* One instance of a factory may lack what its table has: from now on it isn't there. */
+static int32_t
+lack(struct pk_host_state *state, struct pk_error *err)
+{
+    struct pk_instance *base = &state->base;
+    struct pk_blob_traits traits;
+    if (base->module->plugin.kind != PK_KIND_BLOB)
+        return 0;
+    pk_blob_traits(base, &traits);
+    return pk_table_lack(&base->ops.blob, traits.absent, base->module->plugin.name, err);
+}
+
 int32_t
 pk_host_open(const struct pk_plugin_module *module, const struct pk_conf *conf,
              struct pk_executor *executor, uint32_t workers, struct pk_peer *peer,
@@ -131,8 +144,12 @@ pk_host_open(const struct pk_plugin_module *module, const struct pk_conf *conf,
     int32_t failed = plugin_open(state, &why);
     opening_set(state, false);
     if (failed == 0) {
-        *ret_state = state;
-        return 0;
+        failed = lack(state, err);
+        if (failed == 0)
+            *ret_state = state;
+        else
+            state_end(state, true);
+        return failed;
     }
     if (failed > 0) /* against the contract: no errno at all */
         failed = -EINVAL;
@@ -159,6 +176,8 @@ pk_instance_attach(struct pk_instance *instance, struct pk_peer *peer)
 {
     struct pk_host_state *state = pk_host_state(instance);
     assert(instance->module->plugin.kind != PK_KIND_TRANSPORT);
+    if (peer != NULL)
+        atomic_store(&state->stopping, false);
     (void)pthread_mutex_lock(&state->lock);
     state->peer = peer;
     while (peer == NULL && state->events > 0)
@@ -166,6 +185,15 @@ pk_instance_attach(struct pk_instance *instance, struct pk_peer *peer)
     (void)pthread_mutex_unlock(&state->lock);
     for (struct pk_host_state *child = state->children; child != NULL; child = child->sibling)
         pk_instance_attach(&child->base, peer);
+}
+
+void
+pk_instance_stopping(struct pk_instance *instance)
+{
+    struct pk_host_state *state = pk_host_state(instance);
+    atomic_store(&state->stopping, true);
+    for (struct pk_host_state *child = state->children; child != NULL; child = child->sibling)
+        pk_instance_stopping(&child->base);
 }
 
 void

@@ -21,7 +21,7 @@ struct pk_instance {
     struct pk_queue *queue; /* factories; NULL for transports */
     void *opened;           /* what the plugin's open returned */
     union {                 /* by module->plugin.kind; the host's own copy, zero where the
-                               plugin's table ended */
+                               plugin's table ended, or its traits say so */
         struct pk_blob_ops blob;
         struct pk_lease_ops lease;
         struct pk_transport_ops transport;
@@ -38,6 +38,10 @@ int32_t pk_instance_open(const struct pk_plugin_module *module, const struct pk_
 /* Lets lease_ended and changed of a factory (and of its children) reach the peer from now on; NULL
  * lets them go nowhere again, and waits for those under way: so never from one of them. */
 void pk_instance_attach(struct pk_instance *instance, struct pk_peer *peer);
+
+/* From now on a factory (and its children) that asks hears that the node is stopping; until it is
+ * attached to another peer. Never blocks. */
+void pk_instance_stopping(struct pk_instance *instance);
 
 /* Closes it, runs what its queue still holds, and closes its children. NULL is fine. May block. */
 void pk_instance_close(struct pk_instance *instance);

@@ -1,8 +1,8 @@
 /* SPDX-FileCopyrightText: PackIce authors */
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What the storage holds that this process did not make: looked up on a miss, when it changed, and
- * all of it once at the start.
+ * What the storage holds that this process did not make: looked up on a miss, and when it changed.
+ * All of it at once is recovery.c's.
  */
 #include "core/id.h"
 #include "core/log.h"
@@ -103,6 +103,22 @@ take_found(void *arg, const struct pk_blob_found *found)
         spare_blobs(finding, found);
 }
 
+int32_t
+pk_lookup_accept(struct pk_peer *peer, const struct pk_blob_found *found,
+                 struct pk_object **ret_object, struct pk_error *err)
+{
+    int32_t rc = check_manifest(found->manifest, NULL, err);
+    if (rc != 0)
+        return rc;
+    /* They should be NULL here, but whoever sends some gives them away. */
+    void *const *blobs = all_there(found) ? found->blobs : NULL;
+    struct pk_object *object = object_from(peer, found->manifest, blobs);
+    if (object == NULL)
+        return pk_fail(err, -ENOMEM, "out of memory");
+    *ret_object = object;
+    return 0;
+}
+
 static bool
 same_sizes(const struct pk_object *one, const struct pk_object *other)
 {
@@ -128,7 +144,7 @@ install(struct pk_name *name, struct pk_object *found, int32_t *ret_status)
             standing->blobs = pk_steal(found->blobs);
         return found;
     }
-    struct pk_object *known = pk_object_find(peer, found->key.epoch);
+    struct pk_object *known = pk_object_find(peer, &found->key);
     if (known != NULL) { /* it was discarded here just now, and still is held by somebody */
         *ret_status = -ENOENT;
         return found;
@@ -172,6 +188,23 @@ lookup_run(struct pk_call *call)
         pk_object_give_up(unneeded);
     pk_peer_unlock(peer);
     call->after_lookup(call);
+}
+
+int32_t
+pk_lookup_published(struct pk_peer *peer, const struct pk_key *key, struct pk_error *err)
+{
+    struct finding finding = { .peer = peer, .object_id = key->id, .error = PK_ERROR_INIT };
+
+    int32_t rc = pk_blob_lookup(peer->blob, key->id, take_found, &finding, err);
+    for (uint32_t i = 0; i < finding.spare_count; i++)
+        pk_blob_free(peer->blob, finding.spare[i]);
+    if (rc == 0 && finding.object == NULL)
+        rc = pk_fail(err, -EIO, "lookup found nothing");
+    else if (rc == 0 && finding.object->key.epoch != key->epoch)
+        rc = pk_fail(err, -ENOENT, "another epoch is published");
+    if (finding.object != NULL)
+        pk_object_reap(finding.object);
+    return rc;
 }
 
 void
@@ -240,6 +273,20 @@ pk_lookup_refresh(struct pk_name *name)
 }
 
 void
+pk_lookup_unclaimed(struct pk_name *name)
+{
+    if (!TAILQ_EMPTY(&name->waiters) && pk_blob_publishes(name->peer->blob))
+        pk_lookup_refresh(name);
+}
+
+void
+pk_lookup_vanished(struct pk_object *object)
+{
+    if (object->name != NULL && object->published)
+        pk_lookup_refresh(object->name);
+}
+
+void
 pk_peer_changed(struct pk_peer *peer, const char *object_id)
 {
     if (object_id == NULL)
@@ -279,64 +326,4 @@ pk_lookup_poll(struct pk_peer *peer)
     peer->poll_set = true;
     peer->poll.run = poll_due;
     pk_timer_set(peer->executor, &peer->poll, pk_peer_later(peer, peer->traits.poll_interval));
-}
-
-/* ---- all of it, once ---- */
-
-static void
-take_recovered(void *arg, const struct pk_blob_found *found)
-{
-    struct pk_peer *peer = arg;
-    struct pk_error err = PK_ERROR_INIT;
-
-    if (check_manifest(found->manifest, NULL, &err) != 0) {
-        pk_log(PK_LOG_WARN, "peer", "recovery: %s", err.message);
-        return;
-    }
-    /* They should be NULL here, but whoever sends some gives them away. */
-    void *const *blobs = all_there(found) ? found->blobs : NULL;
-    struct pk_object *object = object_from(peer, found->manifest, blobs);
-    if (object == NULL)
-        return; /* a lookup finds it when it is wanted */
-    pk_peer_lock(peer);
-    if (object->key.epoch > peer->epoch_floor)
-        peer->epoch_floor = object->key.epoch;
-    struct pk_name *name = pk_name_get(peer, object->key.id);
-    bool kept = name != NULL && name->object == NULL && name->busy == NULL
-                && pk_object_find(peer, object->key.epoch) == NULL
-                && pk_object_insert(object, name) == 0;
-    if (kept) {
-        pk_object_hold(object, pk_object_size(object));
-        pk_name_sealed(name);
-    }
-    if (name != NULL)
-        pk_name_check(name);
-    if (!kept)
-        pk_object_give_up(object);
-    pk_peer_unlock_only(peer); /* in the midst of a slot: what there is to do is done behind it */
-}
-
-static void
-recover_run(struct pk_work *work)
-{
-    struct pk_peer *peer =
-        (struct pk_peer *)(void *)((char *)work - offsetof(struct pk_peer, recover_work));
-    struct pk_error err = PK_ERROR_INIT;
-
-    if (pk_blob_recover(peer->blob, take_recovered, peer, &err) != 0)
-        pk_log(PK_LOG_ERROR, "peer", "recovery: %s", err.message);
-    pk_peer_lock(peer);
-    pk_peer_settle(peer);
-    pk_peer_unlock(peer);
-}
-
-void
-pk_lookup_recover(struct pk_peer *peer)
-{
-    peer->running++;
-    peer->recover_work.run = recover_run;
-    if (pk_blob_may_block(peer->blob, PK_BLOB_RECOVER, 0))
-        pk_queue_push(peer->blob->queue, &peer->recover_work);
-    else
-        recover_run(&peer->recover_work);
 }

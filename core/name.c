@@ -107,12 +107,26 @@ pk_name_leave(struct pk_call *call)
     pk_name_release(name);
 }
 
+/* Begins it once more, unless its session was closed while it ran: nothing would end a wait. */
+static void
+restart(struct pk_call *call)
+{
+    if (pk_call_orphaned(call))
+        pk_call_fail(call, -ECANCELED, "the session was closed");
+    else
+        call->begin(call);
+}
+
 void
 pk_name_again(struct pk_call *call)
 {
     struct pk_name *name = call->name;
     struct pk_call *next;
 
+    if (name == NULL) {
+        restart(call);
+        return;
+    }
     pk_name_hold(name);
     call->name = NULL;
     name->busy = NULL;
@@ -121,10 +135,7 @@ pk_name_again(struct pk_call *call)
         TAILQ_FOREACH (next, &name->queue, in_list)
             next->looked = true;
     call->looked = call->missed;
-    if (pk_call_orphaned(call)) /* its session was closed while it ran: nothing would end a wait */
-        pk_call_fail(call, -ECANCELED, "the session was closed");
-    else
-        call->begin(call);
+    restart(call);
     begin_others(name);
     pk_name_release(name);
 }

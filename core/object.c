@@ -1,8 +1,8 @@
 /* SPDX-FileCopyrightText: PackIce authors */
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Objects: made, found by epoch, kept in epoch order, counted in the capacity, and freed once there
- * is neither a name, nor a lease, nor a call left that needs them.
+ * Objects: made, found by id and epoch, kept in the order of epochs, counted in the capacity, and
+ * freed once there is neither a name, nor a lease, nor a call left that needs them.
  */
 #define HASH_NONFATAL_OOM 1
 #include "core/log.h"
@@ -12,10 +12,17 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define KEY_OFFSET offsetof(struct pk_object, epoch)
+
+_Static_assert(offsetof(struct pk_object, text) == KEY_OFFSET + sizeof(uint64_t),
+               "the id follows the epoch: these are the bytes of the key");
+
 static int
 pk_object_compare(struct pk_object *one, struct pk_object *other)
 {
-    return (one->key.epoch > other->key.epoch) - (one->key.epoch < other->key.epoch);
+    if (one->key.epoch != other->key.epoch)
+        return one->key.epoch > other->key.epoch ? 1 : -1;
+    return strcmp(one->key.id, other->key.id);
 }
 
 RB_GENERATE(pk_object_order, pk_object, in_order, pk_object_compare)
@@ -38,6 +45,7 @@ pk_object_new(struct pk_peer *peer, const struct pk_key *key, uint32_t blob_coun
     object->blob_count = blob_count;
     object->key.id = memcpy(object->text, key->id, id_room);
     object->key.epoch = key->epoch;
+    object->epoch = key->epoch;
     object->meta = memcpy(object->text + id_room, meta, meta_room);
     return object;
 }
@@ -61,17 +69,30 @@ pk_object_size(const struct pk_object *object)
     return total;
 }
 
+size_t
+pk_key_bytes(const struct pk_key *key, char *bytes)
+{
+    size_t id_size = strnlen(key->id, PK_ID_MAX + 1);
+
+    if (id_size > PK_ID_MAX)
+        return 0;
+    memcpy(bytes, &key->epoch, sizeof(key->epoch));
+    memcpy(bytes + sizeof(key->epoch), key->id, id_size);
+    return sizeof(key->epoch) + id_size;
+}
+
 int32_t
 pk_object_insert(struct pk_object *object, struct pk_name *name)
 {
     struct pk_peer *peer = object->peer;
 
-    if (pk_object_find(peer, object->key.epoch) != NULL)
+    if (pk_object_find(peer, &object->key) != NULL)
         return -EIO;
-    HASH_ADD(hh, peer->objects, key.epoch, sizeof(object->key.epoch), object);
+    HASH_ADD_KEYPTR(hh, peer->objects, (char *)object + KEY_OFFSET,
+                    sizeof(object->epoch) + strlen(object->key.id), object);
     if (object->hh.tbl == NULL)
         return -ENOMEM;
-    (void)RB_INSERT(pk_object_order, &peer->order, object); /* the only one of its epoch */
+    (void)RB_INSERT(pk_object_order, &peer->order, object); /* the only one of its kind */
     object->name = name;
     name->object = object;
     peer->named++;
@@ -79,20 +100,23 @@ pk_object_insert(struct pk_object *object, struct pk_name *name)
 }
 
 struct pk_object *
-pk_object_find(struct pk_peer *peer, uint64_t epoch)
+pk_object_find(struct pk_peer *peer, const struct pk_key *key)
 {
+    char wanted[PK_KEY_BYTES];
+    size_t size = pk_key_bytes(key, wanted);
     struct pk_object *object = NULL;
 
-    HASH_FIND(hh, peer->objects, &epoch, sizeof(epoch), object);
+    if (size > 0)
+        HASH_FIND(hh, peer->objects, wanted, size, object);
     return object;
 }
 
 struct pk_object *
 pk_object_of(struct pk_peer *peer, const struct pk_lease *lease)
 {
-    struct pk_object *object = pk_object_find(peer, lease->epoch);
+    const struct pk_key key = { .id = lease->object_id, .epoch = lease->epoch };
 
-    return object != NULL && strcmp(object->key.id, lease->object_id) == 0 ? object : NULL;
+    return pk_object_find(peer, &key);
 }
 
 void
@@ -103,6 +127,7 @@ pk_object_unname(struct pk_object *object)
 
     if (name == NULL)
         return;
+    pk_recovery_forget(object);
     (void)RB_REMOVE(pk_object_order, &peer->order, object);
     object->name = NULL;
     name->object = NULL;
@@ -167,7 +192,7 @@ pk_object_reap(struct pk_object *object)
     for (uint32_t i = 0; object->blobs != NULL && i < object->blob_count; i++) {
         if (object->blobs[i] == NULL)
             continue;
-        if (object->published)
+        if (object->published || object->in_doubt)
             pk_blob_free(peer->blob, object->blobs[i]);
         else if (pk_blob_remove(peer->blob, object->blobs[i], &err) != 0)
             pk_log(PK_LOG_WARN, "peer", "storage of object '%s' not freed: %s", object->key.id,

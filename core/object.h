@@ -29,6 +29,7 @@ struct pk_object {
     uint32_t sealed_count; /* blobs sealed so far, from the first */
     bool unsized;          /* some blob has no size yet */
     bool published;        /* and not unpublished by this node: its storage is to stay */
+    bool in_doubt;         /* it may be published: the storage said neither yes nor no */
     uint64_t held;         /* bytes it counts for in the peer's capacity */
     uint64_t most_held;    /* the most that ever was: what its storage has to free */
     uint64_t created_at;   /* CLOCK_REALTIME nanoseconds */
@@ -36,13 +37,14 @@ struct pk_object {
     struct pk_principal owner;
     uint64_t leases;              /* holders in the peer */
     uint64_t uses;                /* calls that work with it just now */
-    UT_hash_handle hh;            /* peer->objects, by epoch */
+    UT_hash_handle hh;            /* peer->objects, by epoch and id */
     RB_ENTRY(pk_object) in_order; /* peer->order, while it has a name */
     TAILQ_ENTRY(pk_object) in_reaps;
     TAILQ_ENTRY(pk_object) in_unsized;
     uint64_t sample_round; /* in which it was looked at last */
     struct pk_work work;   /* frees its storage */
     const char *meta;      /* in `text` */
+    uint64_t epoch;        /* key.epoch once more: with the id behind it, the key of `hh` */
     char text[];           /* id, meta */
 };
 
@@ -59,13 +61,21 @@ void pk_object_free(struct pk_object *object);
 /* Sum of the sizes that are known, and of nothing for those that are not. */
 uint64_t pk_object_size(const struct pk_object *object);
 
+#define PK_KEY_BYTES (sizeof(uint64_t) + PK_ID_MAX)
+
+/* Writes the bytes by which tables know a key, PK_KEY_BYTES at most, and returns how many these
+ * are; 0 for an id that is too long for any object's. */
+size_t pk_key_bytes(const struct pk_key *key, char *bytes);
+
 /* -- with the peer's lock held -- */
 
-/* Puts it into the tables, under the name. -ENOMEM; -EIO: there is one of this epoch; then it is in
- * none. */
+/* Puts it into the tables, under the name. -ENOMEM; -EIO: there is one of this id and epoch; then
+ * it is in none. */
 int32_t pk_object_insert(struct pk_object *object, struct pk_name *name);
-struct pk_object *pk_object_find(struct pk_peer *peer, uint64_t epoch);
-/* The one that the lease is for: of this id as well as of this epoch. */
+/* The one of this id and epoch: either alone may be that of another, too. Nodes that share storage
+ * each count epochs by themselves. */
+struct pk_object *pk_object_find(struct pk_peer *peer, const struct pk_key *key);
+/* The one that the lease is for. */
 struct pk_object *pk_object_of(struct pk_peer *peer, const struct pk_lease *lease);
 /* Takes its name away: nobody finds it any more. What is left of it lives on for those who hold
  * leases on it, and is reaped when the last one ends. */

@@ -49,7 +49,7 @@ reap_on_worker(struct pk_work *work)
 static void
 do_reap(struct pk_peer *peer, struct pk_object *object)
 {
-    uint32_t op = object->published ? PK_BLOB_FREE : PK_BLOB_REMOVE;
+    uint32_t op = object->published || object->in_doubt ? PK_BLOB_FREE : PK_BLOB_REMOVE;
     uint64_t size = pk_object_size(object); /* it may never have been held */
     uint64_t bytes = size > object->most_held ? size : object->most_held;
 
@@ -187,7 +187,7 @@ verb_begin(uint32_t verb)
         [PK_VERB_RENEW] = pk_renew_begin,     [PK_VERB_RELEASE] = pk_release_begin,
         [PK_VERB_DISCARD] = pk_discard_begin, [PK_VERB_STAT] = pk_stat_begin,
         [PK_VERB_LIST] = pk_list_begin,       [PK_VERB_READ] = pk_read_begin,
-        [PK_VERB_WRITE] = pk_write_begin,
+        [PK_VERB_WRITE] = pk_write_begin,     [PK_VERB_VERIFY] = pk_verify_begin,
     };
 
     return verb < sizeof(verbs) / sizeof(verbs[0]) ? verbs[verb] : NULL;
@@ -272,6 +272,14 @@ pk_peer_call(struct pk_session *session, const struct pk_request *request, pk_do
 
 /* ---- its life ---- */
 
+static void
+peer_destroy(struct pk_peer *peer)
+{
+    (void)pthread_cond_destroy(&peer->idle);
+    (void)pthread_mutex_destroy(&peer->lock);
+    free(peer);
+}
+
 int32_t
 pk_peer_new(const struct pk_peer_options *options, struct pk_executor *executor,
             struct pk_instance *blob, struct pk_instance *lease, struct pk_peer **ret_peer,
@@ -300,10 +308,16 @@ pk_peer_new(const struct pk_peer_options *options, struct pk_executor *executor,
     TAILQ_INIT(&peer->ready);
     TAILQ_INIT(&peer->endings);
     TAILQ_INIT(&peer->reaps);
+    TAILQ_INIT(&peer->lists);
     pk_expiry_init(peer);
+    int32_t rc = pk_recovery_prepare(peer, err);
+    if (rc != 0) {
+        peer_destroy(peer);
+        return rc;
+    }
     pk_instance_attach(blob, peer);
     pk_instance_attach(lease, peer);
-    pk_lookup_recover(peer);
+    pk_recovery_begin(peer);
     *ret_peer = peer;
     return 0;
 }
@@ -317,7 +331,10 @@ pk_peer_stop(struct pk_peer *peer)
     peer->stopping = true;
     while ((name = TAILQ_FIRST(&peer->waited)) != NULL)
         pk_name_fail_waiters(name, -EBUSY, "the node is stopping");
+    pk_recovery_stop(peer);
     pk_peer_unlock(peer);
+    pk_instance_stopping(peer->blob);
+    pk_instance_stopping(peer->lease);
 }
 
 static void
@@ -346,11 +363,11 @@ pk_peer_free(struct pk_peer *peer)
 {
     if (peer == NULL)
         return;
+    pk_peer_stop(peer);
     pk_instance_attach(peer->blob, NULL);
     pk_instance_attach(peer->lease, NULL);
     pk_peer_lock(peer);
     assert(TAILQ_EMPTY(&peer->sessions));
-    peer->stopping = true;
     peer->closing = true;
     (void)pk_timer_clear(peer->executor, &peer->expiry);
     (void)pk_timer_clear(peer->executor, &peer->sample);
@@ -365,7 +382,6 @@ pk_peer_free(struct pk_peer *peer)
     wait_idle(peer);
     assert(peer->names == NULL && peer->objects == NULL && peer->holders == NULL);
     pk_peer_unlock_only(peer);
-    (void)pthread_cond_destroy(&peer->idle);
-    (void)pthread_mutex_destroy(&peer->lock);
-    free(peer);
+    pk_recovery_end(peer);
+    peer_destroy(peer);
 }

@@ -27,12 +27,14 @@ struct pk_peer {
     struct pk_instance *blob;
     struct pk_instance *lease;
     struct pk_blob_traits traits;
-    bool stopping; /* no new sessions, creates or waits */
-    bool closing;  /* no timer is set any more */
+    bool stopping;      /* no new sessions, creates or waits */
+    bool closing;       /* no timer is set any more */
+    bool recovering;    /* the storage holds more than is known of yet */
+    bool recovery_deaf; /* there was no memory to keep what recovery must not bring back */
 
     struct pk_name *names;        /* uthash, by id */
-    struct pk_object *objects;    /* uthash, by epoch: all that are not reaped yet */
-    struct pk_object_order order; /* by epoch: those with a name */
+    struct pk_object *objects;    /* uthash, by epoch and id: all that are not reaped yet */
+    struct pk_object_order order; /* by epoch, then id: those with a name */
     struct pk_holder *holders;    /* uthash, by lease id */
     struct pk_repeat *repeats;    /* uthash, by principal and request id */
     struct pk_session_list sessions;
@@ -60,7 +62,11 @@ struct pk_peer {
     uint64_t sample_round; /* in which all of `unsized` is looked at once */
     struct pk_timer poll;
     bool poll_set;
+
+    struct pk_queue *recovery; /* of one thread; NULL where it never blocks */
     struct pk_work recover_work;
+    struct pk_gone *gone;      /* uthash: that */
+    struct pk_call_list lists; /* that wait for its end */
 
     uint64_t acquired; /* figures since the start */
     uint64_t sealed;
@@ -110,8 +116,11 @@ void pk_stat_begin(struct pk_call *call);
 void pk_list_begin(struct pk_call *call);
 void pk_read_begin(struct pk_call *call);
 void pk_write_begin(struct pk_call *call);
+void pk_verify_begin(struct pk_call *call);
 
-/* Lets go of the objects that a stat or list tells of. With the lock held. */
+/* Has the call tell of this object. With the lock held. */
+void pk_stat_fill(struct pk_call *call, struct pk_object *object);
+/* Lets go of the objects that a call tells of. With the lock held. */
 void pk_list_finish(struct pk_call *call);
 /* Answers the call. Without the lock. */
 void pk_reply_tell(struct pk_call *call);
@@ -119,6 +128,10 @@ void pk_reply_tell(struct pk_call *call);
 /* Doing away with an object whose create failed for good: revokes its lease, then unnames it. A
  * step; the call has its name in transition, and its error set or not. */
 void pk_discard_doomed(struct pk_call *call);
+/* Does away with an object of which nobody knows whether it is published, once its name is in no
+ * other transition. With the lock held. False: nothing of it is in doubt, or there is no memory to
+ * find out; then it is the caller's to unname. */
+bool pk_discard_abandoned(struct pk_object *object);
 
 /* What both kinds of acquire share. The ttl to ask the factory for. */
 uint64_t pk_acquire_ttl(const struct pk_call *call);
@@ -135,12 +148,34 @@ int32_t pk_acquire_verdict(struct pk_call *call);
 void pk_lookup_step(struct pk_call *call, pk_call_fn *next);
 /* The same, and then the call begins again, unless something went wrong. With the lock held. */
 void pk_lookup_begin(struct pk_call *call);
-/* Starts a lookup of the peer's own for a name with waiters. With the lock held. */
+/* Starts a lookup of the peer's own, for a name that changed elsewhere. With the lock held. */
 void pk_lookup_refresh(struct pk_name *name);
-void pk_lookup_recover(struct pk_peer *peer);
+/* Without the lock, in a step of the call that has the name in transition: 0 if this very epoch is
+ * published, -ENOENT if it is not; else the storage did not tell. */
+int32_t pk_lookup_published(struct pk_peer *peer, const struct pk_key *key, struct pk_error *err);
+/* The claim of this node on the name is over: while it had one, it did not look at what others
+ * published. If anybody waits for that, it is looked up. With the lock held. */
+void pk_lookup_unclaimed(struct pk_name *name);
+/* The storage has no such object any more, says a slot: if it still has its name here, that is
+ * looked up. With the lock held. */
+void pk_lookup_vanished(struct pk_object *object);
+/* Makes a sealed object of what recovery found, in no table yet. -EIO: it makes no sense; -ENOMEM.
+ */
+int32_t pk_lookup_accept(struct pk_peer *peer, const struct pk_blob_found *found,
+                         struct pk_object **ret_object, struct pk_error *err);
 /* With the lock held: shared storage that can't tell of changes is looked at again while anybody
  * waits. */
 void pk_lookup_poll(struct pk_peer *peer);
+
+/* Recovery: what it needs, -ENOMEM; its begin, in the background where it may block; and its end,
+ * once it is over. */
+int32_t pk_recovery_prepare(struct pk_peer *peer, struct pk_error *err);
+void pk_recovery_begin(struct pk_peer *peer);
+void pk_recovery_end(struct pk_peer *peer);
+/* With the lock held: the lists that wait for it wait no more. */
+void pk_recovery_stop(struct pk_peer *peer);
+/* With the lock held: the object loses its name, and recovery shall not bring it back. */
+void pk_recovery_forget(const struct pk_object *object);
 
 /* With the lock held: sees to it that expiry happens at `when`, or before. */
 void pk_expiry_arm(struct pk_peer *peer, uint64_t when);

@@ -51,6 +51,11 @@ fill_success(struct pk_reply *reply, struct pk_call *call)
     case PK_VERB_DISCARD:
         reply->object_id = call->request.object_id;
         break;
+    case PK_VERB_VERIFY:
+        reply->object_id = call->object->key.id;
+        reply->epoch = call->object->key.epoch;
+        reply->bytes = call->bytes;
+        /* fall through */
     case PK_VERB_STAT:
     case PK_VERB_LIST:
         reply->objects = call->infos;

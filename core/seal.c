@@ -132,6 +132,22 @@ seal_blobs(struct pk_call *call, const uint64_t *sizes)
     return 0;
 }
 
+/* An error may be no more than a lost reply: what the storage holds decides. While it doesn't tell,
+ * nobody may free what could be an object that others read. */
+static bool
+is_published(struct pk_call *call)
+{
+    struct pk_peer *peer = call->peer;
+    struct pk_object *object = call->object;
+    struct pk_error err = PK_ERROR_INIT;
+    int32_t rc = pk_lookup_published(peer, &object->key, &err);
+
+    pk_peer_lock(peer);
+    object->in_doubt = rc != 0 && rc != -ENOENT;
+    pk_peer_unlock_only(peer);
+    return rc == 0;
+}
+
 static int32_t
 publish(struct pk_call *call)
 {
@@ -149,13 +165,24 @@ publish(struct pk_call *call)
         .owner = object->owner,
     };
     int32_t rc = pk_blob_publish(peer->blob, &manifest, object->blobs, &call->error);
-    if (rc != 0)
+    if (rc != 0 && !is_published(call))
         return rc;
     pk_peer_lock(peer);
     object->sealed_at = now;
+    object->in_doubt = false;
     object->published = pk_blob_publishes(peer->blob);
     pk_peer_unlock_only(peer);
     return 0;
+}
+
+/* Another node has the name now: what was made here is of no more use to anybody. */
+static void
+say_lost(struct pk_call *call)
+{
+    struct pk_error why = call->error;
+
+    (void)pk_fail(&call->error, -ESTALE, "the claim on '%s' was lost: %s", call->object->key.id,
+                  why.message);
 }
 
 static void
@@ -173,6 +200,8 @@ seal_storage(struct pk_call *call)
     call->status = seal_blobs(call, sizes);
     if (call->status == 0 && object->sealed_at == 0)
         call->status = publish(call);
+    if (call->status == -ESTALE)
+        say_lost(call);
     if (call->status == -EINVAL || call->status == -ESTALE) {
         seal_doom(call);
         return;
@@ -195,7 +224,7 @@ seal_check(struct pk_call *call)
     uint32_t slots = PK_SLOT(PK_BLOB_SIZE) | PK_SLOT(PK_BLOB_SEAL) | PK_SLOT(PK_BLOB_HANDLE);
 
     if (pk_blob_publishes(peer->blob))
-        slots |= PK_SLOT(PK_BLOB_PUBLISH);
+        slots |= PK_SLOT(PK_BLOB_PUBLISH) | PK_SLOT(PK_BLOB_LOOKUP) | PK_SLOT(PK_BLOB_FREE);
     call->status = pk_lease_find(peer->lease, call->holder->lease.lease_id, &found, &call->error);
     if (call->status == -ESTALE)
         seal_lost(call);
@@ -212,6 +241,8 @@ seal_again(struct pk_call *call)
 {
     call->status = pk_call_make_handles(call, call->object);
     pk_peer_lock(call->peer);
+    if (call->status == -ENOENT)
+        pk_lookup_vanished(call->object);
     call->lease = call->holder->lease;
     pk_holder_unpin(pk_steal(call->holder));
     pk_peer_unlock(call->peer);

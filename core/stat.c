@@ -81,6 +81,15 @@ pk_list_finish(struct pk_call *call)
 }
 
 void
+pk_stat_fill(struct pk_call *call, struct pk_object *object)
+{
+    if (!list_room(call, 1))
+        return;
+    list_add(call, object);
+    fill_infos(call);
+}
+
+void
 pk_stat_begin(struct pk_call *call)
 {
     struct pk_peer *peer = call->peer;
@@ -95,10 +104,7 @@ pk_stat_begin(struct pk_call *call)
         return;
     }
     if (name->object != NULL) {
-        if (list_room(call, 1)) {
-            list_add(call, name->object);
-            fill_infos(call);
-        }
+        pk_stat_fill(call, name->object);
     } else if (name->busy != NULL) {
         pk_name_queue(name, call);
     } else if (pk_blob_publishes(peer->blob) && !call->looked) {
@@ -110,27 +116,63 @@ pk_stat_begin(struct pk_call *call)
     pk_name_check(name);
 }
 
+/* Lists what has this epoch and this prefix: all of it, but what no page has room for. Returns the
+ * first object of a later epoch. */
+static struct pk_object *
+list_epoch(struct pk_call *call, struct pk_object *object, const char *prefix, uint32_t *visits)
+{
+    uint64_t epoch = object->key.epoch;
+    size_t prefix_size = strlen(prefix);
+
+    for (; object != NULL && object->key.epoch == epoch;
+         object = RB_NEXT(pk_object_order, &call->peer->order, object)) {
+        (*visits)++;
+        if (call->listed_count < PK_LIST_MAX && strncmp(object->key.id, prefix, prefix_size) == 0)
+            list_add(call, object);
+    }
+    return object;
+}
+
+static void
+list_trim(struct pk_call *call, uint32_t count)
+{
+    while (call->listed_count > count)
+        pk_object_unuse(call->listed[--call->listed_count]);
+}
+
+/* A cursor is an epoch, so a page never ends between two objects of one: it rather is short, or,
+ * where they alone are more than was asked for, long. */
 void
 pk_list_begin(struct pk_call *call)
 {
     struct pk_peer *peer = call->peer;
     const char *prefix = call->request.prefix != NULL ? call->request.prefix : "";
-    size_t prefix_size = strlen(prefix);
     uint32_t limit = call->request.limit;
     uint32_t visits = 0;
 
     if (limit == 0 || limit > PK_LIST_MAX)
         limit = PK_LIST_MAX;
-    if (call->request.cursor == UINT64_MAX || !list_room(call, limit))
+    if (peer->recovering && !peer->stopping) { /* until then, it would not be whole */
+        pk_call_park(call, &peer->lists, NULL);
         return;
-    struct pk_object after = { .key.epoch = call->request.cursor + 1 };
+    }
+    if (peer->recovering) {
+        pk_call_fail(call, -EBUSY, "the node is stopping");
+        return;
+    }
+    if (call->request.cursor == UINT64_MAX || !list_room(call, PK_LIST_MAX))
+        return;
+    struct pk_object after = { .key = { .id = "", .epoch = call->request.cursor + 1 } };
     struct pk_object *object = RB_NFIND(pk_object_order, &peer->order, &after);
     while (object != NULL && call->listed_count < limit && visits < LIST_VISITS_MAX) {
-        if (strncmp(object->key.id, prefix, prefix_size) == 0)
-            list_add(call, object);
+        uint32_t before = call->listed_count;
+        struct pk_object *next = list_epoch(call, object, prefix, &visits);
+        if (before > 0 && call->listed_count > limit) {
+            list_trim(call, before);
+            break;
+        }
         call->cursor = object->key.epoch;
-        visits++;
-        object = RB_NEXT(pk_object_order, &peer->order, object);
+        object = next;
     }
     if (object == NULL)
         call->cursor = 0;

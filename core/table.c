@@ -135,6 +135,30 @@ slots_check(const struct kind *kind, const void *ops, const char *label, struct 
     return 0;
 }
 
+int32_t
+pk_table_lack(struct pk_blob_ops *ops, uint64_t absent, const char *label, struct pk_error *err)
+{
+#define SLOT(op, slot) [op] = offsetof(struct pk_blob_ops, slot)
+    static const size_t slots[] = {
+        SLOT(PK_BLOB_CREATE, create),   SLOT(PK_BLOB_READ, read),
+        SLOT(PK_BLOB_WRITE, write),     SLOT(PK_BLOB_SIZE, size),
+        SLOT(PK_BLOB_SEAL, seal),       SLOT(PK_BLOB_HANDLE, handle),
+        SLOT(PK_BLOB_FREE, free),       SLOT(PK_BLOB_REMOVE, remove),
+        SLOT(PK_BLOB_PUBLISH, publish), SLOT(PK_BLOB_UNPUBLISH, unpublish),
+        SLOT(PK_BLOB_LOOKUP, lookup),   SLOT(PK_BLOB_RECOVER, recover),
+        SLOT(PK_BLOB_EVICT, evict),     SLOT(PK_BLOB_EXPORT, export_blob),
+        SLOT(PK_BLOB_ADOPT, adopt),     SLOT(PK_BLOB_VERIFY, verify),
+    };
+#undef SLOT
+    void (*const nothing)(void) = NULL;
+
+    /* bits beyond are slots of a later host's: not in this table in the first place */
+    for (uint32_t op = PK_BLOB_CREATE; op < sizeof(slots) / sizeof(slots[0]); op++)
+        if (absent >> op & 1)
+            memcpy((char *)ops + slots[op], &nothing, sizeof(nothing));
+    return slots_check(&kinds[PK_KIND_BLOB], ops, label, err);
+}
+
 static int32_t
 ops_copy(const struct kind *kind, const void *plugin_ops, const char *label, struct pk_table *table,
          struct pk_error *err)

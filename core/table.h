@@ -27,6 +27,11 @@ struct pk_table {
 int32_t pk_table_copy(const struct pk_plugin *plugin, const char *label, struct pk_table *ret_table,
                       struct pk_error *err);
 
+/* Takes the slots of a set (traits.absent: 1 << PK_BLOB_* each) from a copy of a blob factory's
+ * table. -EINVAL: one that is left needs one that isn't; what is left is of no use then. */
+int32_t pk_table_lack(struct pk_blob_ops *ops, uint64_t absent, const char *label,
+                      struct pk_error *err);
+
 /* Bytes of this host's ops for a kind; 0 for none that it knows. */
 uint32_t pk_table_ops_size(uint32_t kind);
 

@@ -256,6 +256,8 @@ add_blob(const struct pk_flags *flags, struct pk_ini *ini, struct pk_error *err)
     bool on_disk = strcmp(impl, "fs") == 0;
     if (!on_disk && flags->data_dir != NULL)
         return pk_fail(err, -EINVAL, "--data-dir: doesn't go with --impl mem");
+    if (on_disk && flags->data_dir == NULL)
+        return pk_fail(err, -EINVAL, "--impl fs: needs --data-dir DIR");
     failed = pk_ini_add_section(ini, "blob", 0, err);
     if (failed == 0)
         failed = pk_ini_add_entry(ini, "plugin", on_disk ? "blob_fs" : "blob_memfd", 0, err);

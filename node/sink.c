@@ -76,5 +76,6 @@ to_people(void *arg, uint32_t level, const char *source, const char *text)
 void
 pk_sink_open(uint32_t level)
 {
+    tzset(); /* else the first line does, and has the zone's file open for a moment */
     pk_log_set(level, is_journal() ? to_journal : to_people, NULL);
 }

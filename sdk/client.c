@@ -108,7 +108,9 @@ packice_client_ask(packice_client *client, const struct pk_request *request, uin
                    struct packice_answer **ret_answer, struct pk_error *err)
 {
     struct packice_answer *answer = NULL;
-    int32_t rc = packice_client_call(client, request, 1, generation, request->wait, &answer, err);
+    /* how long the reading takes, only the storage knows */
+    uint64_t wait = request->verb == PK_VERB_VERIFY ? PK_FOREVER : request->wait;
+    int32_t rc = packice_client_call(client, request, 1, generation, wait, &answer, err);
     if (rc != 0)
         return rc;
     rc = packice_answer_status(answer, err);

@@ -1,7 +1,7 @@
 /* SPDX-FileCopyrightText: PackIce authors */
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Objects by name, without a lease: stat, discard, and the walk through a peer's objects.
+ * Objects by name, without a lease: stat, discard, verify, and the walk through a peer's objects.
  */
 #include "core/id.h"
 #include "sdk/client.h"
@@ -81,6 +81,17 @@ packice_discard(packice_client *client, const char *id)
 {
     struct packice_answer *answer = NULL;
     int32_t rc = ask_by_id(client, PK_VERB_DISCARD, id, &answer, packice_error_slot());
+    packice_answer_free(answer);
+    return packice_result(rc);
+}
+
+int
+packice_verify(packice_client *client, const char *id, uint64_t *ret_bytes)
+{
+    struct packice_answer *answer = NULL;
+    int32_t rc = ask_by_id(client, PK_VERB_VERIFY, id, &answer, packice_error_slot());
+    if (rc == 0 && ret_bytes != NULL)
+        *ret_bytes = answer->reply.bytes;
     packice_answer_free(answer);
     return packice_result(rc);
 }

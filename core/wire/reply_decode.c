@@ -98,6 +98,20 @@ decode_stat(const struct pk_wire_in *in, struct pk_wire_reply *wire)
 }
 
 static int32_t
+decode_verify(const struct pk_wire_in *in, struct pk_wire_reply *wire)
+{
+    int32_t rc = new_objects(wire, 1, in->err);
+    if (rc == 0)
+        rc = pk_wire_read_verified(in, wire->objects);
+    if (rc != 0)
+        return rc;
+    wire->reply.object_id = wire->objects->key.id;
+    wire->reply.epoch = wire->objects->key.epoch;
+    wire->reply.bytes = wire->objects->size;
+    return 0;
+}
+
+static int32_t
 decode_cursor(const struct pk_wire_in *in, struct pk_wire_reply *wire)
 {
     const char *text = NULL;
@@ -299,6 +313,7 @@ static const struct {
     { PK_VERB_DISCARD, "discarded", decode_nothing },
     { PK_VERB_STAT, "ok", decode_stat },
     { PK_VERB_LIST, "ok", decode_list },
+    { PK_VERB_VERIFY, "ok", decode_verify },
     { PK_WIRE_VERB_STATS, "ok", decode_stats },
 };
 

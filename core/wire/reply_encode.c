@@ -211,6 +211,15 @@ put_list(struct pk_wire_out *out, const struct pk_reply *reply)
 }
 
 static void
+put_verify(struct pk_wire_out *out, const struct pk_reply *reply)
+{
+    pk_wire_out_text(out, "object_id", reply->object_id);
+    pk_wire_out_integer(out, "epoch", reply->epoch);
+    pk_wire_out_integer(out, "blobs", object_at(reply, 0)->blob_count);
+    pk_wire_out_integer(out, "bytes", reply->bytes);
+}
+
+static void
 put_renew(struct pk_wire_out *out, const struct pk_reply *reply)
 {
     pk_wire_out_text(out, "lease_id", reply->lease_id);
@@ -247,6 +256,8 @@ pk_wire_reply_encode(const struct pk_reply *reply, const struct pk_wire_reply_fo
         put_object(&out, object_at(reply, 0), true);
     else if (reply->verb == PK_VERB_LIST)
         put_list(&out, reply);
+    else if (reply->verb == PK_VERB_VERIFY)
+        put_verify(&out, reply);
     return finish(&out, format, pk_wire_reply_fds(reply), ret_text, ret_size);
 }
 

@@ -176,6 +176,22 @@ read_owner(const struct pk_wire_in *in, struct pk_principal *owner)
 }
 
 int32_t
+pk_wire_read_verified(const struct pk_wire_in *in, struct pk_object_info *object)
+{
+    uint64_t blobs = 0;
+    object->struct_size = sizeof(*object);
+    object->state = PK_STATE_SEALED;
+    object->meta = "";
+    int32_t rc = pk_wire_read_key(in, &object->key.id, &object->key.epoch);
+    if (rc == 0)
+        rc = read_count(in, "blobs", 1, PK_BLOBS_MAX, &blobs);
+    if (rc == 0)
+        rc = read_count(in, "bytes", 0, INT64_MAX, &object->size);
+    object->blob_count = (uint32_t)blobs;
+    return rc;
+}
+
+int32_t
 pk_wire_read_object(const struct pk_wire_in *in, struct pk_object_info *object)
 {
     uint64_t blobs = 0;

@@ -167,11 +167,11 @@ struct verb {
 };
 
 static const struct verb verbs[] = {
-    { "acquire", PK_VERB_ACQUIRE, decode_acquire },  { "seal", PK_VERB_SEAL, decode_seal },
-    { "renew", PK_VERB_RENEW, decode_renew },        { "release", PK_VERB_RELEASE, decode_lease },
-    { "discard", PK_VERB_DISCARD, decode_object },   { "stat", PK_VERB_STAT, decode_object },
-    { "list", PK_VERB_LIST, decode_list },           { "batch", PK_WIRE_VERB_BATCH, decode_batch },
-    { "stats", PK_WIRE_VERB_STATS, decode_nothing },
+    { "acquire", PK_VERB_ACQUIRE, decode_acquire }, { "seal", PK_VERB_SEAL, decode_seal },
+    { "renew", PK_VERB_RENEW, decode_renew },       { "release", PK_VERB_RELEASE, decode_lease },
+    { "discard", PK_VERB_DISCARD, decode_object },  { "stat", PK_VERB_STAT, decode_object },
+    { "list", PK_VERB_LIST, decode_list },          { "batch", PK_WIRE_VERB_BATCH, decode_batch },
+    { "verify", PK_VERB_VERIFY, decode_object },    { "stats", PK_WIRE_VERB_STATS, decode_nothing },
 };
 
 static const struct verb *

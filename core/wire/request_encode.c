@@ -144,10 +144,11 @@ static const struct {
     const char *name;
     int32_t (*put)(struct pk_wire_out *out, const struct pk_request *request, struct pk_error *err);
 } verbs[] = {
-    { PK_VERB_ACQUIRE, "acquire", put_acquire }, { PK_VERB_SEAL, "seal", put_seal },
-    { PK_VERB_RENEW, "renew", put_renew },       { PK_VERB_RELEASE, "release", put_lease },
-    { PK_VERB_DISCARD, "discard", put_object },  { PK_VERB_STAT, "stat", put_object },
-    { PK_VERB_LIST, "list", put_list },          { PK_WIRE_VERB_STATS, "stats", put_nothing },
+    { PK_VERB_ACQUIRE, "acquire", put_acquire },  { PK_VERB_SEAL, "seal", put_seal },
+    { PK_VERB_RENEW, "renew", put_renew },        { PK_VERB_RELEASE, "release", put_lease },
+    { PK_VERB_DISCARD, "discard", put_object },   { PK_VERB_STAT, "stat", put_object },
+    { PK_VERB_VERIFY, "verify", put_object },     { PK_VERB_LIST, "list", put_list },
+    { PK_WIRE_VERB_STATS, "stats", put_nothing },
 };
 
 static int32_t

@@ -24,7 +24,7 @@ struct lease_mem {
     struct lease_terms terms;
     pthread_mutex_t lock; /* of all below */
     struct lease_table table;
-    uint64_t epoch; /* the last one given */
+    uint64_t epoch; /* the last one given; 0 = none */
     uint64_t granted;
 };
 
@@ -105,17 +105,6 @@ new_lease_id(const struct pk_host *host, char *ret_id, struct pk_error *err)
 
 /* ---- open and close ---- */
 
-/* Above what an earlier run gave out, unless the clock was set back or it gave a million a second:
- * those are then above what the host found in storage (epoch_floor). */
-static uint64_t
-first_epoch(void)
-{
-    struct timespec ts = { 0 };
-    if (clock_gettime(CLOCK_REALTIME, &ts) != 0 || ts.tv_sec <= 0)
-        return 1;
-    return (uint64_t)ts.tv_sec * 1000000 + (uint64_t)ts.tv_nsec / 1000;
-}
-
 static int32_t
 lease_mem_open(const struct pk_host *host, const struct pk_conf *conf, void **ret_instance,
                struct pk_error *err)
@@ -129,7 +118,6 @@ lease_mem_open(const struct pk_host *host, const struct pk_conf *conf, void **re
     if (pthread_mutex_init(&mem->lock, NULL) != 0)
         return pk_fail(err, -ENOMEM, "out of memory");
     mem->host = host;
-    mem->epoch = first_epoch();
     *ret_instance = pk_steal(mem);
     return 0;
 }
@@ -167,14 +155,27 @@ check_request(const struct pk_lease_request *request, struct pk_error *err)
     return 0;
 }
 
+/* Microseconds of the wall clock. Above what an earlier run gave out, and what another node that
+ * shares the storage gave for the same id before: unless a clock is wrong or a run gave a million a
+ * second, and those are then above what the host found in storage (epoch_floor). */
+static uint64_t
+clock_epoch(void)
+{
+    struct timespec ts = { 0 };
+    if (clock_gettime(CLOCK_REALTIME, &ts) != 0 || ts.tv_sec <= 0)
+        return 1;
+    return (uint64_t)ts.tv_sec * 1000000 + (uint64_t)ts.tv_nsec / 1000;
+}
+
 /* An epoch above all that were given and all that the host knows of. */
 static int32_t
 next_epoch(const struct lease_mem *mem, uint64_t floor, uint64_t *ret_epoch, struct pk_error *err)
 {
     uint64_t last = mem->epoch > floor ? mem->epoch : floor;
-    if (last >= EPOCH_MAX)
+    uint64_t clock = clock_epoch();
+    if (last >= EPOCH_MAX || clock > EPOCH_MAX)
         return pk_fail(err, -EOVERFLOW, "out of epochs: the clock or the storage is ahead of time");
-    *ret_epoch = last + 1;
+    *ret_epoch = last < clock ? clock : last + 1;
     return 0;
 }
 

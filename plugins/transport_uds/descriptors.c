@@ -1,8 +1,8 @@
 /* SPDX-FileCopyrightText: PackIce authors */
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A path is opened for the client, who may not be allowed to, and whose lease may end before it
- * would have opened it.
+ * A path without a descriptor is opened for the client, who may not be allowed to, and whose lease
+ * may end before it would have opened it.
  */
 #include "descriptors.h"
 #include <fcntl.h>
@@ -36,7 +36,7 @@ uds_descriptors_drop(const struct pk_reply *reply)
         return;
     for (uint32_t i = 0; i < reply->blob_count; i++) {
         const struct pk_handle *handle = handle_at(reply, i);
-        if (handle->kind == PK_HANDLE_FD && handle->fd >= 0)
+        if (handle->kind != PK_HANDLE_URL && handle->fd >= 0)
             (void)close(handle->fd);
     }
 }
@@ -64,7 +64,7 @@ uds_descriptors_take(const struct pk_reply *reply, int *fds, struct pk_error *er
     uint32_t count = 0;
     for (uint32_t i = 0; i < reply->blob_count; i++) {
         const struct pk_handle *handle = handle_at(reply, i);
-        if (handle->kind == PK_HANDLE_FD) {
+        if (handle->kind == PK_HANDLE_FD || (handle->kind == PK_HANDLE_PATH && handle->fd >= 0)) {
             fds[count++] = handle->fd;
         } else if (handle->kind == PK_HANDLE_PATH) {
             fds[count] = r == 0 ? open_path(reply, handle->text) : -1;

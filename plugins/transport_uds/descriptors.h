@@ -11,7 +11,8 @@
 #include <stdbool.h>
 
 /* Moves the reply's descriptors to fds, which has room for pk_wire_reply_fds(reply), in the order
- * that the wire numbers them; opens path handles, for writing while the object is being created.
+ * that the wire numbers them; opens the paths that came without one, for writing while the object
+ * is being created.
  * On failure all are closed: -EBUSY: the process has no descriptors left, -EIO. Any thread. */
 int32_t uds_descriptors_take(const struct pk_reply *reply, int *fds, struct pk_error *err);
 

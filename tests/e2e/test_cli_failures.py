@@ -69,8 +69,13 @@ class CodeTest(CliCase):
     sections = {"peer": {"capacity": "8MiB", "max_object": "4MiB", "unsized": "yes"}}
 
     def test_not_found(self):
-        for command in ("get", "cat", "stat", "rm"):
+        for command in ("get", "cat", "stat", "rm", "verify"):
             self.assertEqual(self.fails("not_found", command, "x"), f"{command}: no object 'x'")
+
+    def test_unsupported_by_memory(self):
+        self.put(self.client, "x", b"data")
+        message = self.fails("unsupported", "verify", "x")
+        self.assertEqual(message, "verify: this storage keeps no checksums")
 
     def test_exists(self):
         self.put(self.client, "x", b"")
@@ -254,6 +259,25 @@ class HostileNodeTest(CliCase):
         for name in ("io", "internal", "new_in_a_later_version"):
             answer = {"status": "error", "error": name, "message": "m"}
             self.fails("failure", "rm", "x", target=self.fake(lambda _, answer=answer: answer))
+
+    def test_verify_tells_of_each_object(self):
+        def answer(request):
+            if request["object_id"] == "bad":
+                return {"status": "error", "error": "io", "message": "blob 1 of 'bad': rotten"}
+            name = request["object_id"]
+            return {"status": "ok", "object_id": name, "epoch": 7, "blobs": 2, "bytes": 2 << 20}
+
+        process = self.start("verify", "a", "bad", "b", target=self.fake(answer))
+        output, errors = process.communicate(timeout=DEADLINE)
+        self.assertEqual(process.returncode, CODES["failure"])
+        self.assertEqual(errors, b"packice: verify: blob 1 of 'bad': rotten\n")
+        self.assertEqual([line.split() for line in output.splitlines()],
+                         [[b"2", b"MiB", b"a"], [b"2", b"MiB", b"b"]])
+        lines = self.run_cli("verify", "--bytes", "a", target=self.fake(answer)).split()
+        self.assertEqual(lines, [b"2097152", b"a"])
+        lines = self.run_cli("verify", "--json", "a", "b", target=self.fake(answer)).splitlines()
+        self.assertEqual([json.loads(line) for line in lines],
+                         [{"object_id": name, "bytes": 2 << 20} for name in "ab"])
 
     def test_a_node_that_turns_everybody_away(self):
         target = self.fake(None, Bouncer)

@@ -12,6 +12,7 @@ import unittest
 from node import BUILD, DEADLINE, NODE
 
 ROOT = os.environ["PACKICE_SOURCE"]
+CONFORM = os.path.join(BUILD, "conform", "packice-conform")
 QUICK = ("--print-config", "--impl", "mem", "--transport", "uds", "--socket", "/s")
 
 
@@ -40,7 +41,7 @@ def described(page):
 class LayoutTest(unittest.TestCase):
     def test_mandoc_finds_nothing_to_say(self):
         pages = []
-        for folder in ("node", "cli", "sdk", "docs", "plugins/*"):
+        for folder in ("node", "cli", "sdk", "docs", "conform", "plugins/*"):
             pages += glob.glob(os.path.join(ROOT, folder, "*.[1-8]"))
         self.assertGreaterEqual(len(pages), 5)
         done = subprocess.run(
@@ -57,13 +58,19 @@ class LayoutTest(unittest.TestCase):
 
 
 class ProgramTest(unittest.TestCase):
-    def test_node_flags(self):
-        told = re.findall(r"^ +(-.*?)(?:  |$)", output(NODE, "--help"), re.M)
+    def flags(self, program, *page):
+        told = re.findall(r"^ +(-.*?)(?:  |$)", output(program, "--help"), re.M)
         told = sorted(re.findall(r"(?<![\w-])--?[a-zA-Z][a-z-]*", " ".join(told)))
-        items = re.findall(r"^\.It (Fl .*)$", read("node", "packice-node.1"), re.M)
+        items = re.findall(r"^\.It (Fl .*)$", read(*page), re.M)
         items = sorted("-" + flag for flag in re.findall(r"Fl ([\w-]+)", " ".join(items)))
         self.assertEqual(items, told)
-        self.assertIn("--print-config", told)
+        return told
+
+    def test_node_flags(self):
+        self.assertIn("--print-config", self.flags(NODE, "node", "packice-node.1"))
+
+    def test_conform_flags(self):
+        self.assertIn("--deadline", self.flags(CONFORM, "conform", "packice-conform.1"))
 
     def test_node_sections(self):
         page = read("node", "packice-node.ini.5")

@@ -16,7 +16,7 @@ import unittest
 from node import BUILD, DEADLINE, NODE
 
 SOURCE = os.environ["PACKICE_SOURCE"]
-PLUGINS = {"blob_memfd": "blob", "lease_mem": "lease", "transport_uds": "transport"}
+PLUGINS = {"blob_fs": "blob", "blob_memfd": "blob", "lease_mem": "lease", "transport_uds": "transport"}
 
 
 class FlagsCase(unittest.TestCase):
@@ -113,10 +113,13 @@ class CommandLineTest(FlagsCase):
             with self.subTest(arguments=arguments):
                 self.refused(arguments, "^packice-node: " + message)
 
+    def test_files_need_a_folder(self):
+        for flags in (["--data-dir", "data"], ["--impl", "fs", "--data-dir", "data"]):
+            config = self.output("--print-config", "--socket", self.socket, *flags)
+            self.assertIn(f"plugin = blob_fs\nroot = {self.path('data')}\n", config)
+        self.refused(["--impl", "fs", "--socket", self.socket], "--impl fs: needs --data-dir DIR")
+
     def test_what_is_not_there_yet_is_a_plugin_that_is_not_found(self):
-        socket = ["--socket", self.socket]
-        for arguments in (["--impl", "fs", *socket], ["--data-dir", self.folder, *socket]):
-            self.refused(arguments, r"\[blob\] plugin: plugin not found: 'blob_fs'")
         for arguments in (["--impl", "mem", "--transport", "http"], ["--port", "0"]):
             self.refused(arguments, r"\[transport.http\] plugin: plugin not found: 'transport_http'")
 

@@ -17,6 +17,7 @@ from harness import DEADLINE, NODE, NodeCase
 
 SOURCE = os.environ["PACKICE_SOURCE"]
 GUIDE = os.path.join(SOURCE, "docs", "plugin-guide.md")
+CONFORM = os.path.join(os.environ["PACKICE_BUILD"], "conform", "packice-conform")
 F_GET_SEALS = 1034
 F_SEAL_ALL_FOUR = 1 | 2 | 4 | 8
 
@@ -63,6 +64,16 @@ class PluginGuideTest(NodeCase):
         self.assertEqual(code, 0, text)
         self.assertRegex(text, r"(?m)^name: blob_sample$")
         self.assertRegex(text, r"(?m)^ +max_blob +size, default 64MiB$")
+
+    def test_it_conforms_as_the_guide_shows(self):
+        command = next(block for block in guide_blocks("sh") if "packice-conform" in block).split()
+        code, text = run([CONFORM, *command[1:]], self.folder)
+        self.assertEqual(code, 0, text)
+        shown = next(block for block in guide_blocks("text") if block.startswith("TAP"))
+        self.assertTrue(text.startswith(shown), text)
+        broken = next(block for block in guide_blocks("text") if block.startswith("not ok"))
+        rule = re.match(r"not (ok \d+ - .*\n)", broken)[1]
+        self.assertIn(rule, text)
 
     def test_the_config_is_accepted(self):
         config = os.path.join(self.folder, "sample.ini")

@@ -13,8 +13,8 @@
 #include <string.h>
 
 static const uint32_t verbs[] = {
-    PK_VERB_ACQUIRE, PK_VERB_SEAL, PK_VERB_RENEW,      PK_VERB_RELEASE,    PK_VERB_DISCARD,
-    PK_VERB_STAT,    PK_VERB_LIST, PK_WIRE_VERB_BATCH, PK_WIRE_VERB_STATS,
+    PK_VERB_ACQUIRE, PK_VERB_SEAL, PK_VERB_RENEW,  PK_VERB_RELEASE,    PK_VERB_DISCARD,
+    PK_VERB_STAT,    PK_VERB_LIST, PK_VERB_VERIFY, PK_WIRE_VERB_BATCH, PK_WIRE_VERB_STATS,
 };
 
 #define VERB_COUNT (sizeof(verbs) / sizeof(verbs[0]))
@@ -65,6 +65,7 @@ check_again(const struct pk_wire_reply *wire)
     FUZZ_CHECK(again->reply.status == wire->reply.status);
     FUZZ_CHECK(again->reply.blob_count == wire->reply.blob_count);
     FUZZ_CHECK(again->reply.object_count == wire->reply.object_count);
+    FUZZ_CHECK(again->reply.bytes == wire->reply.bytes);
     FUZZ_CHECK(again->fds == pk_wire_reply_fds(&wire->reply));
     pk_wire_reply_free(again);
 }

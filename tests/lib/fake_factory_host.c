@@ -6,6 +6,8 @@
 #include "fake_factory_host.h"
 
 #include <dirent.h>
+#include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -13,10 +15,11 @@ static void
 fake_log(void *ctx, uint32_t level, const char *message)
 {
     struct fake_factory_host *fake = ctx;
-    (void)level;
     if (strchr(message, '\n') != NULL)
         abort();
     fake->lines++;
+    if (level <= PK_LOG_WARN)
+        (void)snprintf(fake->last_line, sizeof(fake->last_line), "%s", message);
 }
 
 static uint64_t
@@ -54,6 +57,53 @@ fake_random(void *ctx, void *buf, uint64_t size)
     return 0;
 }
 
+static int32_t
+fake_timer(void *ctx, uint64_t when, void (*work)(void *arg), void *arg, uint64_t *ret_timer)
+{
+    struct fake_factory_host *fake = ctx;
+    if (fake->due != NULL || when < fake->now)
+        abort();
+    fake->due = work;
+    fake->due_arg = arg;
+    *ret_timer = 1;
+    return 0;
+}
+
+static int32_t
+fake_timer_cancel(void *ctx, uint64_t timer)
+{
+    struct fake_factory_host *fake = ctx;
+    if (timer != 1 || fake->due == NULL)
+        return -ENOENT;
+    fake->due = NULL;
+    return 0;
+}
+
+static void
+fake_changed(void *ctx, const char *object_id)
+{
+    struct fake_factory_host *fake = ctx;
+    (void)snprintf(fake->changes[fake->change_count++ % FAKE_CHANGES_MAX], PK_ID_MAX + 1, "%s",
+                   object_id);
+}
+
+void
+fake_factory_host_fire(struct fake_factory_host *fake)
+{
+    void (*due)(void *arg) = fake->due;
+    if (due == NULL)
+        abort();
+    fake->due = NULL;
+    due(fake->due_arg);
+}
+
+static uint32_t
+fake_stopping(void *ctx)
+{
+    (void)ctx;
+    return 0;
+}
+
 void
 fake_factory_host_init(struct fake_factory_host *fake, const struct pk_plugin *plugin)
 {
@@ -66,6 +116,10 @@ fake_factory_host_init(struct fake_factory_host *fake, const struct pk_plugin *p
         .log = fake_log,
         .now = fake_now,
         .random = fake_random,
+        .stopping = fake_stopping,
+        .timer = fake_timer,
+        .timer_cancel = fake_timer_cancel,
+        .changed = fake_changed,
     };
     for (uint32_t i = 0; i < plugin->option_count; i++)
         fake->values[i].name = plugin->options[i].name;
@@ -77,16 +131,25 @@ fake_factory_host_init(struct fake_factory_host *fake, const struct pk_plugin *p
     };
 }
 
+static struct pk_value *
+option_of(struct fake_factory_host *fake, const char *option)
+{
+    for (uint32_t i = 0; i < fake->conf.value_count; i++)
+        if (strcmp(fake->values[i].name, option) == 0)
+            return &fake->values[i];
+    abort();
+}
+
 void
 fake_factory_host_set(struct fake_factory_host *fake, const char *option, uint64_t number)
 {
-    for (uint32_t i = 0; i < fake->conf.value_count; i++) {
-        if (strcmp(fake->values[i].name, option) == 0) {
-            fake->values[i].number = number;
-            return;
-        }
-    }
-    abort();
+    option_of(fake, option)->number = number;
+}
+
+void
+fake_factory_host_set_text(struct fake_factory_host *fake, const char *option, const char *text)
+{
+    option_of(fake, option)->text = text;
 }
 
 int

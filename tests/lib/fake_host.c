@@ -79,11 +79,12 @@ fill_handles(const struct fake_call *call, struct pk_handle *handles)
         .text = "http://127.0.0.1/",
     };
     for (uint32_t i = 0; i < call->count; i++) {
-        bool path = strcmp(call->mode, "path") == 0;
+        bool both = strcmp(call->mode, "both") == 0;
+        bool path = both || strcmp(call->mode, "path") == 0;
         handles[i] = (struct pk_handle){
             .struct_size = (uint32_t)sizeof(handles[i]),
             .kind = path ? PK_HANDLE_PATH : PK_HANDLE_FD,
-            .fd = path ? -1 : new_descriptor(),
+            .fd = path && !both ? -1 : new_descriptor(),
             .text = path ? call->name : NULL,
             .size = 5,
         };

@@ -13,6 +13,7 @@
  *   stuck  as held, but a closing session leaves it alone: it is answered after that
  *   block  at once, but `call` does not go on before fake_host_unblock
  *   path   COUNT path handles of the path NAME, at once
+ *   both   the same, each with a descriptor beside its path
  *   fail   -ENOENT, at once
  * A discard of "let:0:NAME" lets NAME be answered before its own answer, on the same stack.
  * All other verbs succeed at once.

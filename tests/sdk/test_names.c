@@ -65,11 +65,27 @@ START_TEST(sdk_refuses_what_is_no_id)
         FAILS(packice_get(target.client, ids[i], 0, &lease), -EINVAL);
         FAILS(packice_stat(target.client, ids[i], &object), -EINVAL);
         FAILS(packice_discard(target.client, ids[i]), -EINVAL);
+        FAILS(packice_verify(target.client, ids[i], NULL), -EINVAL);
         ck_assert_ptr_null(lease);
     }
     packice_lease *lease = NULL;
     FAILS(packice_get(target.client, NULL, 0, &lease), -EINVAL);
     FAILS(packice_discard(target.client, NULL), -EINVAL);
+}
+END_TEST
+
+/* Over memory, of which nobody keeps a checksum. */
+START_TEST(sdk_says_what_can_not_be_verified)
+{
+    packice_lease *lease = NULL;
+    uint64_t bytes = 42;
+    FAILS(packice_verify(target.client, "verified", &bytes), -ENOENT);
+    MUST(packice_create(target.client, "verified", 1, &lease));
+    FAILS(packice_verify(target.other, "verified", &bytes), -EAGAIN);
+    MUST(packice_seal(lease));
+    FAILS(packice_verify(target.other, "verified", &bytes), -EOPNOTSUPP);
+    ck_assert_uint_eq(bytes, 42);
+    MUST(packice_release(lease));
 }
 END_TEST
 
@@ -275,6 +291,7 @@ main(void)
     const struct sdk_case cases[] = {
         { sdk_takes_any_text_as_an_id, ON_ALL },
         { sdk_refuses_what_is_no_id, ON_ALL },
+        { sdk_says_what_can_not_be_verified, ON_ALL },
         { sdk_gives_a_name_to_one_creator, ON_ALL },
         { sdk_discards_a_name_and_keeps_what_is_read, ON_ALL },
         { sdk_tells_of_an_object, ON_ALL },

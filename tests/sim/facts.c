@@ -24,12 +24,31 @@ contradict(struct facts *facts, const char *format, ...)
 }
 
 static struct fact *
-by_epoch(struct facts *facts, uint64_t epoch)
+by_key(struct facts *facts, uint32_t id, uint64_t epoch)
 {
     for (uint32_t i = 0; i < facts->count; i++)
-        if (facts->facts[i].create->epoch == epoch)
+        if (facts->facts[i].create->id == id && facts->facts[i].create->epoch == epoch)
             return &facts->facts[i];
     return NULL;
+}
+
+void
+facts_elsewhere(struct facts *facts, uint32_t id, uint64_t epoch)
+{
+    facts_discarding(facts, id); /* or about to be, whatever is there */
+    if (epoch == 0)
+        return;
+    facts->foreign[facts->foreign_count].id = id;
+    facts->foreign[facts->foreign_count++].epoch = epoch;
+}
+
+bool
+facts_foreign(const struct facts *facts, uint32_t id, uint64_t epoch)
+{
+    for (uint32_t i = 0; i < facts->foreign_count; i++)
+        if (facts->foreign[i].id == id && facts->foreign[i].epoch == epoch)
+            return true;
+    return false;
 }
 
 void
@@ -107,7 +126,7 @@ surely_sealed(const struct facts *facts, uint32_t id, uint32_t step)
 static void
 judge_create(struct facts *facts, const struct record *record)
 {
-    struct fact *known = by_epoch(facts, record->epoch);
+    struct fact *known = by_key(facts, record->id, record->epoch);
 
     if (record->status != 0)
         return;
@@ -139,10 +158,12 @@ judge_create(struct facts *facts, const struct record *record)
 static void
 judge_read(struct facts *facts, const struct record *record)
 {
-    const struct fact *fact = by_epoch(facts, record->epoch);
+    const struct fact *fact = by_key(facts, record->id, record->epoch);
 
     if (record->status == 0) {
-        if (fact == NULL || fact->create->id != record->id)
+        if (facts_foreign(facts, record->id, record->epoch))
+            return;
+        if (fact == NULL)
             contradict(facts, "read epoch %" PRIu64 ", which nobody made", record->epoch);
         else if (fact->seals == 0)
             contradict(facts, "read epoch %" PRIu64 " before any seal", record->epoch);
@@ -157,12 +178,29 @@ judge_read(struct facts *facts, const struct record *record)
                    record->status, fact->create->epoch);
 }
 
+/* What is verified was sealed, and is not taken for another. */
+static void
+judge_verify(struct facts *facts, const struct record *record)
+{
+    const struct fact *fact = by_key(facts, record->id, record->epoch);
+
+    if (record->status == 0 && (fact == NULL || fact->seals == 0)
+        && !facts_foreign(facts, record->id, record->epoch))
+        contradict(facts, "verified epoch %" PRIu64 ", which nobody sealed", record->epoch);
+    if (record->status != -ENOENT && record->status != -EAGAIN)
+        return;
+    fact = surely_sealed(facts, record->id, record->step);
+    if (fact != NULL)
+        contradict(facts, "verify of '%s' got %d while %" PRIu64 " is sealed",
+                   world_ids[record->id], record->status, fact->create->epoch);
+}
+
 static void
 judge_seal(struct facts *facts, const struct record *record)
 {
     if (record->status != 0)
         return;
-    struct fact *fact = by_epoch(facts, record->epoch);
+    struct fact *fact = by_key(facts, record->id, record->epoch);
     if (fact == NULL || record->state != PK_STATE_SEALED) {
         contradict(facts, "sealed epoch %" PRIu64 ", state %u", record->epoch, record->state);
         return;
@@ -185,6 +223,8 @@ facts_judge(struct facts *facts)
             judge_create(facts, record);
         else if (record->verb == PK_VERB_ACQUIRE)
             judge_read(facts, record);
+        else if (record->verb == PK_VERB_VERIFY)
+            judge_verify(facts, record);
         else if (record->verb == PK_VERB_SEAL)
             judge_seal(facts, record);
     }
@@ -280,6 +320,9 @@ facts_final(struct facts *facts)
 {
     struct pk_peer *peer = facts->world->peer;
 
+    world_settle(facts->world);
+    for (uint32_t id = 0; id < WORLD_IDS; id++)
+        pk_peer_changed(peer, world_ids[id]); /* of what nobody told it may not know yet */
     world_settle(facts->world);
     facts_judge(facts);
     expect_reads(facts);

@@ -28,6 +28,11 @@ struct facts {
     uint32_t discarded_at[WORLD_IDS]; /* the last step that did so, for creates still under way */
     uint32_t closed_at;
     uint32_t timed_at;
+    struct {
+        uint32_t id;
+        uint64_t epoch;
+    } foreign[WORLD_CALLS]; /* what another node published */
+    uint32_t foreign_count;
     uint32_t judged[WORLD_CALLS]; /* answers of each record seen so far */
     char why[256];
 };
@@ -35,6 +40,9 @@ struct facts {
 /* Something happens that may end objects: those on an id, of a lease, of a session, all unsealed
  * ones that time may end, or all. */
 void facts_discarding(struct facts *facts, uint32_t id);
+/* Another node takes away what is published, and publishes this; 0 = nothing. */
+void facts_elsewhere(struct facts *facts, uint32_t id, uint64_t epoch);
+bool facts_foreign(const struct facts *facts, uint32_t id, uint64_t epoch);
 void facts_releasing(struct facts *facts, const char *lease_id);
 void facts_sealing(struct facts *facts, const char *lease_id);
 void facts_renewing(struct facts *facts, const char *lease_id);

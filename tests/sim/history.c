@@ -24,12 +24,14 @@ enum kind {
     DISCARD,
     STAT,
     LIST,
+    VERIFY,
     CANCEL,
     REOPEN,
     TIME,
     WORK,
     FAULT,
     RESTART,
+    ELSEWHERE,
     KIND_COUNT,
 };
 
@@ -42,7 +44,7 @@ static const struct {
     [RENEW] = { "renew", 4 },     [DISCARD] = { "discard", 8 }, [STAT] = { "stat", 3 },
     [LIST] = { "list", 3 },       [CANCEL] = { "cancel", 3 },   [REOPEN] = { "reopen", 4 },
     [TIME] = { "time", 8 },       [WORK] = { "work", 30 },      [FAULT] = { "fault", 3 },
-    [RESTART] = { "restart", 1 },
+    [RESTART] = { "restart", 1 }, [VERIFY] = { "verify", 3 },   [ELSEWHERE] = { "elsewhere", 5 },
 };
 
 struct play {
@@ -51,6 +53,7 @@ struct play {
     struct facts facts;
     bool exact;
     bool durable;
+    uint64_t foreign_epoch; /* the last one that another node counted up to */
 };
 
 void
@@ -205,9 +208,10 @@ play_object(struct play *play, const struct history_op *op, uint32_t id, uint32_
 {
     struct pk_request request = { .object_id = world_ids[id] };
 
-    request.verb = op->kind == DISCARD ? PK_VERB_DISCARD
-                   : op->kind == STAT  ? PK_VERB_STAT
-                                       : PK_VERB_LIST;
+    request.verb = op->kind == DISCARD  ? PK_VERB_DISCARD
+                   : op->kind == STAT   ? PK_VERB_STAT
+                   : op->kind == VERIFY ? PK_VERB_VERIFY
+                                        : PK_VERB_LIST;
     if (op->kind == DISCARD)
         facts_discarding(&play->facts, id);
     const struct record *record = world_call(&play->world, session, id, &request);
@@ -217,6 +221,8 @@ play_object(struct play *play, const struct history_op *op, uint32_t id, uint32_
         model_discard(&play->model, record);
     else if (op->kind == STAT)
         model_stat(&play->model, record);
+    else if (op->kind == VERIFY)
+        model_verify(&play->model, record);
     else
         model_list(&play->model, record);
 }
@@ -242,6 +248,51 @@ order_fault(struct storage *storage, const struct history_op *op)
 {
     storage->fault = (enum storage_fault)(op->c % FAULT_COUNT);
     storage->fault_after = op->d % 2;
+}
+
+/* An epoch for what another node makes under this id: it counts by itself, so it may be one that
+ * another id has, but never one that this id had. */
+static uint64_t
+pick_epoch(struct play *play, const struct history_op *op, uint32_t id)
+{
+    const struct world *world = &play->world;
+
+    if (op->d % 3 > 0 && world->record_count > 0) {
+        uint64_t epoch = world->records[op->d / 3 % world->record_count].epoch;
+        bool had = facts_foreign(&play->facts, id, epoch);
+        for (uint32_t i = 0; i < world->record_count; i++)
+            had |= world->records[i].id == id && world->records[i].epoch == epoch;
+        for (const struct pk_object *object = world->peer->objects; object != NULL;
+             object = object->hh.next)
+            had |= object->key.epoch == epoch && strcmp(object->key.id, world_ids[id]) == 0;
+        if (epoch != 0 && !had)
+            return epoch;
+    }
+    return ++play->foreign_epoch;
+}
+
+/* A second node discards what is published, publishes where nothing is, or does both in turn; and
+ * this one hears of it, or does not. */
+static void
+play_elsewhere(struct play *play, const struct history_op *op, uint32_t id)
+{
+    struct storage *storage = &play->world.storage;
+    bool publish = op->c % 3 > 0;
+    bool told = op->b % 2 == 0;
+    uint64_t size = op->c / 3 % 60;
+
+    if (!play->durable || (op->c % 3 == 1 && storage_has(storage, world_ids[id])))
+        return;
+    uint64_t epoch = publish ? pick_epoch(play, op, id) : 0;
+    facts_elsewhere(&play->facts, id, epoch);
+    if (publish)
+        storage_publish_elsewhere(storage, world_ids[id], epoch, size);
+    else
+        storage_unpublish_elsewhere(storage, world_ids[id]);
+    if (told)
+        pk_peer_changed(play->world.peer, world_ids[id]);
+    if (play->exact)
+        model_elsewhere(&play->model, id, epoch, size, told);
 }
 
 static void
@@ -276,7 +327,7 @@ play_world(struct play *play, const struct history_op *op, uint32_t session)
         facts_judge(&play->facts);
         facts_restarting(&play->facts, play->durable);
         world_restart(world);
-        model_restarted(&play->model, play->durable);
+        model_restarted(&play->model);
         break;
     default:
         break;
@@ -306,10 +357,14 @@ play_op(struct play *play, const struct history_op *op)
     case DISCARD:
     case STAT:
     case LIST:
+    case VERIFY:
         play_object(play, op, id, session);
         break;
     case CANCEL:
         play_cancel(play, op);
+        break;
+    case ELSEWHERE:
+        play_elsewhere(play, op, id);
         break;
     default:
         play_world(play, op, session);
@@ -347,6 +402,7 @@ history_run(const struct history *history, char *why, size_t size)
     const struct world_options options = {
         .seed = history->seed,
         .durable = play.durable,
+        .traits = play.durable ? PK_BLOB_DURABLE | PK_BLOB_SHARED | PK_BLOB_CONDITIONAL : 0,
         .storage_blocks = play.exact ? 0 : sim_below(&random, 101),
         .leases_block = play.exact || sim_below(&random, 2) == 0 ? 0 : sim_below(&random, 101),
         .capacity = 150,
@@ -355,6 +411,8 @@ history_run(const struct history *history, char *why, size_t size)
     };
     world_open(&play.world, &options);
     play.model.world = &play.world;
+    play.model.durable = play.durable;
+    play.model.now = play.world.executor.now;
     play.facts.world = &play.world;
     for (uint32_t i = 0; i < history->count; i++) {
         play.world.step++;

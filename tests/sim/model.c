@@ -57,7 +57,7 @@ end_of(const struct model *model, uint64_t ttl, bool bound)
 {
     if (ttl == PK_FOREVER || (ttl == 0 && bound))
         return PK_FOREVER;
-    return model->world->executor.now + (ttl != 0 ? ttl : DEFAULT_TTL);
+    return model->now + (ttl != 0 ? ttl : DEFAULT_TTL);
 }
 
 static void
@@ -87,6 +87,90 @@ check_gone(struct model *model, struct model_object *object)
     object->held = 0;
 }
 
+/* Whether it still waits. Of a deadline and an end of a lease that come at the same moment, either
+ * may be the first. */
+static bool
+still_waits(const struct model *model, const struct model_wait *wait, uint32_t id)
+{
+    return wait->live && wait->record->id == id
+           && !(wait->deadline <= model->now && wait->record->status == -ETIMEDOUT);
+}
+
+static void
+end_waits(struct model *model, uint32_t id, int32_t status, struct model_object *object)
+{
+    for (uint32_t i = 0; i < model->wait_count; i++) {
+        struct model_wait *wait = &model->waits[i];
+        if (!still_waits(model, wait, id))
+            continue;
+        wait->live = false;
+        expect(model, "wait", wait->record, status);
+        if (object != NULL)
+            add_lease(model, wait->record, object, false, wait->bound, wait->ttl);
+    }
+}
+
+static bool
+waited(const struct model *model, uint32_t id)
+{
+    for (uint32_t i = 0; i < model->wait_count; i++)
+        if (still_waits(model, &model->waits[i], id))
+            return true;
+    return false;
+}
+
+/* It comes to stand under its name. */
+static struct model_object *
+install(struct model *model, uint32_t id)
+{
+    const struct model_published *published = &model->published[id];
+    struct model_object *object = NULL;
+
+    for (uint32_t i = 0; i < model->object_count; i++)
+        if (model->objects[i].id == id && model->objects[i].epoch == published->epoch)
+            object = &model->objects[i];
+    if (object == NULL)
+        object = &model->objects[model->object_count++];
+    model->held += published->size;
+    *object = (struct model_object){ .epoch = published->epoch,
+                                     .id = id,
+                                     .named = true,
+                                     .sealed = true,
+                                     .size = published->size,
+                                     .held = published->size };
+    return object;
+}
+
+/* The name, which nobody creates just now, is looked up in the storage. */
+static struct model_object *
+find(struct model *model, uint32_t id)
+{
+    struct model_object *standing = named(model, id);
+    uint64_t epoch = model->published[id].epoch;
+
+    if (!model->durable || (standing != NULL && standing->epoch == epoch)) {
+        if (standing != NULL)
+            standing->unopened = false;
+        return standing;
+    }
+    if (standing != NULL) {
+        standing->named = false;
+        check_gone(model, standing);
+    }
+    return epoch != 0 ? install(model, id) : NULL;
+}
+
+/* The same, and those that wait get what was found. */
+static struct model_object *
+look_up(struct model *model, uint32_t id)
+{
+    struct model_object *object = find(model, id);
+
+    if (object != NULL)
+        end_waits(model, id, 0, object);
+    return object;
+}
+
 static void
 end_lease(struct model *model, struct model_lease *lease)
 {
@@ -94,9 +178,21 @@ end_lease(struct model *model, struct model_lease *lease)
 
     lease->live = false;
     object->leases--;
-    if (lease->creator && !object->sealed)
+    bool abandoned = lease->creator && !object->sealed && object->named;
+    if (abandoned)
         object->named = false;
     check_gone(model, object);
+    if (abandoned && waited(model, object->id))
+        (void)look_up(model, object->id); /* what others made of the name meanwhile */
+}
+
+/* What others made may be more than the capacity. */
+static bool
+fits(const struct model *model, uint64_t held, uint64_t more)
+{
+    uint64_t capacity = model->world->options.capacity;
+
+    return held <= capacity && more <= capacity - held;
 }
 
 void
@@ -108,11 +204,15 @@ model_create(struct model *model, const struct pk_request *request, const struct
 
     for (uint32_t i = 0; i < request->blob_count; i++)
         total += request->sizes[i] != PK_UNSIZED ? request->sizes[i] : 0;
-    if (named(model, record->id) != NULL)
+    const struct model_object *standing = named(model, record->id);
+    bool room = total <= options->max_object && fits(model, model->held, total);
+    if (standing == NULL && room)
+        standing = look_up(model, record->id);
+    if (standing != NULL)
         status = -EEXIST;
     else if (total > options->max_object)
         status = -EFBIG;
-    else if (total > options->capacity - model->held)
+    else if (!room)
         status = -ENOSPC;
     expect(model, "create", record, status);
     if (status != 0)
@@ -136,6 +236,8 @@ model_read(struct model *model, const struct pk_request *request, struct record 
     struct model_object *object = named(model, record->id);
     bool bound = request->flags & PK_REQUEST_BIND;
 
+    if (object == NULL || object->taken || object->unopened)
+        object = look_up(model, record->id);
     if (object != NULL && object->sealed) {
         expect(model, "read", record, 0);
         if (record->epoch != object->epoch)
@@ -152,22 +254,8 @@ model_read(struct model *model, const struct pk_request *request, struct record 
             .live = true,
             .bound = bound,
             .ttl = request->ttl,
-            .deadline = model->world->executor.now + request->wait,
+            .deadline = model->now + request->wait,
         };
-    }
-}
-
-static void
-end_waits(struct model *model, uint32_t id, int32_t status, struct model_object *object)
-{
-    for (uint32_t i = 0; i < model->wait_count; i++) {
-        struct model_wait *wait = &model->waits[i];
-        if (!wait->live || wait->record->id != id)
-            continue;
-        wait->live = false;
-        expect(model, "wait", wait->record, status);
-        if (object != NULL)
-            add_lease(model, wait->record, object, false, wait->bound, wait->ttl);
     }
 }
 
@@ -175,7 +263,7 @@ void
 model_seal(struct model *model, const struct pk_request *request, const struct record *record)
 {
     const struct pk_peer_options *options = &model->world->options;
-    const struct model_lease *lease = live_lease(model, request->lease_id);
+    struct model_lease *lease = live_lease(model, request->lease_id);
     struct model_object *object = lease != NULL ? &model->objects[lease->object] : NULL;
     int32_t status = 0;
 
@@ -183,21 +271,34 @@ model_seal(struct model *model, const struct pk_request *request, const struct r
         status = -ESTALE;
     else if (!lease->creator)
         status = -EACCES;
+    else if (object->taken)
+        status = -ENOENT;
     if (status != 0 || object->sealed) {
         expect(model, "seal", record, status);
+        if (status == -ENOENT && object->named)
+            (void)look_up(model, object->id);
         return;
     }
     uint64_t total = object->rest + (object->size != PK_UNSIZED ? object->size : object->written);
     if (total > options->max_object)
         status = -EFBIG;
-    else if (total > options->capacity - (model->held - object->held))
+    else if (total > object->held && !fits(model, model->held - object->held, total))
         status = -ENOSPC;
+    else if (model->published[object->id].epoch != 0)
+        status = -ESTALE;
     expect(model, "seal", record, status);
+    if (status == -ESTALE) { /* the claim was lost, and with it all that was made */
+        object->named = false;
+        end_lease(model, lease);
+        (void)look_up(model, object->id);
+    }
     if (status != 0)
         return;
     model->held = model->held - object->held + total;
     object->held = total;
     object->sealed = true;
+    if (model->durable)
+        model->published[object->id] = (struct model_published){ object->epoch, total };
     end_waits(model, object->id, 0, object);
 }
 
@@ -226,18 +327,22 @@ model_discard(struct model *model, const struct record *record)
 {
     struct model_object *object = named(model, record->id);
 
+    if (object == NULL || object->unopened)
+        object = find(model, record->id); /* which takes it from those that wait */
     expect(model, "discard", record, object != NULL ? 0 : -ENOENT);
     if (object == NULL)
         return;
+    if (!object->sealed)
+        end_waits(model, object->id, -ENOENT, NULL);
+    object->named = false;
     for (uint32_t i = 0; i < model->lease_count; i++) {
         struct model_lease *lease = &model->leases[i];
         if (lease->live && lease->creator && !object->sealed
             && &model->objects[lease->object] == object)
             end_lease(model, lease);
     }
-    if (!object->sealed)
-        end_waits(model, object->id, -ENOENT, NULL);
-    object->named = false;
+    if (object->sealed && model->published[object->id].epoch == object->epoch)
+        model->published[object->id].epoch = 0;
     check_gone(model, object);
 }
 
@@ -246,6 +351,8 @@ model_stat(struct model *model, const struct record *record)
 {
     const struct model_object *object = named(model, record->id);
 
+    if (object == NULL)
+        object = look_up(model, record->id);
     expect(model, "stat", record, object != NULL ? 0 : -ENOENT);
     if (object != NULL
         && (record->epochs[0] != object->epoch
@@ -254,20 +361,43 @@ model_stat(struct model *model, const struct record *record)
 }
 
 void
+model_verify(struct model *model, const struct record *record)
+{
+    const struct model_object *object = named(model, record->id);
+
+    if (object == NULL || object->unopened)
+        object = look_up(model, record->id);
+    if (object != NULL && object->taken) {
+        expect(model, "verify", record, -ENOENT);
+        (void)look_up(model, record->id);
+        return;
+    }
+    expect(model, "verify", record, object == NULL ? -ENOENT : !object->sealed ? -EAGAIN : 0);
+    if (object != NULL && object->sealed
+        && (record->epoch != object->epoch || record->bytes != object->held))
+        differ(model, "verify: epoch %" PRIu64 ", %" PRIu64 " bytes", record->epoch, record->bytes);
+}
+
+void
 model_list(struct model *model, const struct record *record)
 {
+    uint64_t epochs[WORLD_IDS];
     uint32_t count = 0;
 
     expect(model, "list", record, 0);
-    for (uint32_t i = 0; i < model->object_count; i++) { /* made in epoch order */
+    for (uint32_t i = 0; i < model->object_count; i++) {
         if (!model->objects[i].named)
             continue;
-        if (count < record->object_count && record->epochs[count] != model->objects[i].epoch)
-            differ(model, "list: epoch %" PRIu64, record->epochs[count]);
-        count++;
+        uint32_t at = count++;
+        for (; at > 0 && epochs[at - 1] > model->objects[i].epoch; at--)
+            epochs[at] = epochs[at - 1];
+        epochs[at] = model->objects[i].epoch;
     }
     if (count != record->object_count)
         differ(model, "list: %u objects where %u were due", record->object_count, count);
+    for (uint32_t i = 0; i < count && i < record->object_count; i++)
+        if (record->epochs[i] != epochs[i])
+            differ(model, "list: epoch %" PRIu64, record->epochs[i]);
 }
 
 void
@@ -315,25 +445,44 @@ model_session_closed(struct model *model, uint32_t session)
             end_lease(model, &model->leases[i]);
 }
 
-void
-model_time_passed(struct model *model)
+/* When the next lease or wait ends by the clock. */
+static uint64_t
+next_end(const struct model *model)
 {
-    uint64_t now = model->world->executor.now;
+    uint64_t next = PK_FOREVER;
 
     for (uint32_t i = 0; i < model->lease_count; i++)
-        if (model->leases[i].live && model->leases[i].expires_at <= now)
-            end_lease(model, &model->leases[i]);
-    for (uint32_t i = 0; i < model->wait_count; i++) {
-        struct model_wait *wait = &model->waits[i];
-        if (wait->live && wait->deadline <= now) {
-            wait->live = false;
-            expect(model, "late wait", wait->record, -ETIMEDOUT);
-        }
-    }
+        if (model->leases[i].live && model->leases[i].expires_at < next)
+            next = model->leases[i].expires_at;
+    for (uint32_t i = 0; i < model->wait_count; i++)
+        if (model->waits[i].live && model->waits[i].deadline < next)
+            next = model->waits[i].deadline;
+    return next;
 }
 
 void
-model_restarted(struct model *model, bool durable)
+model_time_passed(struct model *model)
+{
+    uint64_t until = model->world->executor.now;
+
+    while (next_end(model) <= until) {
+        model->now = next_end(model);
+        for (uint32_t i = 0; i < model->lease_count; i++)
+            if (model->leases[i].live && model->leases[i].expires_at <= model->now)
+                end_lease(model, &model->leases[i]);
+        for (uint32_t i = 0; i < model->wait_count; i++) {
+            struct model_wait *wait = &model->waits[i];
+            if (wait->live && wait->deadline <= model->now) {
+                wait->live = false;
+                expect(model, "late wait", wait->record, -ETIMEDOUT);
+            }
+        }
+    }
+    model->now = until;
+}
+
+void
+model_restarted(struct model *model)
 {
     for (uint32_t i = 0; i < WORLD_SESSIONS; i++)
         model_session_closed(model, i);
@@ -341,10 +490,26 @@ model_restarted(struct model *model, bool durable)
         if (model->leases[i].live)
             end_lease(model, &model->leases[i]);
     for (uint32_t i = 0; i < model->object_count; i++) {
-        struct model_object *object = &model->objects[i];
-        object->named = object->named && durable && object->sealed;
-        check_gone(model, object);
+        model->objects[i].named = false;
+        check_gone(model, &model->objects[i]);
     }
+    for (uint32_t id = 0; id < WORLD_IDS; id++)
+        if (model->published[id].epoch != 0)
+            install(model, id)->unopened = true;
+}
+
+void
+model_elsewhere(struct model *model, uint32_t id, uint64_t epoch, uint64_t size, bool told)
+{
+    struct model_published *published = &model->published[id];
+    const struct model_object *standing = named(model, id);
+
+    for (uint32_t i = 0; i < model->object_count; i++)
+        if (model->objects[i].id == id && model->objects[i].epoch == published->epoch)
+            model->objects[i].taken = true;
+    *published = (struct model_published){ epoch, size };
+    if (told && (standing != NULL ? standing->sealed : waited(model, id)))
+        (void)look_up(model, id);
 }
 
 void

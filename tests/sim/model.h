@@ -14,6 +14,8 @@ struct model_object {
     uint32_t id;
     bool named;
     bool sealed;
+    bool unopened;    /* recovery told of it, and nobody asked for it yet */
+    bool taken;       /* away, elsewhere: no handle to it is to be had any more */
     uint64_t size;    /* of the first blob, as created; PK_UNSIZED */
     uint64_t rest;    /* of the others */
     uint64_t written; /* of the first blob */
@@ -39,8 +41,17 @@ struct model_wait {
     uint64_t deadline;
 };
 
+/* What is published under an id; this node may not know of it yet. */
+struct model_published {
+    uint64_t epoch; /* 0 = nothing */
+    uint64_t size;
+};
+
 struct model {
     struct world *world;
+    bool durable;
+    uint64_t now; /* of what is told of just now */
+    struct model_published published[WORLD_IDS];
     struct model_object objects[WORLD_CALLS];
     uint32_t object_count;
     struct model_lease leases[WORLD_CALLS];
@@ -62,13 +73,16 @@ void model_release(struct model *model, const struct pk_request *request,
                    const struct record *record);
 void model_discard(struct model *model, const struct record *record);
 void model_stat(struct model *model, const struct record *record);
+void model_verify(struct model *model, const struct record *record);
 void model_list(struct model *model, const struct record *record);
 void model_write(struct model *model, const struct pk_request *request,
                  const struct record *record);
 void model_cancel(struct model *model, const struct record *record);
 void model_session_closed(struct model *model, uint32_t session);
 void model_time_passed(struct model *model);
-void model_restarted(struct model *model, bool durable);
+void model_restarted(struct model *model);
+/* Another node took away what was published under the id, and, if epoch > 0, published that. */
+void model_elsewhere(struct model *model, uint32_t id, uint64_t epoch, uint64_t size, bool told);
 /* The figures that the peer keeps. */
 void model_compare(struct model *model);
 

@@ -13,6 +13,7 @@
 
 struct blob {
     struct storage *storage;
+    char id[PK_ID_MAX + 1];
     uint64_t epoch;
     uint32_t index;
     bool sized;
@@ -25,6 +26,7 @@ struct published {
     char id[PK_ID_MAX + 1];
     char meta[64];
     uint64_t epoch;
+    bool elsewhere; /* another node's */
     uint32_t count;
     uint64_t sizes[PK_BLOBS_MAX];
     uint64_t created_at;
@@ -49,7 +51,9 @@ faulty(struct storage *storage, enum storage_fault fault)
     if (storage->fault != fault || storage->fault_after-- > 0)
         return false;
     storage->fault_after = 0;
-    storage->fault = FAULT_NONE;
+    storage->fault = storage->then[0];
+    storage->then[0] = storage->then[1];
+    storage->then[1] = FAULT_NONE;
     return true;
 }
 
@@ -64,13 +68,14 @@ find_published(struct storage *storage, const char *id)
 }
 
 static struct blob *
-blob_new(struct storage *storage, uint64_t epoch, uint32_t index, uint64_t size)
+blob_new(struct storage *storage, const struct pk_key *key, uint32_t index, uint64_t size)
 {
     struct blob *blob = calloc(1, sizeof(*blob));
     if (blob == NULL)
         return NULL;
     blob->storage = storage;
-    blob->epoch = epoch;
+    (void)snprintf(blob->id, sizeof(blob->id), "%s", key->id);
+    blob->epoch = key->epoch;
     blob->index = index;
     blob->sized = size != PK_UNSIZED;
     blob->size = blob->sized ? size : 0;
@@ -116,6 +121,7 @@ storage_traits(void *instance, struct pk_blob_traits *ret_traits)
 
     ret_traits->flags = storage->traits;
     ret_traits->poll_interval = storage->poll_interval;
+    ret_traits->absent = storage->absent;
 }
 
 static int32_t
@@ -129,9 +135,10 @@ storage_create(void *instance, const struct pk_key *key, uint32_t index, uint64_
         return pk_fail(err, ordered, "ordered fault");
     if (faulty(storage, FAULT_CREATE_IO))
         return pk_fail(err, -EIO, "ordered fault");
-    if (storage->durable && *find_published(storage, key->id) != NULL)
+    const struct published *standing = *find_published(storage, key->id);
+    if (standing != NULL && !standing->elsewhere) /* who has the claim asked before */
         complain(storage, "create of '%s' over a published one", key->id);
-    struct blob *blob = blob_new(storage, key->epoch, index, size);
+    struct blob *blob = blob_new(storage, key, index, size);
     if (blob == NULL)
         return pk_fail(err, -ENOMEM, "out of memory");
     storage->stored++;
@@ -205,6 +212,15 @@ storage_seal(void *opaque, uint64_t size, struct pk_error *err)
     return 0;
 }
 
+static bool
+taken_elsewhere(const struct blob *blob)
+{
+    for (const struct published *gone = blob->storage->taken; gone != NULL; gone = gone->next)
+        if (gone->epoch == blob->epoch && strcmp(gone->id, blob->id) == 0)
+            return true;
+    return false;
+}
+
 static int32_t
 storage_handle(void *opaque, uint32_t access, pk_handle_emit_fn *emit, void *arg,
                struct pk_error *err)
@@ -217,6 +233,8 @@ storage_handle(void *opaque, uint32_t access, pk_handle_emit_fn *emit, void *arg
         return pk_fail(err, ordered, "ordered fault");
     if (faulty(blob->storage, FAULT_HANDLE_BUSY))
         return pk_fail(err, -EBUSY, "ordered fault");
+    if (taken_elsewhere(blob))
+        return pk_fail(err, -ENOENT, "'%s' was taken away", blob->id);
     if (blob->sealed != (access == PK_ACCESS_READ))
         complain(blob->storage, "handle for access %u of a blob that is sealed: %d", access,
                  blob->sealed);
@@ -231,6 +249,23 @@ storage_handle(void *opaque, uint32_t access, pk_handle_emit_fn *emit, void *arg
     blob->storage->watch->emitting++;
     emit(arg, &handle);
     blob->storage->watch->emitting--;
+    return 0;
+}
+
+static int32_t
+storage_verify(void *opaque, struct pk_error *err)
+{
+    const struct blob *blob = opaque;
+
+    int32_t ordered = enter(blob->storage, PK_BLOB_VERIFY);
+    if (ordered != 0)
+        return pk_fail(err, ordered, "ordered fault");
+    if (!blob->sealed)
+        complain(blob->storage, "verify of a blob that is not sealed");
+    if (taken_elsewhere(blob))
+        return pk_fail(err, -ENOENT, "'%s' was taken away", blob->id);
+    if (faulty(blob->storage, FAULT_VERIFY_IO))
+        return pk_fail(err, -EIO, "ordered fault");
     return 0;
 }
 
@@ -258,7 +293,7 @@ storage_remove(void *opaque, struct pk_error *err)
 
     int32_t ordered = enter(storage, PK_BLOB_REMOVE);
     for (const struct published *at = storage->published; at != NULL; at = at->next)
-        if (at->epoch == blob->epoch)
+        if (at->epoch == blob->epoch && strcmp(at->id, blob->id) == 0)
             complain(storage, "removed a blob of '%s', which is published", at->id);
     storage->stored--;
     blob_free(blob);
@@ -295,6 +330,8 @@ storage_publish(void *instance, const struct pk_manifest *manifest, void *const 
     entry->sealed_at = manifest->sealed_at;
     entry->owner = manifest->owner;
     *at = entry;
+    if (faulty(storage, FAULT_PUBLISH_LOST))
+        return pk_fail(err, -EIO, "the reply was lost");
     return 0;
 }
 
@@ -339,7 +376,7 @@ emit_entry(struct storage *storage, const struct published *entry, bool open, pk
     };
 
     for (uint32_t i = 0; open && i < entry->count; i++) {
-        struct blob *blob = blob_new(storage, entry->epoch, i, entry->sizes[i]);
+        struct blob *blob = blob_new(storage, &manifest.key, i, entry->sizes[i]);
         if (blob == NULL) {
             while (i > 0)
                 blob_free(blobs[--i]);
@@ -382,8 +419,12 @@ storage_recover(void *instance, pk_blob_emit_fn *emit, void *arg, struct pk_erro
     if (ordered != 0)
         return pk_fail(err, ordered, "ordered fault");
     (void)err;
-    for (const struct published *entry = storage->published; entry != NULL; entry = entry->next)
-        (void)emit_entry(storage, entry, false, emit, arg);
+    const struct published *next = storage->published;
+    while (next != NULL) {
+        const struct published entry = *next; /* what is told may be gone by then */
+        next = entry.next;
+        (void)emit_entry(storage, &entry, false, emit, arg);
+    }
     return 0;
 }
 
@@ -405,6 +446,7 @@ static const struct pk_blob_ops ops = {
     .unpublish = storage_unpublish,
     .lookup = storage_lookup,
     .recover = storage_recover,
+    .verify = storage_verify,
 };
 
 static const struct pk_plugin plugin = {
@@ -433,7 +475,9 @@ storage_publish_elsewhere(struct storage *storage, const char *id, uint64_t epoc
         abort();
     storage_unpublish_elsewhere(storage, id);
     (void)snprintf(entry->id, sizeof(entry->id), "%s", id);
+    (void)snprintf(entry->meta, sizeof(entry->meta), "meta of %s", id);
     entry->epoch = epoch;
+    entry->elsewhere = true;
     entry->count = 1;
     entry->sizes[0] = size;
     entry->next = storage->published;
@@ -451,7 +495,14 @@ storage_unpublish_elsewhere(struct storage *storage, const char *id)
         return;
     storage->stored -= entry->count;
     *at = entry->next;
-    free(entry);
+    entry->next = storage->taken;
+    storage->taken = entry;
+}
+
+bool
+storage_has(struct storage *storage, const char *id)
+{
+    return *find_published(storage, id) != NULL;
 }
 
 uint64_t
@@ -464,12 +515,19 @@ storage_published_count(const struct storage *storage)
     return count;
 }
 
+static void
+forget(struct published **list)
+{
+    while (*list != NULL) {
+        struct published *entry = *list;
+        *list = entry->next;
+        free(entry);
+    }
+}
+
 void
 storage_finish(struct storage *storage)
 {
-    while (storage->published != NULL) {
-        struct published *entry = storage->published;
-        storage->published = entry->next;
-        free(entry);
-    }
+    forget(&storage->published);
+    forget(&storage->taken);
 }

@@ -20,8 +20,10 @@ enum storage_fault {
     FAULT_SEAL_INVALID,
     FAULT_HANDLE_BUSY,
     FAULT_PUBLISH_STALE,
+    FAULT_PUBLISH_LOST, /* published, and the reply is lost */
     FAULT_UNPUBLISH_IO,
     FAULT_LOOKUP_IO,
+    FAULT_VERIFY_IO,
     FAULT_COUNT,
 };
 
@@ -29,14 +31,17 @@ struct storage {
     struct sim_random random;
     bool durable;           /* publishes, and is looked up */
     uint32_t traits;        /* PK_BLOB_* */
+    uint64_t absent;        /* slots that it lacks: 1 << PK_BLOB_* each */
     uint64_t poll_interval; /* nanoseconds */
     uint32_t block_percent; /* of slots that say they may block */
     struct watch *watch;    /* of whoever calls */
     enum storage_fault fault;
-    uint32_t fault_after; /* calls of its slot that go well before */
-    int64_t blobs;        /* handed out and not freed */
-    int64_t stored;       /* whose storage was not freed */
+    uint32_t fault_after;       /* calls of its slot that go well before */
+    enum storage_fault then[2]; /* the next ones, once that happened */
+    int64_t blobs;              /* handed out and not freed */
+    int64_t stored;             /* whose storage was not freed */
     struct published *published;
+    struct published *taken; /* what others took away: no handle to it is to be had any more */
 };
 
 /* The storage that the next opened instance is. */
@@ -48,6 +53,9 @@ const struct pk_plugin *storage_entry(void);
 void storage_publish_elsewhere(struct storage *storage, const char *id, uint64_t epoch,
                                uint64_t size);
 void storage_unpublish_elsewhere(struct storage *storage, const char *id);
+
+/* Whether anything is published under this id. */
+bool storage_has(struct storage *storage, const char *id);
 
 /* Blobs of all that is published. */
 uint64_t storage_published_count(const struct storage *storage);

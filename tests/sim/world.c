@@ -75,6 +75,9 @@ world_open(struct world *world, const struct world_options *options)
     world->storage.durable = options->durable;
     world->storage.block_percent = options->storage_blocks;
     world->storage.traits = options->traits;
+    if (!options->durable)
+        world->storage.absent = 1U << PK_BLOB_PUBLISH | 1U << PK_BLOB_UNPUBLISH
+                                | 1U << PK_BLOB_LOOKUP | 1U << PK_BLOB_RECOVER;
     world->storage.poll_interval = options->poll_interval;
     world->options = (struct pk_peer_options){
         .capacity = options->capacity,
@@ -87,12 +90,6 @@ world_open(struct world *world, const struct world_options *options)
     };
     storage_of_next = &world->storage;
     world->blob = open_instance(world, storage_entry, &world->blob_conf);
-    if (!options->durable) {
-        world->blob->ops.blob.publish = NULL;
-        world->blob->ops.blob.unpublish = NULL;
-        world->blob->ops.blob.lookup = NULL;
-        world->blob->ops.blob.recover = NULL;
-    }
     world->lease = open_instance(world, lease_mem_entry, &world->lease_conf);
     leases_watch(&world->leases, world->lease);
     open_peer(world);
@@ -202,7 +199,7 @@ take_objects(struct record *record, const struct pk_reply *reply)
     for (uint32_t i = 0; i < reply->object_count; i++) {
         record->epochs[i] = reply->objects[i].key.epoch;
         record->states[i] = reply->objects[i].state;
-        if (i > 0 && record->epochs[i] <= record->epochs[i - 1])
+        if (i > 0 && record->epochs[i] < record->epochs[i - 1])
             trouble(record, "list out of epoch order");
     }
 }
@@ -223,6 +220,7 @@ answered(void *arg, const struct pk_reply *reply)
     record->epoch = reply->epoch;
     record->state = reply->state;
     record->ttl = reply->ttl;
+    record->bytes = reply->bytes;
     if (reply->lease_id != NULL)
         (void)snprintf(record->lease_id, sizeof(record->lease_id), "%s", reply->lease_id);
     if (reply->verb == PK_VERB_ACQUIRE || reply->verb == PK_VERB_SEAL)
@@ -279,13 +277,13 @@ wrong(char *why, size_t size, const char *what, uint64_t one, uint64_t other)
 }
 
 static uint64_t
-holders_of(struct pk_peer *peer, uint64_t epoch)
+holders_of(struct pk_peer *peer, const struct pk_key *key)
 {
     const struct pk_holder *holder;
     uint64_t count = 0;
 
     for (holder = peer->holders; holder != NULL; holder = holder->hh.next)
-        count += holder->lease.epoch == epoch;
+        count += holder->lease.epoch == key->epoch && strcmp(holder->lease.object_id, key->id) == 0;
     return count;
 }
 
@@ -300,7 +298,7 @@ check_objects(struct world *world, bool resting, char *why, size_t size)
     for (const struct pk_object *object = peer->objects; object != NULL; object = object->hh.next) {
         held += object->held;
         named += object->name != NULL;
-        uint64_t holders = holders_of(peer, object->key.epoch);
+        uint64_t holders = holders_of(peer, &object->key);
         if (object->leases < holders || (resting && object->leases != holders))
             return wrong(why, size, "leases of an object", object->leases, holders);
         if (object->name != NULL && object->name->object != object)

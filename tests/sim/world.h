@@ -46,6 +46,7 @@ struct record {
     uint64_t epoch;
     uint32_t state;
     uint64_t ttl;
+    uint64_t bytes;
     char lease_id[PK_LEASE_ID_LEN + 1];
     uint32_t object_count; /* LIST: that many of the next two */
     uint64_t epochs[WORLD_IDS];

@@ -74,6 +74,7 @@ everything_with_one(void)
     (void)object_verb(PK_VERB_STAT, "x");
     (void)object_verb(PK_VERB_STAT, "none");
     (void)object_verb(PK_VERB_LIST, NULL);
+    (void)object_verb(PK_VERB_VERIFY, "x");
     pk_peer_changed(world.peer, "x");
     world_settle(&world);
     (void)object_verb(PK_VERB_DISCARD, "x");

@@ -25,6 +25,7 @@ START_TEST(a_factory_finds_its_services_and_no_others)
     ck_assert(probe_host->submit != NULL && probe_host->timer != NULL);
     ck_assert(probe_host->timer_cancel != NULL && probe_host->child != NULL);
     ck_assert(probe_host->changed != NULL && probe_host->lease_ended == NULL);
+    ck_assert(probe_host->stopping != NULL && probe_host->stopping(probe_host->ctx) == 0);
     ck_assert(probe_host->session_open == NULL && probe_host->session_close == NULL);
     ck_assert(probe_host->call == NULL && probe_host->cancel == NULL);
     ck_assert(probe_host->stats == NULL);
@@ -88,6 +89,7 @@ START_TEST(a_transport_reaches_the_peer)
     ck_assert(host->log != NULL && host->now != NULL && host->random != NULL);
     ck_assert(host->submit == NULL && host->timer == NULL && host->timer_cancel == NULL);
     ck_assert(host->lease_ended == NULL && host->changed == NULL && host->child == NULL);
+    ck_assert(host->stopping == NULL);
 
     struct pk_session *session = NULL;
     struct pk_principal principal = { .struct_size = sizeof(principal) };

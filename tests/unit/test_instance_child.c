@@ -77,6 +77,50 @@ START_TEST(children_open_within_and_close_after_their_parent)
 }
 END_TEST
 
+static int32_t
+open_above(const char *label, struct probe_heard *heard, struct probe_stage *stage,
+           struct pk_error *err)
+{
+    const struct pk_setting settings[] = { { "upper", "test_blob", 0 },
+                                           { "upper.limit", "1", 0 },
+                                           { "upper.label", label, 0 } };
+    const struct pk_plugin_module *module = NULL;
+    memset(heard, 0, sizeof(*heard));
+    pk_log_set(PK_LOG_INFO, probe_sink, heard);
+    ck_assert_int_eq(pk_plugin_load(&probe_path, "test_tier", PK_KIND_BLOB, &module, NULL), 0);
+    probe_stage_prepare(stage, module, settings, sizeof(settings) / sizeof(settings[0]));
+    return pk_instance_open(module, stage->conf, stage->executor, 1, NULL, &stage->instance, err);
+}
+
+START_TEST(what_a_child_lacks_is_missing_in_its_parents_table)
+{
+    static const char *const lines[] = {
+        "2 test_blob open bare",  "2 test_tier a child can't verify", "2 test_tier open tier",
+        "2 test_tier close tier", "2 test_blob close bare",
+    };
+    struct probe_heard heard;
+    struct probe_stage stage;
+    struct pk_error err = PK_ERROR_INIT;
+    ck_assert_int_eq(open_above("bare", &heard, &stage, &err), 0);
+    ck_assert_ptr_nonnull(stage.instance->ops.blob.verify);
+    probe_stage_close(&stage);
+    heard_check(&heard, lines, sizeof(lines) / sizeof(lines[0]));
+}
+END_TEST
+
+START_TEST(a_child_that_lacks_what_it_needs_is_closed_and_refused)
+{
+    static const char *const lines[] = { "2 test_blob open half", "2 test_blob close half" };
+    struct probe_heard heard;
+    struct probe_stage stage;
+    struct pk_error err = PK_ERROR_INIT;
+    ck_assert_int_eq(open_above("half", &heard, &stage, &err), -EINVAL);
+    ck_assert_str_eq(err.message, "test_tier: test_blob: required slot 'seal' is missing");
+    probe_stage_close(&stage);
+    heard_check(&heard, lines, sizeof(lines) / sizeof(lines[0]));
+}
+END_TEST
+
 START_TEST(a_child_that_fails_takes_the_others_with_it)
 {
     static const char *const lines[] = { "2 test_blob open above", "2 test_blob close above" };
@@ -157,6 +201,8 @@ main(void)
 {
     const TTest *const cases[] = {
         children_open_within_and_close_after_their_parent,
+        what_a_child_lacks_is_missing_in_its_parents_table,
+        a_child_that_lacks_what_it_needs_is_closed_and_refused,
         a_child_that_fails_takes_the_others_with_it,
         a_parent_that_fails_closes_its_children,
         only_child_options_open_children_and_only_in_open,

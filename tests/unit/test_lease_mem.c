@@ -7,6 +7,7 @@
 #include "lease_mem_fixture.h"
 
 #include <errno.h>
+#include <time.h>
 
 static struct emitted emitted;
 
@@ -174,6 +175,36 @@ START_TEST(epochs_rise_above_each_other_and_the_floor)
         last = lease.epoch;
         release(&f, lease.lease_id);
     }
+    fixture_close(&f);
+}
+END_TEST
+
+static uint64_t
+clock_microseconds(void)
+{
+    struct timespec now = { 0 };
+    ck_assert_int_eq(clock_gettime(CLOCK_REALTIME, &now), 0);
+    return (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000;
+}
+
+/* Of two nodes that share storage, the one that comes later gives the higher epoch, however much
+ * earlier it was started. */
+START_TEST(epochs_keep_up_with_the_clock)
+{
+    struct fixture f = { 0 };
+    struct fixture other = { 0 };
+    fixture_open(&f);
+    fixture_open(&other);
+    for (int i = 0; i < 100; i++) {
+        uint64_t before = clock_microseconds() + 1;
+        while (clock_microseconds() <= before)
+            continue;
+        struct fixture *node = i % 2 == 0 ? &f : &other;
+        struct pk_lease lease = grant_create(node, "name", 0);
+        ck_assert_uint_gt(lease.epoch, before);
+        release(node, lease.lease_id);
+    }
+    fixture_close(&other);
     fixture_close(&f);
 }
 END_TEST
@@ -398,6 +429,7 @@ lease_mem_suite(void)
     tcase_add_test(tcase, an_end_beyond_the_clock_is_not_forever);
     tcase_add_test(tcase, a_name_is_claimed_once);
     tcase_add_test(tcase, epochs_rise_above_each_other_and_the_floor);
+    tcase_add_test(tcase, epochs_keep_up_with_the_clock);
     tcase_add_test(tcase, epochs_run_out_without_a_claim);
     tcase_add_test(tcase, grant_refuses_nonsense);
     tcase_add_test(tcase, max_leases_counts_those_that_live);

@@ -8,6 +8,7 @@
 
 #include <dirent.h>
 #include <fcntl.h>
+#include <unistd.h>
 
 #define ELSEWHERE 9007199254740000U /* an epoch that lease_mem has not come to */
 
@@ -46,7 +47,7 @@ spoilt_grant(void *instance, const struct pk_lease_request *request, struct pk_l
 static void
 spoil_epoch(struct pk_lease *lease)
 {
-    lease->epoch = known.epoch;
+    lease->epoch = lease->access == PK_ACCESS_CREATE ? 0 : known.epoch;
 }
 
 static void
@@ -460,17 +461,21 @@ open_descriptors(void)
     return count;
 }
 
+static uint32_t handle_kind; /* of the handles below */
+static uint32_t handle_count;
+
 static int32_t
 many_handles(void *blob, uint32_t access, pk_handle_emit_fn *emit, void *arg, struct pk_error *err)
 {
     (void)blob;
     (void)access;
     (void)err;
-    for (uint32_t i = 0; i < 3; i++) {
+    for (uint32_t i = 0; i < handle_count; i++) {
         const struct pk_handle handle = {
             .struct_size = sizeof(handle),
-            .kind = PK_HANDLE_FD,
+            .kind = handle_kind,
             .fd = open("/dev/null", O_RDONLY | O_CLOEXEC),
+            .text = handle_kind == PK_HANDLE_PATH ? "/dev/null" : NULL,
         };
         emit(arg, &handle);
     }
@@ -482,11 +487,49 @@ START_TEST(handles_that_were_not_asked_for_are_closed)
     open_plain();
     uint32_t before = open_descriptors();
     world.blob->ops.blob.handle = many_handles;
+    handle_count = 3;
+    for (handle_kind = PK_HANDLE_FD; handle_kind <= PK_HANDLE_PATH; handle_kind++) {
+        nonsense = 0;
+        expect_io(create_sized("x", 1));
+        nonsense = -EBUSY;
+        ck_assert_int_eq(create_sized("x", 1).status, -EBUSY);
+        ck_assert_uint_eq(open_descriptors(), before);
+    }
+    close_world();
+}
+END_TEST
+
+static void
+take_path(void *arg, const struct pk_reply *reply)
+{
+    int *fd = arg;
+
+    ck_assert_int_eq(reply->status, 0);
+    ck_assert_uint_eq(reply->handles[0].kind, PK_HANDLE_PATH);
+    ck_assert_str_eq(reply->handles[0].text, "/dev/null");
+    *fd = reply->handles[0].fd;
+}
+
+START_TEST(descriptor_beside_a_path_belongs_to_whoever_is_told)
+{
+    const struct pk_request request = {
+        .struct_size = sizeof(request),
+        .verb = PK_VERB_ACQUIRE,
+        .access = PK_ACCESS_CREATE,
+        .object_id = "x",
+    };
+    int fd = -1;
+
+    open_plain();
+    uint32_t before = open_descriptors();
+    world.blob->ops.blob.handle = many_handles;
+    handle_kind = PK_HANDLE_PATH;
+    handle_count = 1;
     nonsense = 0;
-    expect_io(create_sized("x", 1));
-    nonsense = -EBUSY;
-    ck_assert_int_eq(create_sized("x", 1).status, -EBUSY);
-    ck_assert_uint_eq(open_descriptors(), before);
+    pk_peer_call(world.sessions[0], &request, take_path, &fd, NULL);
+    ck_assert_int_ge(fd, 0);
+    ck_assert_uint_eq(open_descriptors(), before + 1);
+    ck_assert_int_eq(close(fd), 0);
     close_world();
 }
 END_TEST
@@ -504,6 +547,7 @@ main(void)
         answers_that_are_no_errors_are_taken_for_some,
         error_without_a_message_gets_one,
         handles_that_were_not_asked_for_are_closed,
+        descriptor_beside_a_path_belongs_to_whoever_is_told,
     };
     return SUITE_RUN("peer_distrust", cases);
 }

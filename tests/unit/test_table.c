@@ -162,6 +162,52 @@ START_TEST(slots_that_belong_together_come_together)
 }
 END_TEST
 
+#define BIT(op) ((uint64_t)1 << PK_BLOB_##op)
+#define PUBLISHING (BIT(PUBLISH) | BIT(UNPUBLISH) | BIT(LOOKUP))
+
+START_TEST(slots_that_an_instance_lacks_are_gone)
+{
+    static const struct {
+        uint64_t absent;
+        struct slot gone[3];
+        const char *message;
+    } cases[] = {
+        { 0, { { 0 } }, "" },
+        { PUBLISHING,
+          { SLOT(pk_blob_ops, publish), SLOT(pk_blob_ops, unpublish), SLOT(pk_blob_ops, lookup) },
+          "" },
+        { BIT(RECOVER), { SLOT(pk_blob_ops, recover) }, "" },
+        { BIT(EVICT), { SLOT(pk_blob_ops, evict) }, "" },
+        { BIT(EXPORT) | BIT(ADOPT),
+          { SLOT(pk_blob_ops, export_blob), SLOT(pk_blob_ops, adopt) },
+          "" },
+        { BIT(VERIFY), { SLOT(pk_blob_ops, verify) }, "" },
+        { 1 | BIT(VERIFY) << 1 | (uint64_t)1 << 63, { { 0 } }, "" }, /* of a later host */
+        { PUBLISHING & ~BIT(LOOKUP),
+          { { 0 } },
+          "x: slot 'publish' is missing, and 'lookup' needs it" },
+        { BIT(UNPUBLISH), { { 0 } }, "x: slot 'unpublish' is missing, and 'publish' needs it" },
+        { BIT(LOOKUP), { { 0 } }, "x: slot 'lookup' is missing, and 'publish' needs it" },
+        { BIT(ADOPT), { { 0 } }, "x: slot 'adopt' is missing, and 'export_blob' needs it" },
+        { BIT(SEAL), { { 0 } }, "x: required slot 'seal' is missing" },
+    };
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        struct subject subject;
+        struct subject expected;
+        struct pk_error err = PK_ERROR_INIT;
+        subject_make(&subject, PK_KIND_BLOB);
+        subject_make(&expected, PK_KIND_BLOB);
+        for (size_t j = 0; j < 3 && cases[i].gone[j].name != NULL; j++)
+            memset(expected.ops.bytes + cases[i].gone[j].offset, 0, sizeof(void *));
+        int32_t rc = pk_table_lack(&subject.ops.blob, cases[i].absent, "x", &err);
+        ck_assert_int_eq(rc, cases[i].message[0] != '\0' ? -EINVAL : 0);
+        ck_assert_str_eq(err.message, cases[i].message);
+        if (rc == 0)
+            ck_assert_mem_eq(&subject.ops.blob, &expected.ops.blob, sizeof(subject.ops.blob));
+    }
+}
+END_TEST
+
 START_TEST(malformed_options_are_refused_with_their_name)
 {
     static const struct {
@@ -277,6 +323,7 @@ main(void)
         each_required_slot_of_a_lease_factory_must_be_there,
         each_required_slot_of_a_transport_must_be_there,
         slots_that_belong_together_come_together,
+        slots_that_an_instance_lacks_are_gone,
         malformed_options_are_refused_with_their_name,
         option_tables_must_be_readable,
         a_copy_shares_no_table_with_the_plugin,

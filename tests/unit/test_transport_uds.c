@@ -379,6 +379,30 @@ START_TEST(a_path_travels_as_text_and_as_an_open_descriptor)
 }
 END_TEST
 
+START_TEST(a_descriptor_that_comes_with_a_path_is_the_one_that_travels)
+{
+    struct uds_fixture fixture;
+    fixture_start(&fixture, NULL);
+    struct client client;
+    client_open(&client, &fixture);
+    client_send(&client, "%s", acquire_text(text, sizeof(text), "both:3:/nowhere/blob", NULL));
+    struct answer answer;
+    client_read(&client, &answer);
+    ck_assert_uint_eq(answer.fd_count, 3);
+    ck_assert_ptr_nonnull(strstr(answer.text, "\"path\":\"/nowhere/blob\""));
+    for (size_t i = 0; i < 3; i++) {
+        struct stat info;
+        ck_assert_int_eq(fstat(answer.fds[i], &info), 0);
+        ck_assert_int_eq(info.st_size, 5);
+    }
+    answer_finish(&answer);
+    /* and where nobody is left to take it, it is closed */
+    client_send(&client, "%s", acquire_text(text, sizeof(text), "both:3:/nowhere/blob", NULL));
+    client_close(&client);
+    fixture_end(&fixture, true);
+}
+END_TEST
+
 START_TEST(a_path_that_cannot_be_opened_is_io_and_its_lease_released)
 {
     struct uds_fixture fixture;
@@ -507,6 +531,7 @@ main(void)
         a_batch_of_many_is_answered_whole,
         descriptors_come_with_the_first_byte_of_their_reply,
         a_path_travels_as_text_and_as_an_open_descriptor,
+        a_descriptor_that_comes_with_a_path_is_the_one_that_travels,
         a_path_that_cannot_be_opened_is_io_and_its_lease_released,
         descriptors_that_clients_send_are_closed,
         one_client_s_request_may_complete_another_s,

@@ -31,6 +31,7 @@ read_reply(const char *text, uint32_t verb, size_t count, struct pk_error *err)
     "\"intent\":\"read\",\"ttl_seconds\":1,\"state\":\"sealed\",\"meta\":{},"
 #define BLOBS(text) HEAD "\"blobs\":[" text "]}"
 #define OBJECT "{\"status\":\"ok\",\"object_id\":\"a\",\"epoch\":1,\"state\":\"sealed\",\"size\":1,"
+#define VERIFIED "{\"status\":\"ok\",\"object_id\":\"a\",\"epoch\":1,"
 #define LISTED "{\"object_id\":\"a\",\"epoch\":1,\"state\":\"sealed\",\"size\":1,\"blobs\":1"
 #define SEALED(fd) \
     "{\"status\":\"sealed\",\"lease_id\":\"" LEASE "\",\"object_id\":\"a\",\"epoch\":1," \
@@ -111,6 +112,13 @@ static const struct {
     { PK_VERB_LIST, "{\"status\":\"ok\",\"objects\":[7]}", "objects[0].object_id: missing" },
     { PK_VERB_LIST, "{\"status\":\"ok\",\"objects\":[" LISTED "}," LISTED ",\"sealed_at\":1}]}",
       "objects[1].sealed_at: not a point in time (RFC 3339, UTC)" },
+    { PK_VERB_VERIFY, "{\"status\":\"ok\"}", "object_id: missing" },
+    { PK_VERB_VERIFY, VERIFIED "\"bytes\":1}", "blobs: missing" },
+    { PK_VERB_VERIFY, VERIFIED "\"blobs\":254,\"bytes\":1}",
+      "blobs: not an integer from 1 to 253" },
+    { PK_VERB_VERIFY, VERIFIED "\"blobs\":1}", "bytes: missing" },
+    { PK_VERB_VERIFY, VERIFIED "\"blobs\":1,\"bytes\":-1}",
+      "bytes: not an integer from 0 to 9223372036854775807" },
     { PK_VERB_LIST, "{\"status\":\"ok\",\"objects\":[],\"cursor\":7}", "cursor: not a string" },
     { PK_VERB_LIST, "{\"status\":\"ok\",\"objects\":[],\"cursor\":\"x\"}", "cursor: not a number" },
     { PK_WIRE_VERB_STATS, "{\"status\":\"ok\"}", "stats: missing" },

@@ -94,6 +94,7 @@ static const struct pk_request requests[] = {
     { .verb = PK_VERB_RELEASE, .lease_id = LEASE },
     { .verb = PK_VERB_DISCARD, .object_id = ".." },
     { .verb = PK_VERB_STAT, .object_id = "a" },
+    { .verb = PK_VERB_VERIFY, .object_id = "a/b" },
     { .verb = PK_VERB_LIST },
     { .verb = PK_VERB_LIST, .prefix = "p/", .limit = 10, .cursor = INT64_MAX },
     { .verb = PK_WIRE_VERB_STATS },

@@ -201,6 +201,24 @@ START_TEST(short_replies)
     reply = (struct pk_reply){ .verb = PK_VERB_DISCARD, .message = "", .object_id = "a" };
     expect_text(&reply, "{\"status\":\"discarded\",\"fds\":0}");
     pk_wire_reply_free(decode("{\"status\":\"discarded\"}", PK_VERB_DISCARD, 0));
+    const struct pk_object_info verified = { .struct_size = sizeof(verified), .blob_count = 2 };
+    reply = (struct pk_reply){ .verb = PK_VERB_VERIFY,
+                               .message = "",
+                               .object_id = "a",
+                               .epoch = 7,
+                               .objects = &verified,
+                               .object_stride = sizeof(verified),
+                               .object_count = 1,
+                               .bytes = 12 };
+    static const char verify_text[] =
+        "{\"status\":\"ok\",\"object_id\":\"a\",\"epoch\":7,\"blobs\":2,\"bytes\":12,\"fds\":0}";
+    expect_text(&reply, verify_text);
+    struct pk_wire_reply *told = decode(verify_text, PK_VERB_VERIFY, 0);
+    ck_assert_str_eq(told->reply.object_id, "a");
+    ck_assert_uint_eq(told->reply.epoch, 7);
+    ck_assert_uint_eq(told->reply.bytes, 12);
+    ck_assert_uint_eq(told->reply.objects[0].blob_count, 2);
+    pk_wire_reply_free(told);
     reply = (struct pk_reply){ .verb = PK_VERB_RENEW, .message = "", .lease_id = LEASE };
     reply.ttl = 2500U * (SECOND / 1000);
     expect_text(&reply,

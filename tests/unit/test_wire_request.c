@@ -153,6 +153,11 @@ START_TEST(other_verbs)
     ck_assert_uint_eq(wire->request.verb, PK_VERB_STAT);
     pk_wire_request_free(wire);
 
+    wire = decode("{\"command\":\"verify\",\"object_id\":\"v\"}");
+    ck_assert_uint_eq(wire->request.verb, PK_VERB_VERIFY);
+    ck_assert_str_eq(wire->request.object_id, "v");
+    pk_wire_request_free(wire);
+
     wire = decode("{\"command\":\"stats\"}");
     ck_assert_uint_eq(wire->request.verb, PK_WIRE_VERB_STATS);
     pk_wire_request_free(wire);

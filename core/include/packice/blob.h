@@ -19,11 +19,13 @@ extern "C" {
  *  - `instance` is what open returned. A `blob` is the factory's own pointer, not NULL, in use
  * until the host gives it to `free` or `remove`.
  *  - Two slots may run at once on different threads for different blobs, never for the same blob,
- *    and never for the same object id among create, seal, publish, unpublish and lookup. `handle`
- *    and `read` of one sealed blob are the exception: any number at once. `free` and `remove` of
- *    one epoch's blobs may run while another epoch of the same id is being made or looked up.
+ *    and never for the same object id among create, seal, publish, unpublish and lookup. `handle`,
+ *    `read` and `verify` of one sealed blob are the exception: any number at once. `free` and
+ * `remove` of one epoch's blobs may run while another epoch of the same id is being made or looked
+ * up.
  *  - A slot for which may_block answered 0 runs on the thread of whoever asked, and must not wait
- *    for a device, a network or another thread. All others run on a worker of this instance.
+ *    for a device, a network or another thread. All others run on a worker of this instance, and
+ * recover on a thread of its own.
  *  - No slot is called with a lock of the host held, and any slot may use the host table.
  *  - Returns 0 or a negative errno (types.h) with one line in err. On failure every ret_* is as it
  *    was, nothing was emitted, and nothing is left that the host would have to undo.
@@ -65,7 +67,8 @@ struct pk_blob_traits {
                                factory can't call host->changed; 0 = it calls it */
     uint64_t absent;        /* optional slots of the table that this instance lacks all the same, a
                                bit 1 << PK_BLOB_* each: one made of a child can do what that can.
-                               Slots that need each other are absent together */
+                               Slots that need each other are absent together, or the instance is
+                               refused. They are NULL in the table that a parent gets */
 };
 
 /* A published object, as lookup and recover emit it. */
@@ -96,7 +99,8 @@ struct pk_blob_ops {
      * blob's size, the object's for publish, 0 where none is known. Never blocks; any thread.
      * Optional: absent = always 1. */
     uint32_t (*may_block)(void *instance, uint32_t op, uint64_t bytes);
-    /* Fills ret_traits. Never blocks; the same answer every time. Optional: absent = all zero. */
+    /* Fills ret_traits. Never blocks; the same answer every time, from the end of open on: what is
+     * absent there is looked at once, then. Optional: absent = all zero. */
     void (*traits)(void *instance, struct pk_blob_traits *ret_traits);
 
     /* Makes blob `index` of the object, empty to its reader, with room for size bytes, or growable
@@ -136,7 +140,9 @@ struct pk_blob_ops {
 
     /* Makes the sealed object visible to lookup under its id, all or nothing, and for good before
      * it returns. Called once all its blobs are sealed. Errors: -ESTALE: the claim is another
-     * epoch's, or a manifest stands under this id. Optional: absent for storage that neither
+     * epoch's, or a manifest stands under this id. Any error may be no more than a lost reply: the
+     * host looks up whether this epoch is published after all, and unpublishes it if it gives the
+     * object up before that is known. Optional: absent for storage that neither
      * outlives the process nor is shared; present, unpublish and lookup must be there too. */
     int32_t (*publish)(void *instance, const struct pk_manifest *manifest, void *const *blobs,
                        struct pk_error *err);
@@ -149,7 +155,9 @@ struct pk_blob_ops {
     int32_t (*lookup)(void *instance, const char *object_id, pk_blob_emit_fn *emit, void *arg,
                       struct pk_error *err);
     /* Clears what a crash left unpublished, and emits every published object, in any order, while
-     * other slots run. Called once, after open. Optional. */
+     * other slots run, unpublish among them. Called once, after open, on a thread of its own where
+     * it may block; until it returns, lists wait, and nothing else does. -ECANCELED: it noticed
+     * that host->stopping. Optional. */
     int32_t (*recover)(void *instance, pk_blob_emit_fn *emit, void *arg, struct pk_error *err);
 
     /* Moves the object to slower storage, still published; -EAGAIN: not now. Optional: absent, the
@@ -169,8 +177,8 @@ struct pk_blob_ops {
     void (*stats)(void *instance, void (*emit)(void *arg, const struct pk_stat *stat), void *arg);
 
     /* Reads the sealed blob whole and compares it with the checksum that was taken at its seal.
-     * May run beside `handle` and `read`. Errors: -EIO: it can't be read, or is not what was
-     * sealed; -EOPNOTSUPP: no checksum was taken. Optional: absent = -EOPNOTSUPP. */
+     * May run beside `handle`, `read` and itself. Errors: -EIO: it can't be read, or is not what
+     * was sealed; -EOPNOTSUPP: no checksum was taken. Optional: absent = -EOPNOTSUPP. */
     int32_t (*verify)(void *blob, struct pk_error *err);
 };
 

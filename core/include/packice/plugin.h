@@ -162,6 +162,12 @@ struct pk_host {
     void (*cancel)(void *ctx, struct pk_session *session, uint64_t call);
     /* Emits the figures of the node, each once, before it returns. */
     void (*stats)(void *ctx, void (*emit)(void *arg, const struct pk_stat *stat), void *arg);
+
+    /* -- to factories, once more -- */
+
+    /* 1 once the node is stopping: what takes long, like recover, is then to end early, with
+     * -ECANCELED. 0 before. Asked from time to time by whoever works; it costs next to nothing. */
+    uint32_t (*stopping)(void *ctx);
 };
 
 /* Formats one log line. */

@@ -110,8 +110,9 @@ struct pk_principal {
     char name[64]; /* TOKEN: NUL-terminated; else "" */
 };
 
-/* An object's identity. An epoch is given once and never again, so a pair that is gone can't be
- * mistaken for its successor of the same id. */
+/* An object's identity. A pair is given once and never again, so one that is gone can't be mistaken
+ * for its successor of the same id. An epoch alone is none: nodes that share storage may each count
+ * by themselves. */
 struct pk_key {
     const char *id; /* NUL-terminated, 1..PK_ID_MAX bytes of UTF-8, no control characters; it may
                        hold '/' or be "..": never a path */
@@ -230,9 +231,10 @@ struct pk_reply {
     uint32_t blob_count;             /* ACQUIRE, SEAL: entries of handles */
     const char *meta;                /* ACQUIRE, SEAL: "" if none */
     const struct pk_handle *handles; /* in blob order */
-    const struct pk_object_info *objects; /* STAT: one; LIST: object_count, in epoch order */
-    uint32_t handle_stride;               /* bytes from one handle to the next */
-    uint32_t object_stride;               /* bytes from one object to the next */
+    const struct pk_object_info
+        *objects;           /* STAT, VERIFY: one; LIST: object_count, in epoch order */
+    uint32_t handle_stride; /* bytes from one handle to the next */
+    uint32_t object_stride; /* bytes from one object to the next */
     uint32_t object_count;
     uint32_t reserved;
     uint64_t cursor; /* LIST: for the next page; 0 = this was the last */

@@ -291,6 +291,12 @@ struct packice_object {
  * those who hold one. -ENOENT; -EACCES: it is another's to discard. */
 PACKICE_EXPORT int packice_discard(packice_client *client, const char *id);
 
+/* Has the storage read a sealed object whole and compare it with the checksums that it took at the
+ * seal; it takes as long as that takes, and no lease. *ret_bytes (NULL is fine): how many bytes
+ * were found to be as they were. -EIO: some are not, or can't be read; -EOPNOTSUPP: this storage
+ * keeps no checksums; -ENOENT; -EAGAIN: it is not sealed yet. */
+PACKICE_EXPORT int packice_verify(packice_client *client, const char *id, uint64_t *ret_bytes);
+
 /* Tells of one object, without a lease. The result is the caller's: packice_object_free. -ENOENT.
  */
 PACKICE_EXPORT int packice_stat(packice_client *client, const char *id,

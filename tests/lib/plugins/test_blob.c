@@ -7,6 +7,7 @@
 #include "empty_blob.h"
 
 #include <packice/cleanup.h>
+#include <string.h>
 
 enum { OPTION_LABEL, OPTION_LIMIT, OPTION_FAIL };
 
@@ -57,11 +58,31 @@ test_blob_create(void *instance, const struct pk_key *key, uint32_t index, uint6
     return pk_fail(err, -EOPNOTSUPP, "%s keeps nothing", blob->label);
 }
 
+static int32_t
+test_blob_verify(void *blob, struct pk_error *err)
+{
+    (void)blob;
+    return pk_fail(err, -EOPNOTSUPP, "nothing is kept");
+}
+
+/* One that is labelled "bare" can't verify; "half" lacks what can't be lacked alone. */
+static void
+test_blob_traits(void *instance, struct pk_blob_traits *ret_traits)
+{
+    const struct test_blob *blob = instance;
+    if (strcmp(blob->label, "bare") == 0)
+        ret_traits->absent = (uint64_t)1 << PK_BLOB_VERIFY;
+    if (strcmp(blob->label, "half") == 0)
+        ret_traits->absent = (uint64_t)1 << PK_BLOB_SEAL;
+}
+
 static const struct pk_blob_ops test_blob_ops = {
     .struct_size = sizeof(struct pk_blob_ops),
     .open = test_blob_open,
     .close = test_blob_close,
     .create = test_blob_create,
+    .traits = test_blob_traits,
+    .verify = test_blob_verify,
     EMPTY_BLOB_SLOTS,
 };
 

@@ -29,9 +29,12 @@ test_tier_child(const struct pk_host *host, const struct pk_value *value,
     if (value->child == NULL)
         return 0;
     int32_t failed = host->child(host->ctx, value->child, &child, err);
-    if (failed == 0)
-        *ret_child = child;
-    return failed;
+    if (failed != 0)
+        return failed;
+    if (((const struct pk_blob_ops *)child.ops)->verify == NULL)
+        pk_host_log(host, PK_LOG_INFO, "a child can't verify");
+    *ret_child = child;
+    return 0;
 }
 
 static int32_t
@@ -73,11 +76,19 @@ test_tier_create(void *instance, const struct pk_key *key, uint32_t index, uint6
     return ops->create(tier->last.instance, key, index, size, ret_blob, err);
 }
 
+static int32_t
+test_tier_verify(void *blob, struct pk_error *err)
+{
+    (void)blob;
+    return pk_fail(err, -EOPNOTSUPP, "nothing is kept");
+}
+
 static const struct pk_blob_ops test_tier_ops = {
     .struct_size = sizeof(struct pk_blob_ops),
     .open = test_tier_open,
     .close = test_tier_close,
     .create = test_tier_create,
+    .verify = test_tier_verify,
     EMPTY_BLOB_SLOTS,
 };
 

@@ -1,0 +1,132 @@
+/* SPDX-FileCopyrightText: PackIce authors */
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The system calls that the plugin makes alike everywhere. Keeps no state and knows no object.
+ */
+#include "disk.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <packice/cleanup.h>
+#include <string.h>
+
+static int32_t
+code_of(int error)
+{
+    switch (error) {
+    case ENOSPC:
+    case EDQUOT:
+        return -ENOSPC;
+    case EMFILE:
+    case ENFILE:
+        return -EBUSY;
+    case ENOMEM:
+        return -ENOMEM;
+    case EFBIG:
+        return -EFBIG;
+    default:
+        return -EIO;
+    }
+}
+
+int32_t
+disk_fail(struct pk_error *err, int error, const char *format, ...)
+{
+    char what[sizeof(err->message)];
+    va_list args;
+    va_start(args, format);
+    int size = vsnprintf(what, sizeof(what), format, args);
+    va_end(args);
+    const char *cause = strerror(error);
+    size_t room = sizeof(what) - strlen(cause) - sizeof(": ");
+    if (size >= 0 && (size_t)size > room) /* of the two, the cause must not be cut off */
+        what[room] = '\0';
+    return pk_fail(err, code_of(error), "%s: %s", what, cause);
+}
+
+int
+disk_open(int folder, const char *name, int flags, mode_t mode)
+{
+    int fd;
+    do
+        fd = openat(folder, name, flags | O_CLOEXEC | O_NOFOLLOW | O_NOCTTY, mode);
+    while (fd < 0 && errno == EINTR);
+    return fd;
+}
+
+int
+disk_open_folder(int folder, const char *name)
+{
+    return disk_open(folder, name, O_RDONLY | O_DIRECTORY, 0);
+}
+
+bool
+disk_exists(int folder, const char *name)
+{
+    return faccessat(folder, name, F_OK, AT_SYMLINK_NOFOLLOW) == 0 || errno != ENOENT;
+}
+
+int
+disk_write(int fd, const void *data, size_t size, off_t offset)
+{
+    size_t done = 0;
+    while (done < size) {
+        ssize_t put = pwrite(fd, (const char *)data + done, size - done, offset + (off_t)done);
+        if (put < 0 && errno == EINTR)
+            continue;
+        if (put <= 0)
+            return put < 0 ? errno : EIO;
+        done += (size_t)put;
+    }
+    return 0;
+}
+
+int
+disk_read(int fd, void *data, size_t size, off_t offset, size_t *ret_size)
+{
+    size_t done = 0;
+    while (done < size) {
+        ssize_t got = pread(fd, (char *)data + done, size - done, offset + (off_t)done);
+        if (got < 0 && errno == EINTR)
+            continue;
+        if (got < 0)
+            return errno;
+        if (got == 0)
+            break;
+        done += (size_t)got;
+    }
+    *ret_size = done;
+    return 0;
+}
+
+int
+disk_sync(int fd)
+{
+    int done;
+    do
+        done = fsync(fd);
+    while (done != 0 && errno == EINTR);
+    return done == 0 ? 0 : errno;
+}
+
+DIR *
+disk_list(int folder)
+{
+    pk_autoclose int fd = disk_open_folder(folder, ".");
+    DIR *list = fd < 0 ? NULL : fdopendir(fd);
+    if (list != NULL)
+        fd = -1; /* the list's own now */
+    return list;
+}
+
+struct dirent *
+disk_next(DIR *list)
+{
+    struct dirent *entry;
+    do {
+        errno = 0;
+        entry = readdir(list);
+    } while (entry != NULL
+             && (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0));
+    return entry;
+}
