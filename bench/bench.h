@@ -11,10 +11,18 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
 
 /* ---- failing: all of these exit ---- */
 
-__attribute__((noreturn, format(printf, 1, 2))) void bench_die(const char *format, ...);
+#define bench_die(...) \
+    do { \
+        (void)fputs("bench: ", stderr); \
+        (void)fprintf(stderr, __VA_ARGS__); \
+        (void)fputc('\n', stderr); \
+        exit(1); \
+    } while (0)
 void *bench_have(void *memory);             /* what malloc or mmap gave, unless it gave nothing */
 long bench_done(long rc, const char *what); /* what a system call gave, unless it failed */
 /* A whole number from 1 on, as an argument tells it. */

@@ -9,7 +9,6 @@
 #include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
-#include <stdlib.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
@@ -34,9 +33,9 @@ struct member {
     struct bench_crowd *crowd;
     bench_member_fn *work;
     void *arg;
-    unsigned index;
     pthread_t thread;
     pid_t pid;
+    unsigned index;
 };
 
 void

@@ -9,12 +9,12 @@
  *   floor map SIZE FILES COUNT SEED          the same out of many, mapped, touched and unmapped
  *   floor clients CLIENTS MILLISECONDS       ping, by several at once
  *   floor memfd mmap|write|fallocate SIZE COUNT   a memory file made, filled and sealed
+ *   floor files FOLDER SIZE COUNT            a file and a manifest, named and on the disk
  *   floor copy SIZE COUNT                    bytes into memory that is there
  */
 #include "floor.h"
 
-#include <stdio.h>
-#include <stdlib.h>
+#include <fcntl.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -167,6 +167,27 @@ memfd(char **args)
 }
 
 static void
+files(char **args)
+{
+    struct bench_samples samples;
+    size_t size = bench_number(args[1], "SIZE");
+    size_t count = bench_number(args[2], "COUNT");
+    int folder = (int)bench_done(open(args[0], O_RDONLY | O_DIRECTORY | O_CLOEXEC), args[0]);
+    char *data = bench_have(malloc(size));
+    bench_fill(data, size, 1);
+    bench_samples_init(&samples, count);
+    for (size_t i = 0; i < count; i++) {
+        uint64_t start = bench_now();
+        floor_files_put(folder, data, size);
+        bench_samples_add(&samples, start);
+        floor_files_remove(folder);
+    }
+    free(data);
+    (void)close(folder);
+    bench_samples_tell(&samples);
+}
+
+static void
 copy(char **args)
 {
     struct bench_samples samples;
@@ -194,8 +215,8 @@ static const struct {
     int args;
     void (*run)(char **args);
 } commands[] = {
-    { "ping", 2, ping },       { "pass", 1, pass },   { "map", 4, map },
-    { "clients", 2, clients }, { "memfd", 3, memfd }, { "copy", 2, copy },
+    { "ping", 2, ping },   { "pass", 1, pass },   { "map", 4, map },   { "clients", 2, clients },
+    { "memfd", 3, memfd }, { "files", 3, files }, { "copy", 2, copy },
 };
 
 int
@@ -207,6 +228,6 @@ main(int argc, char **argv)
             return 0;
         }
     }
-    (void)fputs("usage: floor ping|pass|map|clients|memfd|copy ARGUMENT...\n", stderr);
+    (void)fputs("usage: floor ping|pass|map|clients|memfd|files|copy ARGUMENT...\n", stderr);
     return 2;
 }

@@ -20,6 +20,14 @@ int floor_memfd_fill(enum floor_way way, const void *data, size_t size);
  * those two are there. */
 int floor_memfd_sparse(size_t size, uint64_t number);
 
+/* ---- files ---- */
+
+/* A blob and its manifest, which gets its name once the bytes of both are on the disk; then the
+ * names are, too. One fsync(2) for each file and one for the folder. */
+void floor_files_put(int folder, const void *data, size_t size);
+/* Takes both away again. */
+void floor_files_remove(int folder);
+
 /* ---- a server that answers, and does nothing else ---- */
 
 struct floor_server {

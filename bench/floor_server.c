@@ -7,7 +7,6 @@
 #include "floor.h"
 
 #include <signal.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/prctl.h>

@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: PackIce authors
 # SPDX-License-Identifier: Apache-2.0
-"""How each measure is taken: which program runs against which server, on how many objects. Bytes are
-checked by the programs, which fail on the first wrong one."""
+"""How each measure is taken: which program runs against which server, on how many objects. Bytes
+are checked by the programs, which fail on the first wrong one."""
 
 import json
 import os
@@ -44,7 +44,7 @@ class Scale:
 
 
 FULL = Scale(7, 10000, 1000, 1000000, 20000, {"4k": 2000, "1m": 100, "64m": 8}, 1000)
-QUICK = Scale(3, 2000, 100, 20000, 2000, {"4k": 200, "1m": 10, "64m": 2}, 150)
+QUICK = Scale(3, 2000, 100, 10000, 2000, {"4k": 200, "1m": 10, "64m": 2}, 150)
 
 
 class Bench:
@@ -115,13 +115,21 @@ def ours(command, size, unit=MICROSECONDS, clients=()):
     return take
 
 
-def our_put(size):
+def our_put(size, service="node", count=None):
     def take(bench, seed):
-        target = bench.services.get("node").socket
-        return value(bench.run("ours", "put", target, SIZES[size], bench.scale.puts[size], seed),
-                     MICROSECONDS)
+        target = bench.services.get(service).socket
+        return value(bench.run("ours", "put", target, SIZES[size],
+                               count or bench.scale.puts[size], seed), MICROSECONDS)
 
     return take
+
+
+FILES = 50  # puts with sync: a disk may take milliseconds for each
+
+
+def floor_files(bench, _):
+    return value(bench.run("floor", "files", bench.services.scratch(), SIZES["4k"], FILES),
+                 MICROSECONDS)
 
 
 def embedded(command, unit=MICROSECONDS, clients=()):
@@ -259,6 +267,8 @@ def all_measures():
         "embedded_connect": (MICROSECONDS, BOTH, embedded_connect),
         "held_few": (MICROSECONDS, BOTH, held("few", lambda _: 1000)),
         "held_many": (MICROSECONDS, BOTH, held("many", lambda scale: scale.held)),
+        "files_4k": (MICROSECONDS, BOTH, floor_files),
+        "fs_put_4k": (MICROSECONDS, BOTH, our_put("4k", "files", FILES)),
         "node_start": (MICROSECONDS, BOTH, node_start),
         "redis_clients_4": (RATE, FREE, redis("clients", "4k", RATE, (4,))),
         "redis_mget_1k": (RATE, BOTH, redis("batch", "1k", RATE)),

@@ -19,7 +19,6 @@
  */
 #include "ours.h"
 
-#include <stdio.h>
 #include <string.h>
 
 void

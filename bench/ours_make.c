@@ -5,7 +5,6 @@
  */
 #include "ours.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 /* Larger ones are made of their first and last byte: what lies between is never touched, and so

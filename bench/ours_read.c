@@ -5,7 +5,6 @@
  */
 #include "ours.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 #define BATCH 100U

@@ -8,8 +8,6 @@
 #include "bench.h"
 
 #include <hiredis/hiredis.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #define BATCH 100U

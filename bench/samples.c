@@ -7,23 +7,8 @@
 
 #include <errno.h>
 #include <inttypes.h>
-#include <stdarg.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <time.h>
-
-void
-bench_die(const char *format, ...)
-{
-    va_list args;
-    va_start(args, format);
-    (void)fputs("bench: ", stderr);
-    (void)vfprintf(stderr, format, args);
-    (void)fputc('\n', stderr);
-    va_end(args);
-    exit(1);
-}
 
 void *
 bench_have(void *memory)
@@ -88,10 +73,12 @@ by_value(const void *one, const void *other)
 void
 bench_samples_tell(struct bench_samples *samples)
 {
+    size_t middle = samples->count / 2;
+    size_t late = samples->count * 99 / 100;
     qsort(samples->times, samples->count, sizeof(*samples->times), by_value);
     (void)printf("{\"unit\": \"us\", \"figure\": %.3f, \"late\": %.3f, \"count\": %zu}\n",
-                 (double)samples->times[samples->count / 2] / 1e3,
-                 (double)samples->times[samples->count * 99 / 100] / 1e3, samples->count);
+                 (double)samples->times[middle] / 1e3, (double)samples->times[late] / 1e3,
+                 samples->count);
     free(samples->times);
 }
 

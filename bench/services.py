@@ -169,10 +169,14 @@ class Services:
 
     def __init__(self, build):
         self._folder = tempfile.mkdtemp(prefix="packice-bench-")
+        # /tmp may be memory; a build's folder hardly is.
+        self._disk = tempfile.mkdtemp(prefix="disk-", dir=os.path.join(build, "bench"))
         self._running = {}
+        files = {"blob": {"plugin": "blob_fs", "root": os.path.join(self._disk, "root")}}
         null = {"blob": {"plugin": os.path.join(build, "bench/blob_null.so")}}
         self._makers = {
             "node": lambda: OurNode({}),
+            "files": lambda: OurNode(files),
             "few": lambda: OurNode(null),
             "many": lambda: OurNode(null),
             "redis": lambda: Redis(self._folder),
@@ -187,6 +191,13 @@ class Services:
         for service in self._running.values():
             service.stop()
         shutil.rmtree(self._folder, ignore_errors=True)
+        shutil.rmtree(self._disk, ignore_errors=True)
+
+    def scratch(self):
+        """A folder on the disk that blob_fs is on too."""
+        path = os.path.join(self._disk, "scratch")
+        os.makedirs(path, exist_ok=True)
+        return path
 
     def get(self, name):
         if name not in self._running:
