@@ -92,22 +92,29 @@ class OursTest(NodeCase, ProgramCase):
 
     def test_other_bytes_are_an_error(self):
         self.fill(100)
-        with self.node.connect() as client:
-            self.discard(client, f"{SIZE}/7")
-            self.put(client, f"{SIZE}/7", bytes(SIZE))
-        for command in ("read", "bytes", "batch"):
-            with self.subTest(command=command):
-                done = run("ours", command, self.node.socket, SIZE, 100, 1)
-                self.assertEqual((done.returncode, done.stdout), (1, ""))
-                self.assertIn("object 7 ", done.stderr)
+        name = f"{SIZE}/7"
+        whole = self.node.cli("cat", name).stdout
+        self.assertEqual(len(whole), SIZE)
+        for place in (0, SIZE - 1):
+            other = bytearray(whole)
+            other[place] ^= 1
+            with self.node.connect() as client:
+                self.discard(client, name)
+                self.put(client, name, bytes(other))
+            for command in ("read", "bytes", "batch"):
+                with self.subTest(command=command, place=place):
+                    done = run("ours", command, self.node.socket, SIZE, 100, 1)
+                    self.assertEqual((done.returncode, done.stdout), (1, ""))
+                    self.assertIn("object 7 ", done.stderr)
 
     def test_an_object_that_is_missing_is_an_error(self):
         done = run("ours", "read", self.node.socket, SIZE, 1, 1)
         self.assertEqual(done.returncode, 1)
         self.assertIn("not_found", done.stderr)
 
-    def test_a_client_that_fails_ends_all(self):
-        done = run("ours", "clients", self.node.socket, SIZE, 1, 1, 3, 20)
+    def test_a_client_that_fails_fails_all(self):
+        self.fill(50)  # and the 51st is missing
+        done = run("ours", "clients", self.node.socket, SIZE, 51, 1, 3, 200)
         self.assertEqual(done.returncode, 1)
         self.assertIn("not_found", done.stderr)
 
