@@ -36,6 +36,10 @@ def arguments():
     parser.add_argument("--output", metavar="FOLDER", type=Path,
                         help="where bench.txt, bench.json and bench.svg go: bench/results for a"
                              " whole run, the build's folder for any other")
+    parser.add_argument("--disk", metavar="FOLDER",
+                        default=os.path.join(os.environ["PACKICE_BUILD"], "bench"),
+                        help="where files are measured: a folder on the disk in question; the"
+                             " build's otherwise")
     parser.add_argument("--counts", action="store_true",
                         help="instructions and system calls for each request instead of times,"
                              " held against bench/counts.json")
@@ -82,7 +86,7 @@ def take_all(given, scale):
     names = [name for name in table if name in wanted]
     results = {}
     noise = machine.Noise()
-    with Services(os.environ["PACKICE_BUILD"]) as services:
+    with Services(os.environ["PACKICE_BUILD"], given.disk) as services:
         bench = Bench(os.environ["PACKICE_BUILD"], services, scale)
         for seed in range(1, scale.rounds + 1):
             print(f"round {seed} of {scale.rounds}", file=sys.stderr, flush=True)

@@ -167,10 +167,12 @@ class Nginx(Server):
 class Services:
     """Those that are asked for, started when they first are."""
 
-    def __init__(self, build):
+    def __init__(self, build, disk):
+        try:
+            self._disk = tempfile.mkdtemp(prefix="packice-bench-", dir=disk)
+        except OSError as error:
+            raise Failed(f"{disk}: {error.strerror}") from None
         self._folder = tempfile.mkdtemp(prefix="packice-bench-")
-        # /tmp may be memory; a build's folder hardly is.
-        self._disk = tempfile.mkdtemp(prefix="disk-", dir=os.path.join(build, "bench"))
         self._running = {}
         files = {"blob": {"plugin": "blob_fs", "root": os.path.join(self._disk, "root")}}
         null = {"blob": {"plugin": os.path.join(build, "bench/blob_null.so")}}
