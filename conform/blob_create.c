@@ -54,23 +54,8 @@ many(struct world *world)
 
 /* What a backend that takes an id for a path, or folds it, would mix up. */
 static const char *const odd_names[] = {
-    "..",
-    ".",
-    "a/b",
-    "a_b",
-    "a%2Fb",
-    "a//b",
-    "A/B",
-    "/etc",
-    "a b",
-    "\xc3\xa9",
-    "e\xcc\x81",
-    "a\\b",
-    "a.",
-    "~",
-    "*",
-    "a\xe2\x80\xae"
-    "b",
+    "..",  ".",        "a/b",       "a_b",  "a%2Fb", "a//b", "A/B", "/etc",
+    "a b", "\xc3\xa9", "e\xcc\x81", "a\\b", "a.",    "~",    "*",   "a\xe2\x80\xae-",
 };
 #define ODD_NAMES (sizeof(odd_names) / sizeof(odd_names[0]))
 
@@ -109,6 +94,7 @@ successor_published(struct world *world, struct unit *unit)
     object_publish(world, unit, &second, "name", 1);
     object_remove(world, unit, &first);
     object_expect(world, unit, &second);
+    object_free(unit, &second);
 }
 
 static void

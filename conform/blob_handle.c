@@ -279,6 +279,10 @@ read_along(struct world *world, uint32_t number, void *arg)
         }
         struct handles handles = blob_handles(world, scene->unit, scene->sealed, PK_ACCESS_READ);
         close_handle(&handles);
+        struct pk_error err = PK_ERROR_INIT;
+        if (scene->unit->ops.blob.verify != NULL
+            && scene->unit->ops.blob.verify(scene->sealed, &err) == -EIO)
+            world_fail(world, "verify on one of several threads: %s", err.message);
     }
 }
 
@@ -315,7 +319,7 @@ static const struct rule rules[] = {
       "Descriptors that are emitted belong to the host.", 0, belongs_to_host },
     { "handle: out of descriptors is -EBUSY, and emits nothing",
       "On failure every ret_* is as it was, nothing was emitted", 0, no_descriptors },
-    { "handle: any number at once of a sealed blob, with read",
+    { "handle: any number at once of a sealed blob, with read and verify",
       "`handle`, `read` and `verify` of one sealed blob are the exception: any number at once.", 0,
       any_number_at_once },
 };

@@ -8,7 +8,6 @@
 #include "conform/trace.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <inttypes.h>
 #include <packice/cleanup.h>
 #include <stdlib.h>
@@ -42,6 +41,7 @@ once(struct world *world)
     must_find(world, unit, object.id, found);
     must(world, found->count == 1, "lookup emitted it %" PRIu32 " times", found->count);
     found_free(unit, found);
+    object_free(unit, &object);
     unit_close(unit);
 }
 
@@ -72,6 +72,7 @@ identity(struct world *world)
     must(world, found->sizes[0] == object.sizes[0] && found->sizes[1] == object.sizes[1],
          "its sizes are %" PRIu64 " and %" PRIu64, found->sizes[0], found->sizes[1]);
     found_free(unit, found);
+    object_free(unit, &object);
     unit_close(unit);
 }
 
@@ -95,6 +96,7 @@ meta(struct world *world)
     must(world, strcmp(found->meta, text) == 0, "64 KiB of meta came back as %zu other bytes",
          strlen(found->meta));
     found_free(unit, found);
+    object_free(unit, &object);
     unit_close(unit);
 }
 
@@ -113,6 +115,7 @@ no_meta(struct world *world)
     must(world, found->manifest.meta != NULL && found->meta[0] == '\0', "no meta came back as '%s'",
          found->meta);
     found_free(unit, found);
+    object_free(unit, &object);
     unit_close(unit);
 }
 
@@ -135,6 +138,7 @@ owner_and_times(struct world *world)
          "its owner, uid %" PRIu32 " and gid %" PRIu32 ", came back as %" PRIu32 " and %" PRIu32,
          was->owner.uid, was->owner.gid, got->owner.uid, got->owner.gid);
     found_free(unit, found);
+    object_free(unit, &object);
     unit_close(unit);
 }
 
@@ -170,42 +174,69 @@ leaves_no_descriptor(struct world *world)
     uint32_t after = trace_descriptors();
     must(world, after <= before, "8 lookups whose blobs were freed left %" PRIu32 " descriptors",
          after - before);
+    object_free(unit, &object);
     unit_close(unit);
 }
 
 /* ---- damage ---- */
 
+#define FILES_MAX 64U /* in the storage of the rule; what is beyond is left alone */
+
 struct files {
     uint32_t count;
-    struct {
+    struct file {
         char path[PK_ID_MAX + 1];
         uint64_t size;
-    } file[32];
+    } file[FILES_MAX];
 };
 
 static void
 note_file(const char *path, uint64_t size, void *arg)
 {
     struct files *files = arg;
-    if (size == 0 || files->count == sizeof(files->file) / sizeof(files->file[0]))
+    if (size == 0 || files->count == FILES_MAX)
         return;
     (void)snprintf(files->file[files->count].path, sizeof(files->file[0].path), "%s", path);
     files->file[files->count++].size = size;
 }
 
-/* Takes the last byte of a file, or puts it back. */
+static bool
+has_file(const struct files *files, const char *path)
+{
+    for (uint32_t i = 0; i < files->count; i++) {
+        if (strcmp(files->file[i].path, path) == 0)
+            return true;
+    }
+    return false;
+}
+
+static int
+compare_files(const void *a, const void *b)
+{
+    return strcmp(((const struct file *)a)->path, ((const struct file *)b)->path);
+}
+
+/* The file that came with an object, number `index` by name; NULL: there are not so many. */
+static const struct file *
+new_file(const struct files *before, struct files *after, uint32_t index)
+{
+    qsort(after->file, after->count, sizeof(after->file[0]), compare_files);
+    for (uint32_t i = 0; i < after->count; i++) {
+        if (!has_file(before, after->file[i].path) && index-- == 0)
+            return &after->file[i];
+    }
+    return NULL;
+}
+
 static void
-last_byte(struct world *world, const char *path, uint64_t size, uint8_t *byte, bool take)
+cut_by_one(struct world *world, const struct file *file)
 {
     struct stat st;
-    must(world, stat(path, &st) == 0 && chmod(path, 0600) == 0, "%s: %s", path, strerror(errno));
-    pk_autoclose int fd = open(path, O_RDWR | O_CLOEXEC);
-    must(world, fd >= 0, "%s: %s", path, strerror(errno));
-    bool done =
-        take ? pread(fd, byte, 1, (off_t)size - 1) == 1 && ftruncate(fd, (off_t)size - 1) == 0
-             : pwrite(fd, byte, 1, (off_t)size - 1) == 1;
-    must(world, done, "%s: %s", path, strerror(errno));
-    (void)chmod(path, st.st_mode & 07777);
+    must(world, stat(file->path, &st) == 0 && chmod(file->path, 0600) == 0, "%s: %s", file->path,
+         strerror(errno));
+    must(world, truncate(file->path, (off_t)file->size - 1) == 0, "%s: %s", file->path,
+         strerror(errno));
+    (void)chmod(file->path, st.st_mode & 07777);
 }
 
 /* Either lookup or read refuses it, or it is whole all the same. */
@@ -232,25 +263,41 @@ must_serve_whole_or_not(struct world *world, const struct object *object, const 
     unit_close(unit);
 }
 
+/* Publishes an object and cuts the file of it that has this number; false: it has not so many. */
+static bool
+damage_file(struct world *world, uint32_t index)
+{
+    static struct files before;
+    static struct files after;
+    char folder[PK_ID_MAX + 1];
+    char name[32];
+    struct object object;
+    world_storage(world, 0, folder, sizeof(folder));
+    struct unit *unit = unit_open(world, 0);
+    before.count = 0;
+    after.count = 0;
+    trace_each_file(folder, note_file, &before);
+    (void)snprintf(name, sizeof(name), "damaged-%" PRIu32, index);
+    object_publish(world, unit, &object, name, 1);
+    object_free(unit, &object);
+    unit_close(unit);
+    trace_each_file(folder, note_file, &after);
+    const struct file *file = new_file(&before, &after, index);
+    if (file != NULL) {
+        cut_by_one(world, file);
+        must_serve_whole_or_not(world, &object, file->path);
+    }
+    return file != NULL;
+}
+
 static void
 damaged(struct world *world)
 {
-    static struct files files;
-    char folder[PK_ID_MAX + 1];
-    struct unit *unit = unit_open(world, 0);
-    struct object object;
-    object_publish(world, unit, &object, "damaged", 1);
-    object_free(unit, &object);
-    unit_close(unit);
-    world_storage(world, 0, folder, sizeof(folder));
-    trace_each_file(folder, note_file, &files);
-    for (uint32_t i = 0; i < files.count; i++) {
-        uint8_t byte = 0;
-        last_byte(world, files.file[i].path, files.file[i].size, &byte, true);
-        must_serve_whole_or_not(world, &object, files.file[i].path);
-        if (access(files.file[i].path, F_OK) == 0)
-            last_byte(world, files.file[i].path, files.file[i].size, &byte, false);
-    }
+    uint32_t index = 0;
+    while (index < FILES_MAX && damage_file(world, index))
+        index++;
+    if (index == 0)
+        world_skip(world, "no file holds what is published");
 }
 
 #define MANIFEST "All that must be kept of a sealed object beside its bytes."

@@ -42,6 +42,7 @@ visible_only_after(struct world *world)
     int32_t rc = publish(unit, &object, &err);
     must(world, rc == 0, "publish returned %" PRId32 ": %s", rc, err.message);
     object_expect(world, unit, &object);
+    object_free(unit, &object);
     unit_close(unit);
 }
 
@@ -85,6 +86,7 @@ manifest_stands(struct world *world)
         object_remove(world, unit, &second);
     }
     object_expect(world, unit, &first);
+    object_free(unit, &first);
     unit_close(unit);
 }
 
@@ -98,7 +100,18 @@ again(struct world *world)
     int32_t rc = publish(unit, &object, &err);
     must(world, rc == -ESTALE, "publish of what is published already returned %" PRId32, rc);
     object_expect(world, unit, &object);
+    object_free(unit, &object);
     unit_close(unit);
+}
+
+/* What a node does with an object at its end. */
+static void
+end_of(struct world *world, struct unit *unit, const struct object *object, bool published)
+{
+    if (published)
+        object_free(unit, object);
+    else
+        object_remove(world, unit, object);
 }
 
 /* Of two epochs that were made under one name at once, one has it. */
@@ -121,6 +134,9 @@ fenced(struct world *world)
              rc_second);
     }
     object_expect(world, unit, rc == 0 ? &first : &second);
+    end_of(world, unit, &first, rc == 0);
+    if (both)
+        end_of(world, unit, &second, rc != 0);
     unit_close(unit);
 }
 
@@ -136,6 +152,7 @@ name_is_free_again(struct world *world)
     object_expect(world, unit, &second);
     object_remove(world, unit, &first);
     object_expect(world, unit, &second);
+    object_free(unit, &second);
     unit_close(unit);
 }
 
@@ -156,6 +173,7 @@ names(struct world *world)
     for (size_t i = 0; i < COUNT; i++) {
         objects[i].manifest.key.id = objects[i].id;
         object_expect(world, unit, &objects[i]);
+        object_free(unit, &objects[i]);
     }
     unit_close(unit);
 }
@@ -170,6 +188,7 @@ found_no_longer(struct world *world)
     object_publish(world, unit, &object, "away", 1);
     must_unpublish(world, unit, &object.manifest.key);
     object_expect_none(world, unit, object.id, "unpublished");
+    object_remove(world, unit, &object);
     unit_close(unit);
 }
 
@@ -210,6 +229,7 @@ other_epoch(struct world *world)
     int32_t rc = unpublish(unit, &key, &err);
     must(world, rc == -ENOENT, "unpublish of another epoch returned %" PRId32, rc);
     object_expect(world, unit, &object);
+    object_free(unit, &object);
     unit_close(unit);
 }
 
@@ -225,6 +245,7 @@ shared(struct world *world)
     object_expect(world, b, &object);
     must_unpublish(world, b, &object.manifest.key);
     object_expect_none(world, a, object.id, "unpublished by another instance");
+    object_remove(world, a, &object);
     unit_close(a);
     unit_close(b);
 }
@@ -254,6 +275,9 @@ shared_fenced(struct world *world)
          "publish of one name on two instances returned %" PRId32 " and %" PRId32, rc, rc_second);
     object_expect(world, a, rc == 0 ? &first : &second);
     object_expect(world, b, rc == 0 ? &first : &second);
+    end_of(world, a, &first, rc == 0);
+    if (both)
+        end_of(world, b, &second, rc != 0);
     unit_close(a);
     unit_close(b);
 }

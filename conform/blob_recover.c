@@ -88,6 +88,32 @@ forgets_unpublished(struct world *world)
     unit_close(unit);
 }
 
+/* A node that stops may cut recovery short; what is published is found by the next. */
+static void
+stops_early(struct world *world)
+{
+    struct unit *unit = unit_open(world, 0);
+    struct object object;
+    struct pk_error err = PK_ERROR_INIT;
+    object_publish(world, unit, &object, "stopped", 1);
+    object_free(unit, &object);
+    unit = restart(world, unit);
+    struct found *found = found_new(world);
+    found->id = object.id;
+    atomic_store(&world->stage.stopping, 1);
+    int32_t rc = unit->ops.blob.recover(unit->instance, found_emit, found, &err);
+    atomic_store(&world->stage.stopping, 0);
+    must(world, rc == 0 || rc == -ECANCELED, "recover at a stop returned %" PRId32 ": %s", rc,
+         err.message);
+    free(found);
+    unit = restart(world, unit);
+    found = recover(world, unit, object.id);
+    must(world, found->count == 1, "after a recovery that was cut short %" PRIu32 " are emitted",
+         found->count);
+    free(found);
+    unit_close(unit);
+}
+
 /* What was freed and never published goes with the next start. */
 static void
 clears(struct world *world)
@@ -263,11 +289,14 @@ name_after_death(struct world *world)
     die_after(world, &object, SEALED);
     unit = unit_open(world, 0);
     free(recover(world, unit, ""));
+    unit_close(unit);
     uint32_t after = trace_files(folder);
     must(world, after <= before || !subject_has_folder(world->subject),
          "an object whose maker died left %" PRIu32 " files after recover", after - before);
+    unit = unit_open(world, 0);
     object_publish(world, unit, &object, "dying", 2);
     object_expect(world, unit, &object);
+    object_free(unit, &object);
     unit_close(unit);
 }
 
@@ -282,6 +311,8 @@ static const struct rule rules[] = {
       "NULL from recover: the host looks the object up when it is wanted", NEEDS_ALL,
       emits_no_blobs },
     { "recover: forgets what was unpublished", EVERY, NEEDS_ALL, forgets_unpublished },
+    { "recover: may end early when the node stops", "-ECANCELED: it noticed that host->stopping.",
+      NEEDS_ALL, stops_early },
     { "recover: clears what was freed unpublished",
       "what is not goes by the host's call of remove, or by recover after a crash.",
       NEEDS_ALL | NEEDS_FOLDER, clears },

@@ -156,6 +156,7 @@ verify_damaged(struct world *world)
         world_skip(world, "it takes no checksums");
     must(world, rc == -EIO, "verify of a blob with another byte returned %" PRId32, rc);
     must_explain(world, "verify", rc, &err);
+    blob_remove(world, unit, blob);
     unit_close(unit);
 }
 

@@ -7,6 +7,7 @@
 #include "conform/host.h"
 
 #include "core/id.h"
+#include "core/table.h"
 #include "core/thread.h"
 
 #include <assert.h>
@@ -36,6 +37,10 @@ struct host {
     const struct pk_plugin_module *module;
     const struct pk_conf *conf;
     void *instance;
+    union {
+        struct pk_blob_ops blob;
+        struct pk_lease_ops lease;
+    } ops; /* absent slots NULL */
     struct pk_queue *queue;
     struct host *next;  /* in the stage */
     struct host *child; /* opened through `child`, newest first */
@@ -118,6 +123,14 @@ fill_random(void *ctx, void *buf, uint64_t size)
     leave(host);
     int32_t rc = atomic_load(&host->stage->random_rc);
     return rc != 0 ? rc : pk_random(buf, (size_t)size);
+}
+
+static uint32_t
+stopping(void *ctx)
+{
+    struct host *host = enter(ctx, "stopping");
+    leave(host);
+    return atomic_load(&host->stage->stopping);
 }
 
 /* ---- work ---- */
@@ -273,17 +286,9 @@ open_child(void *ctx, const struct pk_conf *conf, struct pk_child *ret_child, st
     *ret_child = (struct pk_child){
         .struct_size = ret_child->struct_size,
         .kind = child->module->plugin.kind,
-        .ops = child->module->plugin.ops,
+        .ops = &child->ops,
         .instance = instance,
     };
-    return 0;
-}
-
-/* No node stops here while a slot runs. */
-static uint32_t
-stopping(void *ctx)
-{
-    (void)ctx;
     return 0;
 }
 
@@ -325,6 +330,7 @@ host_new(struct stage *stage, const struct pk_plugin_module *module, const struc
     host->stage = stage;
     host->module = module;
     host->conf = conf;
+    memcpy(&host->ops, module->plugin.ops, pk_table_ops_size(module->plugin.kind));
     host->next = stage->hosts;
     stage->hosts = host;
     table_fill(host);
@@ -358,6 +364,17 @@ host_retire(struct host *host)
     (void)pthread_mutex_unlock(&host->lock);
 }
 
+/* Takes the slots away that this instance lacks. */
+static int32_t
+take_absent(struct host *host, struct pk_error *err)
+{
+    struct pk_blob_traits traits = { .struct_size = sizeof(traits) };
+    if (host->module->plugin.kind != PK_KIND_BLOB || host->ops.blob.traits == NULL)
+        return 0;
+    host->ops.blob.traits(host->instance, &traits);
+    return pk_table_lack(&host->ops.blob, traits.absent, host->module->plugin.name, err);
+}
+
 int32_t
 host_open(struct stage *stage, const struct pk_plugin_module *module, const struct pk_conf *conf,
           void **instance, struct host **ret_host, struct pk_error *err)
@@ -366,31 +383,31 @@ host_open(struct stage *stage, const struct pk_plugin_module *module, const stru
     *ret_host = host;
     if (host == NULL)
         return pk_fail(err, -ENOMEM, "out of memory");
-    const struct pk_blob_ops *blob = module->plugin.ops;
-    const struct pk_lease_ops *lease = module->plugin.ops;
     host->opening = true;
     int32_t rc = module->plugin.kind == PK_KIND_BLOB
-                     ? blob->open(&host->table, conf, instance, err)
-                     : lease->open(&host->table, conf, instance, err);
+                     ? host->ops.blob.open(&host->table, conf, instance, err)
+                     : host->ops.lease.open(&host->table, conf, instance, err);
     host->opening = false;
     host->instance = *instance;
     if (rc != 0) {
         host_quiesce(host);
         host_retire(host);
+        return rc;
     }
+    rc = take_absent(host, err);
+    if (rc != 0)
+        host_close(host);
     return rc;
 }
 
 void
 host_close(struct host *host)
 {
-    const struct pk_blob_ops *blob = host->module->plugin.ops;
-    const struct pk_lease_ops *lease = host->module->plugin.ops;
     host_quiesce(host);
     if (host->module->plugin.kind == PK_KIND_BLOB)
-        blob->close(host->instance);
+        host->ops.blob.close(host->instance);
     else
-        lease->close(host->instance);
+        host->ops.lease.close(host->instance);
     host_retire(host);
 }
 
@@ -424,4 +441,10 @@ struct host *
 host_next(const struct host *host)
 {
     return host->next;
+}
+
+const void *
+host_ops(const struct host *host)
+{
+    return &host->ops;
 }

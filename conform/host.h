@@ -20,11 +20,13 @@ struct stage {
     struct pk_executor *executor;
     _Atomic uint64_t now;      /* what host->now answers, nanoseconds */
     _Atomic int32_t random_rc; /* what host->random returns */
+    _Atomic uint32_t stopping; /* what host->stopping answers */
     struct host *hosts;        /* newest first; they stay until the process ends */
 };
 
 /* Opens a plugin with these options, which must stay. *instance is passed to the plugin's open as
- * it is. Returns what open returned; *ret_host is set, and NULL only for want of memory (-ENOMEM).
+ * it is. -EINVAL: its traits say that slots are absent that can't be. Else returns what open
+ * returned; *ret_host is set, and NULL only for want of memory (-ENOMEM).
  */
 int32_t host_open(struct stage *stage, const struct pk_plugin_module *module,
                   const struct pk_conf *conf, void **instance, struct host **ret_host,
@@ -42,6 +44,9 @@ const char *host_misuse(const struct host *host);
 const char *host_log(struct host *host);
 /* How often lease_ended and changed were called. */
 uint32_t host_events(struct host *host);
+/* The plugin's table without the slots that this instance lacks: a struct pk_blob_ops or
+ * pk_lease_ops, by its kind. */
+const void *host_ops(const struct host *host);
 struct host *host_next(const struct host *host);
 
 #endif

@@ -112,6 +112,7 @@ revoke_that_access(struct world *world)
     struct scene scene = begin(world);
     (void)lease_revoke(world, scene.unit, &scene.claim, PK_ACCESS_READ);
     lease_must_live(world, scene.unit, &scene.claim, "after readers were revoked");
+    unit_close(scene.unit);
     scene = begin(world);
     (void)lease_revoke(world, scene.unit, &scene.claim, PK_ACCESS_CREATE);
     lease_must_live(world, scene.unit, &scene.readers[0], "after the claim was revoked");

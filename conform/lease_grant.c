@@ -263,22 +263,26 @@ finds_none(struct world *world)
     unit_close(unit);
 }
 
-static bool
-is_untouched(const struct pk_lease *lease)
-{
-    struct pk_lease untouched;
-    memset(&untouched, 0x5a, sizeof(untouched));
-    untouched.struct_size = sizeof(untouched);
-    return memcmp(lease, &untouched, sizeof(untouched)) == 0;
-}
+#define UNTOUCHED 0x5a /* each byte of an output that must stay as it was */
 
 static struct pk_lease
 untouched_lease(void)
 {
     struct pk_lease lease;
-    memset(&lease, 0x5a, sizeof(lease));
+    memset(&lease, UNTOUCHED, sizeof(lease));
     lease.struct_size = sizeof(lease);
     return lease;
+}
+
+static bool
+is_untouched(const struct pk_lease *lease)
+{
+    const uint8_t *bytes = (const uint8_t *)lease;
+    for (size_t i = sizeof(lease->struct_size); i < sizeof(*lease); i++) {
+        if (bytes[i] != UNTOUCHED)
+            return false;
+    }
+    return lease->struct_size == sizeof(*lease);
 }
 
 static void

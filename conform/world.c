@@ -8,6 +8,7 @@
 
 #include "conform/trace.h"
 #include "core/id.h"
+#include "core/table.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -26,7 +27,7 @@
 
 static pthread_mutex_t verdict_lock = PTHREAD_MUTEX_INITIALIZER; /* the first thread has it */
 
-static noreturn void
+__attribute__((format(printf, 3, 0))) static noreturn void
 end(struct world *world, uint32_t outcome, const char *format, va_list args)
 {
     (void)pthread_mutex_lock(&verdict_lock);
@@ -154,27 +155,6 @@ world_storage(const struct world *world, uint32_t storage, char *ret_path, size_
 
 /* ---- instances ---- */
 
-#define ABSENT(ops, traits, bit, slot) \
-    do { \
-        if (((traits) >> (bit)) & 1U) \
-            (ops)->slot = NULL; \
-    } while (0)
-
-static void
-ask_traits(struct unit *unit)
-{
-    struct pk_blob_ops *ops = &unit->ops.blob;
-    unit->traits.struct_size = sizeof(unit->traits);
-    if (ops->traits != NULL)
-        ops->traits(unit->instance, &unit->traits);
-    uint64_t absent = unit->traits.absent;
-    ABSENT(ops, absent, PK_BLOB_PUBLISH, publish);
-    ABSENT(ops, absent, PK_BLOB_UNPUBLISH, unpublish);
-    ABSENT(ops, absent, PK_BLOB_LOOKUP, lookup);
-    ABSENT(ops, absent, PK_BLOB_RECOVER, recover);
-    ABSENT(ops, absent, PK_BLOB_VERIFY, verify);
-}
-
 int32_t
 unit_try_open(struct world *world, uint32_t storage, void **instance, struct unit **ret_unit,
               struct pk_error *err)
@@ -193,12 +173,10 @@ unit_try_open(struct world *world, uint32_t storage, void **instance, struct uni
         return rc;
     }
     unit->instance = *instance;
-    if (plugin->kind == PK_KIND_BLOB)
-        memcpy(&unit->ops.blob, plugin->ops, sizeof(unit->ops.blob));
-    else
-        memcpy(&unit->ops.lease, plugin->ops, sizeof(unit->ops.lease));
-    if (plugin->kind == PK_KIND_BLOB)
-        ask_traits(unit);
+    memcpy(&unit->ops, host_ops(unit->host), pk_table_ops_size(plugin->kind));
+    unit->traits.struct_size = sizeof(unit->traits);
+    if (plugin->kind == PK_KIND_BLOB && unit->ops.blob.traits != NULL)
+        unit->ops.blob.traits(unit->instance, &unit->traits);
     *ret_unit = unit;
     return 0;
 }

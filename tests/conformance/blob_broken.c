@@ -421,6 +421,9 @@ broken_handle(void *opaque, uint32_t access, pk_handle_emit_fn *emit, void *arg,
     int flags = (write ? O_RDWR : O_RDONLY) | (is(broken, "handle-exec") ? 0 : O_CLOEXEC);
     (void)snprintf(path, sizeof(path), "/proc/self/fd/%d", blob->fd);
     struct pk_handle handle = { .struct_size = sizeof(handle), .kind = PK_HANDLE_FD };
+    bool opens = is(broken, "handle-writes") && access == PK_ACCESS_READ;
+    if (opens) /* or only root could */
+        (void)fchmod(blob->fd, 0600);
     if (is(broken, "handle-dup"))
         handle.fd = fcntl(blob->fd, F_DUPFD_CLOEXEC, 0);
     else
@@ -428,6 +431,8 @@ broken_handle(void *opaque, uint32_t access, pk_handle_emit_fn *emit, void *arg,
     if (handle.fd < 0)
         return is(broken, "handle-emfile") ? pk_fail(err, -EIO, "open: %s", strerror(errno))
                                            : refuse(blob->broken, errno, err);
+    if (opens)
+        (void)fchmod(handle.fd, 0444);
     if (is(broken, "handle-leak"))
         (void)!fcntl(handle.fd, F_DUPFD_CLOEXEC, 0);
     handle.size = blob->size;
@@ -469,11 +474,10 @@ broken_remove(void *opaque, struct pk_error *err)
 {
     struct blob *blob = opaque;
     (void)err;
-    if (is(blob->broken, "remove-cuts")) {
-        pk_autoclose int fd = -1;
-        (void)fchmod(blob->fd, 0600);
-        fd = openat(root_of(blob->broken), blob->name, O_RDWR | O_TRUNC | O_CLOEXEC);
-    }
+    int cut = -1;
+    if (is(blob->broken, "remove-cuts") && fchmod(blob->fd, 0600) == 0)
+        cut = openat(root_of(blob->broken), blob->name, O_RDWR | O_TRUNC | O_CLOEXEC);
+    pk_cleanup_close(&cut);
     if (!is(blob->broken, "remove-file"))
         (void)unlinkat(root_of(blob->broken), blob->name, 0);
     forget(blob, is(blob->broken, "remove-leak"));
@@ -656,9 +660,10 @@ broken_unpublish(void *instance, const struct pk_key *key, struct pk_error *err)
         return 0;
     (void)snprintf(data, sizeof(data), "%016" PRIx64 "-%" PRIu64 "-0", hash_id(broken, key->id),
                    key->epoch);
-    if (is(broken, "unpublish-cuts") && fchmodat(root_of(broken), data, 0600, 0) == 0) {
-        pk_autoclose int fd = openat(root_of(broken), data, O_RDWR | O_TRUNC | O_CLOEXEC);
-    }
+    int cut = -1;
+    if (is(broken, "unpublish-cuts") && fchmodat(root_of(broken), data, 0600, 0) == 0)
+        cut = openat(root_of(broken), data, O_RDWR | O_TRUNC | O_CLOEXEC);
+    pk_cleanup_close(&cut);
     if (is(broken, "name-gone") || is(broken, "unpublish-late") || is(broken, "ghosts"))
         (void)renameat(root_of(broken), name, root_of(broken), gone);
     else
@@ -809,6 +814,8 @@ broken_recover(void *instance, pk_blob_emit_fn *emit, void *arg, struct pk_error
     int32_t rc = 0;
     if (text == NULL || folder == NULL)
         return pk_fail(err, -EIO, "can't look");
+    if (is(broken, "stop-errno") && broken->host->stopping(broken->host->ctx) != 0)
+        rc = pk_fail(err, -EIO, "stopped");
     while (rc == 0 && (entry = readdir(folder)) != NULL) {
         if (entry->d_name[0] != '.' && strcmp(entry->d_name, "private") != 0)
             rc = recover_file(broken, entry->d_name, text, emit, arg, err);

@@ -19,14 +19,20 @@ SOURCE = os.environ["PACKICE_SOURCE"]
 BLOCK = r"```%s\n(.*?)```\n"
 
 
-def block(language):
+def blocks(language, count):
     with open(os.path.join(SOURCE, "README.md"), encoding="utf-8") as file:
-        blocks = re.findall(BLOCK % language, file.read(), re.DOTALL)
-    assert len(blocks) == 1, f"{len(blocks)} blocks in {language}"
-    return blocks[0]
+        found = re.findall(BLOCK % language, file.read(), re.DOTALL)
+    assert len(found) == count, f"{len(found)} blocks in {language}"
+    return found
+
+
+def block(language):
+    return blocks(language, 1)[0]
 
 
 class Readme(unittest.TestCase):
+    model = pattern(3 << 20)
+
     def setUp(self):
         self.folder = tempfile.mkdtemp(prefix="packice-readme-")
         self.addCleanup(shutil.rmtree, self.folder)
@@ -56,35 +62,48 @@ class Readme(unittest.TestCase):
         node.send_signal(signal.SIGTERM)
         self.assertEqual(node.wait(DEADLINE), 0)
 
-    def test_shell(self):
-        # The page's socket is everybody's; the test's is its own. Everything else is as printed,
-        # and the shell ends the node it started.
-        script = block("sh").replace("/tmp/packice.sock", self.socket)
-        self.assertIn(self.socket, script)
-        script = script.replace(
-            "export PACKICE_TARGET",
-            "trap 'kill %1; wait' EXIT\nuntil [ -S " + self.socket + " ]; do sleep 0.05; done\n"
-            "export PACKICE_TARGET", 1,
-        )
-        model = pattern(3 << 20)
+    def start_shell(self, script):
+        """The page's socket and folder are everybody's; the test's are its own. Everything else is
+        as printed, and the shell waits for each node that it starts, and ends the last one."""
+        self.assertIn("/tmp/packice", script)
+        script = script.replace("/tmp/packice", os.path.join(self.folder, "packice"))
+        answers = f"until build/cli/packice -t {self.socket} ls >/dev/null 2>&1; do sleep 0.05; done"
+        script = script.replace("&\n", "&\n" + answers + "\n")
         with open(os.path.join(self.folder, "model.bin"), "wb") as file:
-            file.write(model)
+            file.write(self.model)
         shell = subprocess.Popen(
-            ["/bin/bash", "-euc", script], cwd=self.folder, stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
+            ["/bin/bash", "-euc", "trap 'kill $(jobs -p); wait' EXIT\n" + script], cwd=self.folder,
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True,
         )
+        self.addCleanup(self.end_session, shell)
+        return shell
+
+    def end_session(self, shell):
+        """Whatever went wrong, no node is left."""
         try:
-            # The page waits for an object of somebody else's.
-            poll(lambda: os.path.exists(os.path.join(self.folder, "copy.bin")), "the copy")
-            self.assertEqual(self.cli("put", "--id", "weights/v2", "-", data=b"two").returncode, 0)
-            out, err = shell.communicate(timeout=DEADLINE)
-        finally:
-            if shell.poll() is None:
-                shell.kill()
-                shell.wait()
-        self.assertEqual(shell.returncode, 0, err)
+            os.killpg(shell.pid, signal.SIGKILL)
+        except ProcessLookupError:
+            pass
+        shell.communicate()
+
+    def copy(self):
         with open(os.path.join(self.folder, "copy.bin"), "rb") as file:
-            self.assertEqual(file.read(), model)
+            return file.read()
+
+    def test_shell_with_files(self):
+        shell = self.start_shell(blocks("sh", 2)[1])
+        _, err = shell.communicate(timeout=DEADLINE)
+        self.assertEqual(shell.returncode, 0, err)
+        self.assertEqual(self.copy(), self.model)
+
+    def test_shell(self):
+        shell = self.start_shell(blocks("sh", 2)[0])
+        # The page waits for an object of somebody else's.
+        poll(lambda: os.path.exists(os.path.join(self.folder, "copy.bin")), "the copy")
+        self.assertEqual(self.cli("put", "--id", "weights/v2", "-", data=b"two").returncode, 0)
+        out, err = shell.communicate(timeout=DEADLINE)
+        self.assertEqual(shell.returncode, 0, err)
+        self.assertEqual(self.copy(), self.model)
         self.assertIn(hashlib.sha256(b"two").hexdigest().encode(), out)
 
     def test_c_program(self):
