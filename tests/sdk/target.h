@@ -14,7 +14,7 @@
 #include <stdbool.h>
 #include <sys/types.h>
 
-enum target_kind { TARGET_PRIVATE, TARGET_NAMED, TARGET_PEER, TARGET_UNIX };
+enum target_kind { TARGET_PRIVATE, TARGET_NAMED, TARGET_PEER, TARGET_UNIX, TARGET_FILES };
 
 struct target {
     enum target_kind kind;
@@ -22,7 +22,7 @@ struct target {
     packice_client *client;
     packice_client *other; /* another client of the same peer; with TARGET_PRIVATE, the same one */
     packice_peer *peer;    /* TARGET_PEER */
-    pid_t node;            /* TARGET_UNIX */
+    pid_t node;            /* of targets that have one */
     char folder[64];
     char socket[96];
     int fds;      /* open in this process before */
@@ -35,7 +35,11 @@ extern struct target target;
 /* Connects one more client to the same peer; the caller frees it. */
 packice_client *target_connect(void);
 
-/* TARGET_UNIX: starts the node, waits until it answers, and gives the client that it first
+/* Whether it has a node: TARGET_UNIX, with blobs in memory, and TARGET_FILES, with blobs in files.
+ */
+bool target_has_node(void);
+
+/* Targets with a node: starts it, waits until it answers, and gives the client that it first
  * answered, the caller's to free; kills it by SIGKILL and reaps it. */
 packice_client *target_start_node(void);
 void target_kill_node(void);
@@ -55,8 +59,9 @@ bool filled(const void *data, uint64_t size, unsigned seed);
 
 /* Runs all cases over these kinds of targets, and gives the exit status. */
 #define ON(kind) (1U << (kind))
-#define ON_ALL (ON(TARGET_PRIVATE) | ON(TARGET_NAMED) | ON(TARGET_PEER) | ON(TARGET_UNIX))
-#define ON_SHARED (ON(TARGET_NAMED) | ON(TARGET_PEER) | ON(TARGET_UNIX))
+#define ON_NODES (ON(TARGET_UNIX) | ON(TARGET_FILES))
+#define ON_SHARED (ON(TARGET_NAMED) | ON(TARGET_PEER) | ON_NODES)
+#define ON_ALL (ON(TARGET_PRIVATE) | ON_SHARED)
 
 struct sdk_case {
     const TTest *test;
