@@ -250,16 +250,15 @@ recover_claim(struct fs_root *root, const char *name)
     (void)unlinkat(root->claims, name, AT_REMOVEDIR); /* fails for what still is claimed */
 }
 
+/* A hidden one is a claim in the making, or a file that was tried out at a start. */
 static void
-recover_one(struct fs_root *root, const char *name)
+recover_hidden(struct fs_root *root, const char *name)
 {
     uint64_t owner = 0;
-    if (name[0] != '.')
-        recover_claim(root, name);
-    else if (!hidden_owner(name, &owner))
+    if (!hidden_owner(name, &owner))
         report(root, name, "");
     else if (is_dead(root, owner) && unlinkat(root->claims, name, 0) != 0)
-        recover_claim(root, name); /* no file, as tried out at a start, but a claim in the making */
+        recover_claim(root, name);
 }
 
 int32_t
@@ -270,7 +269,7 @@ claim_recover(struct fs_root *root, struct pk_error *err)
     if (list == NULL)
         return disk_fail(err, errno, "claims: cannot be listed");
     while ((entry = disk_next(list)) != NULL)
-        recover_one(root, entry->d_name);
+        (entry->d_name[0] == '.' ? recover_hidden : recover_claim)(root, entry->d_name);
     int error = errno;
     (void)closedir(list);
     return error == 0 ? 0 : disk_fail(err, error, "claims: cannot be listed");

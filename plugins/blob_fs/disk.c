@@ -29,19 +29,20 @@ code_of(int error)
     }
 }
 
+/* Of what and why, the latter must not be cut off. */
 int32_t
 disk_fail(struct pk_error *err, int error, const char *format, ...)
 {
-    char what[sizeof(err->message)];
-    va_list args;
-    va_start(args, format);
-    int size = vsnprintf(what, sizeof(what), format, args);
-    va_end(args);
     const char *cause = strerror(error);
-    size_t room = sizeof(what) - strlen(cause) - sizeof(": ");
-    if (size >= 0 && (size_t)size > room) /* of the two, the cause must not be cut off */
-        what[room] = '\0';
-    return pk_fail(err, code_of(error), "%s: %s", what, cause);
+    struct pk_error what = PK_ERROR_INIT;
+    size_t room = sizeof(what.message) - strlen(cause) - sizeof(": ");
+    va_list args;
+
+    va_start(args, format);
+    /* NOLINTNEXTLINE(clang-analyzer-valist.Uninitialized): it is, by the line above */
+    (void)vsnprintf(what.message, room, format, args);
+    va_end(args);
+    return pk_fail(err, code_of(error), "%s: %s", what.message, cause);
 }
 
 int
@@ -112,10 +113,10 @@ disk_sync(int fd)
 DIR *
 disk_list(int folder)
 {
-    pk_autoclose int fd = disk_open_folder(folder, ".");
+    int fd = disk_open_folder(folder, ".");
     DIR *list = fd < 0 ? NULL : fdopendir(fd);
-    if (list != NULL)
-        fd = -1; /* the list's own now */
+    if (list == NULL)
+        pk_cleanup_close(&fd); /* else it is the list's own now */
     return list;
 }
 

@@ -80,6 +80,7 @@ class Node:
         self.config = os.path.join(self.folder, "node.ini")
         self.process = None
         self.user = None  # whom to run it as; None = whoever runs the tests
+        self.environment = {}  # on top of that of the tests
         self._errors = os.path.join(self.folder, "stderr")
         self._write_config(sections or {})
 
@@ -114,6 +115,7 @@ class Node:
                 stderr=errors,
                 cwd="/",
                 user=self.user,
+                env={**os.environ, **self.environment},
             )
 
     def reachable(self):

@@ -99,6 +99,25 @@ class DurableTest(DurableCase):
         self.assertRegex(self.node.errors(), r"objects/../x.json: damaged .*, set aside as aside/")
 
 
+class ChecksumTest(DurableCase):
+    options = {"checksum": "xxh3"}
+
+    def test_verify_finds_what_the_disk_changed(self):
+        with self.node.connect() as client:
+            client.put("x", b"hello", b"there")
+            self.assertEqual(client.ok("verify", object_id="x")["bytes"], 10)
+            path = next(file for file in self.node.files("objects") if file.endswith(".1"))
+            os.chmod(path, 0o644)
+            with open(path, "r+b") as file:
+                file.write(b"T")
+            reply = client.request("verify", object_id="x")
+            self.assertEqual(reply.error, "io", dict(reply))
+            self.assertRegex(reply["message"], r"objects/.*\.1: .*its checksum is wrong")
+            done = self.node.cli("verify", "x", text=True)
+            self.assertNotEqual(done.returncode, 0)
+            self.assertIn("its checksum is wrong", done.stderr)
+
+
 class HandlesTest(DurableCase):
     def test_handles_are_paths_with_descriptors(self):
         with self.node.connect() as client:
