@@ -32,6 +32,7 @@ struct pk_call {
     struct pk_peer *peer;
     struct pk_session *session; /* NULL: the peer's own */
     uint64_t id;
+    uint64_t started;          /* when it came, if it is counted */
     uint32_t refs;             /* under the peer's lock: its run, and its timer */
     struct pk_request request; /* its pointers lead into `text` and sizes */
     pk_done_fn *done;          /* NULL: nobody is told */

@@ -35,6 +35,14 @@ total_size(const struct pk_call *call)
     return total;
 }
 
+/* What counts as held from the start. */
+static uint64_t
+room_wanted(const struct pk_call *call)
+{
+    uint64_t total = total_size(call);
+    return call->request.expected > total ? call->request.expected : total;
+}
+
 /* The last step of a failed create: the claim goes before the name's next in line begins. */
 static void
 create_undo(struct pk_call *call)
@@ -91,6 +99,7 @@ create_commit(struct pk_call *call, struct pk_object *object)
     if (call->status == 0) {
         uint64_t reserved = call->reserved;
         pk_peer_unreserve(call);
+        object->expected = reserved;
         pk_object_hold(object, reserved);
         object->leases = 1;
         pk_call_use(call, object);
@@ -206,6 +215,8 @@ create_allowed(struct pk_call *call)
     else if (blob_count(call) > peer->traits.blobs_max)
         pk_call_fail(call, -EOPNOTSUPP, "blobs: this storage keeps at most %u in one object",
                      peer->traits.blobs_max);
+    else if (call->request.expected > PK_SIZE_MAX)
+        pk_call_fail(call, -EFBIG, "expected: more than any object holds");
     else if (unsized && !peer->options.unsized)
         pk_call_fail(call, -EOPNOTSUPP, "sizes: this node makes no blobs without a size");
     return call->status == 0;
@@ -241,7 +252,7 @@ pk_create_begin(struct pk_call *call)
         pk_name_queue(name, call);
     } else if (name->object != NULL) {
         pk_call_fail(call, -EEXIST, "object '%s' exists", name->id);
-    } else if (pk_peer_reserve(call, total_size(call))) {
+    } else if (pk_peer_reserve(call, room_wanted(call))) {
         pk_name_enter(name, call);
         pk_call_next(call, create_grant, peer->lease, PK_SLOT(PK_LEASE_GRANT), 0);
     }

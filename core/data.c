@@ -1,7 +1,8 @@
 /* SPDX-FileCopyrightText: PackIce authors */
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * read and write: a blob's bytes through the peer, for transports that handles can't cross.
+ * read, write and open: a blob's bytes through the peer, or handles to them under a lease that is
+ * there already, for transports that handles can't cross.
  */
 #include "core/peer_state.h"
 
@@ -41,6 +42,36 @@ write_run(struct pk_call *call)
     data_finish(call);
 }
 
+/* Whether a blob without a size may grow so far, if who writes wants to be told at once. Of several
+ * blobs nobody knows the sum but a sample. */
+static bool
+may_grow(struct pk_call *call, struct pk_object *object)
+{
+    struct pk_peer *peer = call->peer;
+    const struct pk_request *request = &call->request;
+    uint64_t end = request->offset + request->data_size;
+
+    if (request->verb != PK_VERB_WRITE || (request->flags & PK_REQUEST_COUNT) == 0
+        || object->sizes[request->blob] != PK_UNSIZED)
+        return true;
+    if (end > peer->options.max_object) {
+        pk_call_fail(call, -EFBIG, "%llu bytes, but max_object is %llu", (unsigned long long)end,
+                     (unsigned long long)peer->options.max_object);
+        return false;
+    }
+    if (object->blob_count > 1 || end <= object->held)
+        return true;
+    uint64_t others = peer->held - object->held;
+    if (others > peer->options.capacity || end > peer->options.capacity - others) {
+        pk_call_fail(call, -ENOSPC, "no room for %llu bytes: %llu of %llu are held",
+                     (unsigned long long)end, (unsigned long long)peer->held,
+                     (unsigned long long)peer->options.capacity);
+        return false;
+    }
+    pk_object_hold(object, end);
+    return true;
+}
+
 /* Finds what the lease is for, and has the name in transition where somebody could be writing.
  * False: failed or parked. */
 static bool
@@ -74,6 +105,8 @@ data_begin(struct pk_call *call)
             pk_name_queue(name, call);
             return false;
         }
+        if (!may_grow(call, object))
+            return false;
         pk_name_enter(name, call);
     }
     call->holder = holder;
@@ -103,4 +136,27 @@ pk_write_begin(struct pk_call *call)
         pk_call_fail(call, -EACCES, "lease_id: a READ lease can't write");
     else if (data_begin(call))
         pk_call_next(call, write_run, peer->blob, PK_SLOT(PK_BLOB_WRITE), call->request.data_size);
+}
+
+static void
+open_run(struct pk_call *call)
+{
+    call->status = pk_call_make_handles(call, call->object);
+    pk_peer_lock(call->peer);
+    call->lease = call->holder->lease;
+    pk_peer_unlock_only(call->peer);
+    data_finish(call);
+}
+
+void
+pk_open_begin(struct pk_call *call)
+{
+    struct pk_peer *peer = call->peer;
+
+    call->request.blob = 0; /* nothing is read or written */
+    call->request.offset = 0;
+    call->request.data_size = 0;
+    if (data_begin(call))
+        pk_call_next(call, open_run, peer->blob, PK_SLOT(PK_BLOB_HANDLE),
+                     pk_object_size(call->object));
 }

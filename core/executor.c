@@ -189,6 +189,7 @@ static const struct pk_executor_ops real_ops = {
     .queue_free = pk_worker_queue_free,
     .submit = pk_worker_queue_submit,
     .push = pk_worker_queue_push,
+    .waiting = pk_worker_queue_waiting,
     .timer_set = real_timer_set,
     .timer_clear = real_timer_clear,
     .timer_sync = real_timer_sync,

@@ -37,6 +37,7 @@ struct pk_executor_ops {
     void (*queue_free)(struct pk_queue *queue);
     int32_t (*submit)(struct pk_queue *queue, struct pk_work *work);
     void (*push)(struct pk_queue *queue, struct pk_work *work);
+    uint32_t (*waiting)(struct pk_queue *queue);
     void (*timer_set)(struct pk_executor *executor, struct pk_timer *timer, uint64_t when);
     bool (*timer_clear)(struct pk_executor *executor, struct pk_timer *timer);
     void (*timer_sync)(struct pk_executor *executor);
@@ -98,6 +99,13 @@ pk_queue_submit(struct pk_queue *queue, struct pk_work *work)
 
 /* As submit, but beyond the bound too: for cleaning up, which must happen. If no thread can be
  * started, it runs on the caller's. Any thread. */
+/* How many works wait for a thread. Any thread. */
+static inline uint32_t
+pk_queue_waiting(struct pk_queue *queue)
+{
+    return queue->executor->ops->waiting(queue);
+}
+
 static inline void
 pk_queue_push(struct pk_queue *queue, struct pk_work *work)
 {

@@ -166,7 +166,10 @@ host_session_open(void *ctx, const struct pk_principal *principal, struct pk_ses
                   struct pk_error *err)
 {
     const struct pk_host_state *state = ctx;
-    return pk_peer_session_open(state->peer, principal, ret_session, err);
+    int32_t failed = pk_peer_session_open(state->peer, principal, ret_session, err);
+    if (failed == 0)
+        pk_peer_session_count(*ret_session, state->figures);
+    return failed;
 }
 
 static void

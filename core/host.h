@@ -13,6 +13,7 @@
 #include <stdatomic.h>
 #include <stdbool.h>
 
+struct pk_figures;
 struct pk_host_timer;
 RB_HEAD(pk_host_timers, pk_host_timer);
 
@@ -22,6 +23,7 @@ struct pk_host_state {
     struct pk_host host;
     const struct pk_conf *conf;
     uint32_t workers;
+    struct pk_figures *figures;     /* a transport's, once the peer counts for it */
     struct pk_host_state *children; /* opened through host->child, newest first */
     struct pk_host_state *sibling;
     atomic_bool stopping; /* what takes long is to come to its end */

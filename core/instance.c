@@ -196,6 +196,46 @@ pk_instance_stopping(struct pk_instance *instance)
         pk_instance_stopping(&child->base);
 }
 
+typedef int32_t reload_fn(void *instance, const struct pk_conf *conf, struct pk_error *err);
+
+/* The slot, wherever a kind keeps it in its table. */
+static reload_fn *
+reload_slot(const struct pk_instance *instance)
+{
+    switch (instance->module->plugin.kind) {
+    case PK_KIND_BLOB:
+        return instance->ops.blob.reload;
+    case PK_KIND_LEASE:
+        return instance->ops.lease.reload;
+    default:
+        return instance->ops.transport.reload;
+    }
+}
+
+bool
+pk_module_reloads(const struct pk_plugin_module *module)
+{
+    struct pk_instance none = { .module = module };
+    memcpy(&none.ops, module->plugin.ops, pk_table_ops_size(module->plugin.kind));
+    return reload_slot(&none) != NULL;
+}
+
+int32_t
+pk_instance_reload(struct pk_instance *instance, const struct pk_conf *conf, struct pk_error *err)
+{
+    const char *name = instance->module->plugin.name;
+    struct pk_error why = PK_ERROR_INIT;
+    reload_fn *reload = reload_slot(instance);
+    if (reload == NULL)
+        return pk_fail(err, -EOPNOTSUPP, "%s: options change at a restart", name);
+    int32_t failed = reload(instance->opened, conf, &why);
+    if (failed == 0)
+        return 0;
+    why.message[sizeof(why.message) - 1] = '\0';
+    return pk_fail(err, failed > 0 ? -EINVAL : failed, "%s: %s", name,
+                   why.message[0] == '\0' ? "refused" : why.message);
+}
+
 void
 pk_instance_close(struct pk_instance *instance)
 {

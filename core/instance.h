@@ -12,6 +12,7 @@
 #include <packice/blob.h>
 #include <packice/lease.h>
 #include <packice/transport.h>
+#include <stdbool.h>
 
 struct pk_peer;
 
@@ -42,6 +43,15 @@ void pk_instance_attach(struct pk_instance *instance, struct pk_peer *peer);
 /* From now on a factory (and its children) that asks hears that the node is stopping; until it is
  * attached to another peer. Never blocks. */
 void pk_instance_stopping(struct pk_instance *instance);
+
+/* Whether instances of this module can take new values for their options at all. */
+bool pk_module_reloads(const struct pk_plugin_module *module);
+
+/* Gives it new values, all or none of them; conf is of the same module, stays the caller's, and is
+ * what the instance may point into from then on, until it was given another one. -EOPNOTSUPP: it
+ * takes none; else the plugin's own errors, prefixed with its name. May block. */
+int32_t pk_instance_reload(struct pk_instance *instance, const struct pk_conf *conf,
+                           struct pk_error *err);
 
 /* Closes it, runs what its queue still holds, and closes its children. NULL is fine. May block. */
 void pk_instance_close(struct pk_instance *instance);

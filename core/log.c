@@ -25,6 +25,12 @@ pk_log_set(uint32_t level, pk_log_sink_fn *sink, void *arg)
     atomic_store(&log_sink, sink);
 }
 
+void
+pk_log_set_level(uint32_t level)
+{
+    atomic_store(&log_level, level);
+}
+
 /* C0 and DEL are one byte each; C1 is 0xC2 and 0x80..0x9F in UTF-8, and either byte gives way. */
 static void
 line_clean(char *line)

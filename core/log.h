@@ -16,6 +16,9 @@ typedef void pk_log_sink_fn(void *arg, uint32_t level, const char *source, const
  * before threads start; or again at any time with the same sink, to change the level. */
 void pk_log_set(uint32_t level, pk_log_sink_fn *sink, void *arg);
 
+/* Changes the level alone; any time, any thread. */
+void pk_log_set_level(uint32_t level);
+
 /* Any thread; errno is as it was afterwards. Cuts lines over 1 KiB; control characters come out as
  * '?', so that what a caller sent can't forge a line. */
 __attribute__((format(printf, 3, 4))) void pk_log(uint32_t level, const char *source,

@@ -31,6 +31,7 @@ struct pk_object {
     bool published;        /* and not unpublished by this node: its storage is to stay */
     bool in_doubt;         /* it may be published: the storage said neither yes nor no */
     uint64_t held;         /* bytes it counts for in the peer's capacity */
+    uint64_t expected;     /* of them, until the seal at least */
     uint64_t most_held;    /* the most that ever was: what its storage has to free */
     uint64_t created_at;   /* CLOCK_REALTIME nanoseconds */
     uint64_t sealed_at;

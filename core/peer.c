@@ -188,6 +188,7 @@ verb_begin(uint32_t verb)
         [PK_VERB_DISCARD] = pk_discard_begin, [PK_VERB_STAT] = pk_stat_begin,
         [PK_VERB_LIST] = pk_list_begin,       [PK_VERB_READ] = pk_read_begin,
         [PK_VERB_WRITE] = pk_write_begin,     [PK_VERB_VERIFY] = pk_verify_begin,
+        [PK_VERB_OPEN] = pk_open_begin,
     };
 
     return verb < sizeof(verbs) / sizeof(verbs[0]) ? verbs[verb] : NULL;
@@ -254,6 +255,7 @@ pk_peer_call(struct pk_session *session, const struct pk_request *request, pk_do
         refuse(whole.verb, &err, done, arg);
         return;
     }
+    call->started = session->figures != NULL ? pk_executor_now(peer->executor) : 0;
     call->begin = begin;
     call->done = done;
     call->arg = arg;
@@ -275,6 +277,8 @@ pk_peer_call(struct pk_session *session, const struct pk_request *request, pk_do
 static void
 peer_destroy(struct pk_peer *peer)
 {
+    pk_figures_free(peer);
+    (void)pthread_cond_destroy(&peer->told);
     (void)pthread_cond_destroy(&peer->idle);
     (void)pthread_mutex_destroy(&peer->lock);
     free(peer);
@@ -296,6 +300,8 @@ pk_peer_new(const struct pk_peer_options *options, struct pk_executor *executor,
         return pk_fail(err, -ENOMEM, "out of memory");
     (void)pthread_mutex_init(&peer->lock, NULL); /* the default kinds can't fail */
     (void)pthread_cond_init(&peer->idle, NULL);
+    (void)pthread_cond_init(&peer->told, NULL);
+    TAILQ_INIT(&peer->transports);
     peer->options = *options;
     peer->executor = executor;
     peer->blob = blob;

@@ -11,6 +11,8 @@
 #include "core/instance.h"
 #include <stdbool.h>
 
+struct pk_figures;
+
 /* What a peer is told at its start; pk_peer_option_table holds the same as an option table. */
 struct pk_peer_options {
     uint64_t capacity;     /* bytes that objects may hold or reserve; PK_FOREVER = no bound */
@@ -49,6 +51,15 @@ void pk_peer_call(struct pk_session *session, const struct pk_request *request, 
 void pk_peer_cancel(struct pk_session *session, uint64_t call);
 void pk_peer_stats(struct pk_peer *peer, void (*emit)(void *arg, const struct pk_stat *stat),
                    void *arg);
+/* Has the calls of a session that was just opened counted there; NULL = nowhere. */
+void pk_peer_session_count(struct pk_session *session, struct pk_figures *figures);
+
+/* Has the peer count what comes over a transport, under a name of its own, and ask it for its
+ * figures; before it starts. -ENOMEM. */
+int32_t pk_peer_transport_add(struct pk_peer *peer, struct pk_instance *transport, const char *name,
+                              struct pk_error *err);
+/* Asks it no more; before it closes. Waits for whoever asks just now. */
+void pk_peer_transport_remove(struct pk_peer *peer, struct pk_instance *transport);
 void pk_peer_lease_ended(struct pk_peer *peer, const struct pk_lease *lease);
 void pk_peer_changed(struct pk_peer *peer, const char *object_id);
 

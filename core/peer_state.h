@@ -10,6 +10,7 @@
 
 #include "core/blob.h"
 #include "core/call.h"
+#include "core/figures.h"
 #include "core/holder.h"
 #include "core/lease.h"
 #include "core/name.h"
@@ -68,6 +69,10 @@ struct pk_peer {
     struct pk_gone *gone;      /* uthash: that */
     struct pk_call_list lists; /* that wait for its end */
 
+    struct pk_figures_list transports; /* by when they were added; freed with the peer */
+    pthread_cond_t told;               /* `telling` came down to 0 */
+    uint32_t telling;                  /* transports are being asked for their figures */
+
     uint64_t acquired; /* figures since the start */
     uint64_t sealed;
     uint64_t released;
@@ -116,6 +121,7 @@ void pk_stat_begin(struct pk_call *call);
 void pk_list_begin(struct pk_call *call);
 void pk_read_begin(struct pk_call *call);
 void pk_write_begin(struct pk_call *call);
+void pk_open_begin(struct pk_call *call);
 void pk_verify_begin(struct pk_call *call);
 
 /* Has the call tell of this object. With the lock held. */

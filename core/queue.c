@@ -113,6 +113,16 @@ pk_worker_queue_submit(struct pk_queue *base, struct pk_work *work)
     return result;
 }
 
+uint32_t
+pk_worker_queue_waiting(struct pk_queue *base)
+{
+    struct worker_queue *queue = worker_queue(base);
+    (void)pthread_mutex_lock(&queue->lock);
+    uint32_t waiting = queue->waiting;
+    (void)pthread_mutex_unlock(&queue->lock);
+    return waiting;
+}
+
 void
 pk_worker_queue_push(struct pk_queue *base, struct pk_work *work)
 {

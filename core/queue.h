@@ -14,5 +14,6 @@ int32_t pk_worker_queue_new(struct pk_executor *executor, const char *name, uint
 void pk_worker_queue_free(struct pk_queue *queue);
 int32_t pk_worker_queue_submit(struct pk_queue *queue, struct pk_work *work);
 void pk_worker_queue_push(struct pk_queue *queue, struct pk_work *work);
+uint32_t pk_worker_queue_waiting(struct pk_queue *queue);
 
 #endif

@@ -7,21 +7,17 @@
 #include "core/peer_state.h"
 
 #include <errno.h>
-#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-/* Principals that can't be told apart from others share nothing: an anonymous caller's request id
- * holds for its own session alone. */
+/* Anonymous callers are one principal: whose connection broke can't say on the next who it was, and
+ * repeats for that very reason. */
 static int
 write_key(char *key, size_t size, const struct pk_call *call)
 {
     const struct pk_principal *who = &call->session->principal;
 
-    if (who->kind == PK_PRINCIPAL_ANONYMOUS)
-        return snprintf(key, size, "session %" PRIu64 "/%s", call->session->number,
-                        call->request.request_id);
     /* A name may hold anything: its length tells where it ends. */
     return snprintf(key, size, "%u/%u/%zu/%s/%s", who->kind, who->uid, strlen(who->name), who->name,
                     call->request.request_id);

@@ -22,7 +22,7 @@ fill_object(struct pk_reply *reply, struct pk_call *call)
     reply->blob_count = call->handle_count;
     reply->handle_stride = sizeof(*call->handles);
     reply->state = PK_STATE_SEALED;
-    if (call->request.verb == PK_VERB_ACQUIRE && call->lease.access == PK_ACCESS_CREATE)
+    if (call->request.verb != PK_VERB_SEAL && call->lease.access == PK_ACCESS_CREATE)
         reply->state = PK_STATE_CREATING;
     for (uint32_t i = 0; i < call->handle_count; i++) {
         call->handles[i].struct_size = sizeof(*call->handles);
@@ -36,6 +36,7 @@ fill_success(struct pk_reply *reply, struct pk_call *call)
 {
     switch (call->request.verb) {
     case PK_VERB_ACQUIRE:
+    case PK_VERB_OPEN:
     case PK_VERB_SEAL:
         fill_object(reply, call);
         break;
@@ -85,6 +86,9 @@ pk_reply_tell(struct pk_call *call)
     } else {
         fill_success(&reply, call);
     }
+    if (call->session != NULL && call->session->figures != NULL)
+        pk_figures_count(call->session->figures, reply.verb, reply.status,
+                         pk_executor_now(call->peer->executor) - call->started);
     call->done(call->arg, &reply);
     /* The descriptors are the receiver's now; the texts still are ours. */
     for (uint32_t i = 0; i < call->handle_count; i++)

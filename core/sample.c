@@ -29,7 +29,7 @@ too_much(struct pk_object *object, uint64_t total)
     const struct pk_peer *peer = object->peer;
     bool grown = total > object->held;
 
-    pk_object_hold(object, total);
+    pk_object_hold(object, total > object->expected ? total : object->expected);
     if (total > peer->options.max_object)
         return "over max_object";
     return grown && peer->held > peer->options.capacity ? "over the capacity left" : NULL;

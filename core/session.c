@@ -63,6 +63,12 @@ pk_peer_session_open(struct pk_peer *peer, const struct pk_principal *principal,
 }
 
 void
+pk_peer_session_count(struct pk_session *session, struct pk_figures *figures)
+{
+    session->figures = figures;
+}
+
+void
 pk_session_unref(struct pk_session *session)
 {
     if (--session->refs == 0)

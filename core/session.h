@@ -10,10 +10,13 @@
 #include "core/call.h"
 #include "core/holder.h"
 
+struct pk_figures;
+
 struct pk_session {
     struct pk_peer *peer;
     struct pk_principal principal;
-    uint64_t number; /* never another session's, in the life of this peer */
+    uint64_t number;            /* never another session's, in the life of this peer */
+    struct pk_figures *figures; /* where its calls are counted; NULL = nowhere */
     bool closed;
     uint64_t refs; /* 1 until it is closed, and one for each call */
     uint64_t next_call;

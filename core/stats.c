@@ -5,7 +5,9 @@
  */
 #include "core/peer_state.h"
 
+#include <dirent.h>
 #include <stdio.h>
+#include <sys/resource.h>
 
 struct prefixed {
     void (*emit)(void *arg, const struct pk_stat *stat);
@@ -24,6 +26,64 @@ emit_prefixed(void *arg, const struct pk_stat *stat)
         return;
     named.name = name;
     to->emit(to->arg, &named);
+}
+
+/* How many descriptors the process has open, but for the one that counts them; 0 where nobody
+ * says. */
+static uint64_t
+count_descriptors(void)
+{
+    uint64_t count = 0;
+    DIR *folder = opendir("/proc/self/fd");
+    if (folder == NULL)
+        return 0;
+    for (const struct dirent *entry = readdir(folder); entry != NULL; entry = readdir(folder))
+        count += entry->d_name[0] != '.';
+    (void)closedir(folder);
+    return count > 0 ? count - 1 : 0;
+}
+
+static uint64_t
+most_descriptors(void)
+{
+    struct rlimit limit;
+    return getrlimit(RLIMIT_NOFILE, &limit) == 0 ? limit.rlim_cur : 0;
+}
+
+static void
+emit_process(void (*emit)(void *arg, const struct pk_stat *stat), void *arg)
+{
+    const struct pk_stat stats[] = {
+        { .struct_size = sizeof(stats[0]),
+          .kind = PK_STAT_GAUGE,
+          .name = "descriptors",
+          .help = "descriptors that the process has open",
+          .value = count_descriptors() },
+        { .struct_size = sizeof(stats[0]),
+          .kind = PK_STAT_GAUGE,
+          .name = "descriptors_max",
+          .help = "descriptors that it may have open",
+          .value = most_descriptors() },
+    };
+    for (size_t i = 0; i < sizeof(stats) / sizeof(stats[0]); i++)
+        emit(arg, &stats[i]);
+}
+
+static void
+emit_queue(const struct pk_instance *factory, void (*emit)(void *arg, const struct pk_stat *stat),
+           void *arg)
+{
+    const struct pk_label label = { "factory", factory->module->plugin.name };
+    const struct pk_stat stat = {
+        .struct_size = sizeof(stat),
+        .kind = PK_STAT_GAUGE,
+        .name = "queued_works",
+        .help = "works that wait for a worker of the factory",
+        .value = pk_queue_waiting(factory->queue),
+        .labels = &label,
+        .label_count = 1,
+    };
+    emit(arg, &stat);
 }
 
 void
@@ -95,4 +155,8 @@ pk_peer_stats(struct pk_peer *peer, void (*emit)(void *arg, const struct pk_stat
     pk_blob_stats(peer->blob, emit_prefixed, &to);
     to.prefix = peer->lease->module->plugin.name;
     pk_lease_stats(peer->lease, emit_prefixed, &to);
+    emit_process(emit, arg);
+    emit_queue(peer->blob, emit, arg);
+    emit_queue(peer->lease, emit, arg);
+    pk_figures_emit(peer, emit, arg);
 }

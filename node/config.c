@@ -285,3 +285,12 @@ pk_config_free(struct pk_config *config)
     free(config->file);
     free(config);
 }
+
+const struct pk_config_section *
+pk_config_transport(const struct pk_config *config, const char *name)
+{
+    for (size_t i = 0; i < config->transport_count; i++)
+        if (strcmp(config->transports[i].name, name) == 0)
+            return &config->transports[i];
+    return NULL;
+}

@@ -51,6 +51,10 @@ int32_t pk_config_load(struct pk_config *config, struct pk_error *err);
 /* NULL is fine. Only once no instance uses its values any more. */
 void pk_config_free(struct pk_config *config);
 
+/* The section of a transport; NULL if there is none of this name. */
+const struct pk_config_section *pk_config_transport(const struct pk_config *config,
+                                                    const char *name);
+
 /* Puts where it happened before err's message: "FILE:LINE: [SECTION] KEY: ..."; key may be NULL.
  * Returns err's code. */
 int32_t pk_config_locate(const struct pk_config *config, const char *section, uint32_t line,

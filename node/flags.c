@@ -341,3 +341,16 @@ pk_flags_to_ini(const struct pk_flags *flags, struct pk_ini *ini, struct pk_erro
         failed = pk_ini_set(ini, "node", "log_level", flags->log_level, err);
     return failed;
 }
+
+int32_t
+pk_flags_config(const struct pk_flags *flags, struct pk_config **ret_config, struct pk_error *err)
+{
+    struct pk_ini ini = { 0 };
+    int32_t failed = flags->config == NULL ? 0 : pk_ini_read(&ini, flags->config, err);
+    if (failed == 0)
+        failed = pk_flags_to_ini(flags, &ini, err);
+    if (failed == 0)
+        return pk_config_new(&ini, flags->config, ret_config, err);
+    pk_ini_finish(&ini);
+    return failed;
+}

@@ -7,7 +7,7 @@
 #ifndef PK_FLAGS_H
 #define PK_FLAGS_H
 
-#include "node/ini_file.h"
+#include "node/config.h"
 
 enum pk_action {
     PK_ACTION_RUN,
@@ -44,5 +44,9 @@ int32_t pk_flags_log_level(const char *name, uint32_t *ret_level, struct pk_erro
 
 /* What --help prints. */
 extern const char pk_flags_help[];
+
+/* Reads the config that the flags name or stand for, and checks it as pk_config_new does. */
+int32_t pk_flags_config(const struct pk_flags *flags, struct pk_config **ret_config,
+                        struct pk_error *err);
 
 #endif

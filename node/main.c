@@ -81,7 +81,7 @@ run(const struct pk_flags *flags, const struct pk_config *config)
 {
     struct pk_error err = PK_ERROR_INIT;
     pk_sink_open((uint32_t)pk_conf_at(config->node, PK_NODE_LOG_LEVEL)->number);
-    if (pk_run(config, &err) == 0)
+    if (pk_run(flags, config, &err) == 0)
         return 0;
     return complain(flags, &err, err.code == -EINVAL ? EXIT_WRONG : EXIT_FAILED);
 }
@@ -103,19 +103,6 @@ serve(const struct pk_flags *flags, struct pk_config *config)
     }
 }
 
-static int32_t
-read_config(const struct pk_flags *flags, struct pk_config **ret_config, struct pk_error *err)
-{
-    struct pk_ini ini = { 0 };
-    int32_t failed = flags->config == NULL ? 0 : pk_ini_read(&ini, flags->config, err);
-    if (failed == 0)
-        failed = pk_flags_to_ini(flags, &ini, err);
-    if (failed == 0)
-        return pk_config_new(&ini, flags->config, ret_config, err);
-    pk_ini_finish(&ini);
-    return failed;
-}
-
 static int
 act(const struct pk_flags *flags)
 {
@@ -125,7 +112,7 @@ act(const struct pk_flags *flags)
         return print_text(flags, pk_flags_help);
     if (flags->action == PK_ACTION_VERSION)
         return print_version(flags);
-    if (read_config(flags, &config, &err) != 0)
+    if (pk_flags_config(flags, &config, &err) != 0)
         return complain(flags, &err, EXIT_WRONG);
     int status = flags->action == PK_ACTION_LIST_PLUGINS  ? list_plugins(flags, config)
                  : flags->action == PK_ACTION_DUMP_PLUGIN ? dump_plugin(flags, config)

@@ -21,6 +21,11 @@ int32_t pk_node_start(const struct pk_config *config, struct pk_node **ret_node,
  * everything and frees the node. NULL is fine. May block. */
 void pk_node_stop(struct pk_node *node);
 
+/* Has the running node follow another config, as far as it can without a restart; `next` was
+ * loaded, and is the node's from now on, on failure too. All of it or nothing: then the error says
+ * where. On the thread that started the node; may block. */
+int32_t pk_node_reload(struct pk_node *node, struct pk_config *next, struct pk_error *err);
+
 /* Logs the peer's figures as one line. */
 void pk_node_log_stats(struct pk_node *node);
 

@@ -39,7 +39,7 @@ tell_systemd(const char *state)
 }
 
 int32_t
-pk_run(const struct pk_config *config, struct pk_error *err)
+pk_run(const struct pk_flags *flags, const struct pk_config *config, struct pk_error *err)
 {
     struct pk_node *node = NULL;
     int32_t failed = pk_signals_block(err);
@@ -50,7 +50,7 @@ pk_run(const struct pk_config *config, struct pk_error *err)
     if (failed != 0)
         return failed;
     tell_systemd("READY=1");
-    pk_signals_serve(node);
+    pk_signals_serve(node, flags);
     tell_systemd("STOPPING=1");
     pk_node_stop(node);
     pk_log(PK_LOG_INFO, "node", "stopped");

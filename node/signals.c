@@ -9,7 +9,10 @@
 #include <errno.h>
 #include <pthread.h>
 #include <signal.h>
+#include <stdint.h>
 #include <string.h>
+#include <systemd/sd-daemon.h>
+#include <time.h>
 #include <unistd.h>
 
 static const int taken[] = { SIGTERM, SIGINT, SIGHUP, SIGUSR1 };
@@ -57,8 +60,38 @@ let_the_next_one_end_it(void)
         pk_log(PK_LOG_WARN, "node", "a second signal won't be heard");
 }
 
+static uintmax_t
+now_usec(void)
+{
+    struct timespec now;
+    (void)clock_gettime(CLOCK_MONOTONIC, &now); /* can't fail for this clock */
+    return (uintmax_t)now.tv_sec * 1000000U + (uintmax_t)now.tv_nsec / 1000U;
+}
+
+/* Reads the config again. The node goes on as it was when anything about it is wrong. */
+static void
+reload(struct pk_node *node, const struct pk_flags *flags)
+{
+    struct pk_error err = PK_ERROR_INIT;
+    struct pk_config *config = NULL;
+    (void)sd_notifyf(0, "RELOADING=1\nMONOTONIC_USEC=%ju", now_usec());
+    int32_t failed = pk_flags_config(flags, &config, &err);
+    if (failed == 0) {
+        failed = pk_config_load(config, &err);
+        if (failed != 0)
+            pk_config_free(config);
+    }
+    if (failed == 0)
+        failed = pk_node_reload(node, config, &err);
+    if (failed == 0)
+        pk_log(PK_LOG_INFO, "node", "reloaded");
+    else
+        pk_log(PK_LOG_ERROR, "node", "not reloaded: %s", err.message);
+    (void)sd_notify(0, "READY=1");
+}
+
 void
-pk_signals_serve(struct pk_node *node)
+pk_signals_serve(struct pk_node *node, const struct pk_flags *flags)
 {
     sigset_t set;
     fill_taken(&set);
@@ -69,7 +102,7 @@ pk_signals_serve(struct pk_node *node)
             break;
         }
         if (number == SIGHUP)
-            pk_log(PK_LOG_WARN, "node", "SIGHUP ignored: reload is unsupported");
+            reload(node, flags);
         else if (number == SIGUSR1)
             pk_node_log_stats(node);
     }

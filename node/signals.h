@@ -7,15 +7,16 @@
 #ifndef PK_SIGNALS_H
 #define PK_SIGNALS_H
 
+#include "node/flags.h"
 #include "node/node.h"
 
 /* Blocks what pk_signals_serve takes, for this thread and all that it starts, and ignores SIGPIPE.
  * Before any other thread exists. 0 or a negative errno. */
 int32_t pk_signals_block(struct pk_error *err);
 
-/* Takes signals until SIGTERM or SIGINT asks for the end: SIGUSR1 logs the figures, SIGHUP is
- * answered with a log line. On return, a further SIGTERM or SIGINT ends the process at once, with
- * status 128 + its number. The main thread. */
-void pk_signals_serve(struct pk_node *node);
+/* Takes signals until SIGTERM or SIGINT asks for the end: SIGUSR1 logs the figures, SIGHUP has
+ * the config that the flags stand for read again. On return, a further SIGTERM or SIGINT ends the
+ * process at once, with status 128 + its number. The main thread. */
+void pk_signals_serve(struct pk_node *node, const struct pk_flags *flags);
 
 #endif

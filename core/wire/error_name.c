@@ -1,51 +1,33 @@
 /* SPDX-FileCopyrightText: PackIce authors */
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The table of error names, both ways. It holds nothing else, so that the names have one home.
+ * Error names, both ways; the names themselves are pk_result_name's.
  */
 #include "core/wire/error_name.h"
 
 #include <errno.h>
+#include <packice/types.h>
 #include <stddef.h>
 #include <string.h>
 
-static const struct {
-    int32_t code;
-    const char *name;
-} error_names[] = {
-    { -EINVAL, "invalid" },
-    { -ENOENT, "not_found" },
-    { -EEXIST, "exists" },
-    { -EAGAIN, "not_sealed" },
-    { -ESTALE, "lease_not_found" },
-    { -EACCES, "access_denied" },
-    { -EBUSY, "busy" },
-    { -ENOSPC, "no_space" },
-    { -EFBIG, "too_large" },
-    { -EKEYREJECTED, "unauthorized" },
-    { -EOPNOTSUPP, "unsupported" },
-    { -ETIMEDOUT, "timeout" },
-    { -EIO, "io" },
+/* All that have a name of their own. */
+static const int32_t codes[] = {
+    -EINVAL, -ENOENT, -EEXIST, -EAGAIN,       -ESTALE,     -EACCES,    -EBUSY,
+    -ENOSPC, -EFBIG,  -EIO,    -EKEYREJECTED, -EOPNOTSUPP, -ETIMEDOUT,
 };
-
-#define ERROR_NAME_COUNT (sizeof(error_names) / sizeof(error_names[0]))
 
 const char *
 pk_wire_error_name(int32_t code)
 {
-    for (size_t i = 0; i < ERROR_NAME_COUNT; i++) {
-        if (error_names[i].code == code)
-            return error_names[i].name;
-    }
-    return "internal";
+    return pk_result_name(code == 0 ? -EPROTO : code);
 }
 
 int32_t
 pk_wire_error_code(const char *name)
 {
-    for (size_t i = 0; i < ERROR_NAME_COUNT; i++) {
-        if (strcmp(error_names[i].name, name) == 0)
-            return error_names[i].code;
+    for (size_t i = 0; i < sizeof(codes) / sizeof(codes[0]); i++) {
+        if (strcmp(pk_result_name(codes[i]), name) == 0)
+            return codes[i];
     }
     return -EPROTO;
 }

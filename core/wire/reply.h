@@ -22,7 +22,12 @@ struct pk_wire_reply_format {
     const char *tag;   /* JSON text, as a decoded request holds it; NULL = none */
     uint32_t first_fd; /* index of this reply's first descriptor; 0 but in a batch */
     bool item;         /* it goes into a batch reply: no tag, and no "fds" of its own */
+    bool http;         /* for HTTP: a blob is a URL of the node's, and there are no "fds" */
+    bool paths;        /* http: a blob that has a path is that path, beside the URL */
 };
+
+/* Instead of a number of descriptors: of a batch over HTTP. */
+#define PK_WIRE_NO_FDS UINT32_MAX
 
 /* How many descriptors travel with a reply: one for each FD handle, and one for each PATH handle,
  * opened by the transport; in blob order, numbered from first_fd. 0 for an error. */
@@ -45,7 +50,7 @@ int32_t pk_wire_stats_encode(const struct pk_stat *stats, size_t count,
                              size_t *ret_size);
 
 /* Puts the texts of replies encoded as items into one batch reply, which says how many descriptors
- * travel with it: those of all items, at most PK_WIRE_FDS_MAX. */
+ * travel with it: those of all items, at most PK_WIRE_FDS_MAX, or PK_WIRE_NO_FDS. */
 int32_t pk_wire_batch_reply_encode(const char *const *replies, size_t count, uint32_t fds,
                                    const char *tag, char **ret_text, size_t *ret_size);
 
@@ -55,7 +60,8 @@ int32_t pk_wire_batch_reply_encode(const char *const *replies, size_t count, uin
  * that tells how to read the rest. Everything lives in it. */
 struct pk_wire_reply {
     struct pk_reply reply; /* after parse: status and message alone. handles[i].fd is an index below
-                              fds, no two the same, for FD and PATH handles; else -1 */
+                              fds, no two the same, for FD and PATH handles; else -1. A blob of
+                              kind "http" is a URL handle whose text begins with '/' */
     char *tag;             /* JSON text, in the shortest form; NULL = untagged */
     uint32_t fds;          /* descriptors that travel with it, at most PK_WIRE_FDS_MAX */
     struct pk_wire_reply **items; /* BATCH: item_count replies, each parsed, not yet decoded */

@@ -9,6 +9,7 @@
 #include "core/wire/member_out.h"
 #include "core/wire/reply.h"
 #include "core/wire/text.h"
+#include "core/wire/url.h"
 
 #include <errno.h>
 #include <packice/cleanup.h>
@@ -46,7 +47,7 @@ static int32_t
 finish(struct pk_wire_out *out, const struct pk_wire_reply_format *format, uint32_t fds,
        char **ret_text, size_t *ret_size)
 {
-    if (!format->item)
+    if (!format->item && !format->http)
         pk_wire_out_integer(out, "fds", fds);
     char *text = pk_wire_out_text_take(out);
     if (text == NULL)
@@ -83,23 +84,66 @@ is_path(const struct pk_handle *handle)
            && pk_wire_utf8_valid(handle->text);
 }
 
-static json_t *
-handle_json(const struct pk_handle *handle, uint32_t fd)
+static void
+put_url(struct pk_wire_out *out, const struct pk_handle *handle)
 {
+    pk_wire_out_text(out, "kind", "url");
+    pk_wire_out_text(out, "url", handle->text);
+    if (handle->expires_at != 0)
+        pk_wire_out_time(out, "expires_at", handle->expires_at);
+}
+
+static void
+put_local(struct pk_wire_out *out, const struct pk_handle *handle, uint32_t fd)
+{
+    pk_wire_out_text(out, "kind", is_path(handle) ? "path" : "fd");
+    if (is_path(handle))
+        pk_wire_out_text(out, "path", handle->text);
+    pk_wire_out_integer(out, "fd", fd);
+}
+
+static void
+put_http(struct pk_wire_out *out, const struct pk_handle *handle, bool path, const char *id,
+         uint32_t blob)
+{
+    pk_autofree char *url = pk_wire_url_blob(id, blob);
+    pk_wire_out_text(out, "kind", path ? "path" : "http");
+    if (path)
+        pk_wire_out_text(out, "path", handle->text);
+    if (url == NULL)
+        out->failed = true;
+    pk_wire_out_text(out, "url", url);
+}
+
+/* Whether the caller is told a path; over a socket a descriptor comes with it in any case. */
+static bool
+tells_path(const struct pk_handle *handle, const struct pk_wire_reply_format *format)
+{
+    return is_path(handle) && (!format->http || format->paths);
+}
+
+/* What HTTP serves begins where the blob does. */
+static uint64_t
+told_offset(const struct pk_handle *handle, const struct pk_wire_reply_format *format)
+{
+    bool served = format->http && handle->kind != PK_HANDLE_URL && !tells_path(handle, format);
+    return served ? 0 : handle->offset;
+}
+
+static json_t *
+handle_json(const struct pk_reply *reply, uint32_t blob, const struct pk_wire_reply_format *format,
+            uint32_t fd)
+{
+    const struct pk_handle *handle = handle_at(reply, blob);
     struct pk_wire_out out = pk_wire_out_new();
-    if (handle->kind == PK_HANDLE_URL) {
-        pk_wire_out_text(&out, "kind", "url");
-        pk_wire_out_text(&out, "url", handle->text);
-        if (handle->expires_at != 0)
-            pk_wire_out_time(&out, "expires_at", handle->expires_at);
-    } else {
-        pk_wire_out_text(&out, "kind", is_path(handle) ? "path" : "fd");
-        if (is_path(handle))
-            pk_wire_out_text(&out, "path", handle->text);
-        pk_wire_out_integer(&out, "fd", fd);
-    }
+    if (handle->kind == PK_HANDLE_URL)
+        put_url(&out, handle);
+    else if (format->http)
+        put_http(&out, handle, tells_path(handle, format), reply->object_id, blob);
+    else
+        put_local(&out, handle, fd);
     pk_wire_out_size(&out, "size", handle->size);
-    pk_wire_out_integer(&out, "offset", handle->offset);
+    pk_wire_out_integer(&out, "offset", told_offset(handle, format));
     return pk_wire_out_take(&out);
 }
 
@@ -114,18 +158,20 @@ append(struct pk_wire_out *out, json_t *array, json_t *value)
 
 /* "handles", the paths alone when all are paths, and "blobs". */
 static void
-put_handles(struct pk_wire_out *out, const struct pk_reply *reply, uint32_t fd)
+put_handles(struct pk_wire_out *out, const struct pk_reply *reply,
+            const struct pk_wire_reply_format *format)
 {
+    uint32_t fd = format->first_fd;
     json_t *paths = json_array();
     json_t *blobs = json_array();
     bool all = true;
     for (uint32_t i = 0; i < reply->blob_count; i++)
-        all = all && is_path(handle_at(reply, i));
+        all = all && tells_path(handle_at(reply, i), format);
     for (uint32_t i = 0; i < reply->blob_count; i++) {
         const struct pk_handle *handle = handle_at(reply, i);
         if (all)
             append(out, paths, json_string(handle->text));
-        append(out, blobs, handle_json(handle, fd));
+        append(out, blobs, handle_json(reply, i, format, fd));
         if (handle->kind != PK_HANDLE_URL)
             fd++;
     }
@@ -150,7 +196,8 @@ pk_wire_reply_fds(const struct pk_reply *reply)
 
 /* acquire and seal */
 static void
-put_lease(struct pk_wire_out *out, const struct pk_reply *reply, uint32_t first_fd)
+put_lease(struct pk_wire_out *out, const struct pk_reply *reply,
+          const struct pk_wire_reply_format *format)
 {
     pk_wire_out_text(out, "lease_id", reply->lease_id);
     pk_wire_out_text(out, "object_id", reply->object_id);
@@ -159,7 +206,7 @@ put_lease(struct pk_wire_out *out, const struct pk_reply *reply, uint32_t first_
     pk_wire_out_seconds(out, "ttl_seconds", reply->ttl);
     pk_wire_out_text(out, "state", state_name(reply->state));
     put_meta(out, reply->meta);
-    put_handles(out, reply, first_fd);
+    put_handles(out, reply, format);
 }
 
 static json_t *
@@ -249,7 +296,7 @@ pk_wire_reply_encode(const struct pk_reply *reply, const struct pk_wire_reply_fo
         return pk_wire_error_encode(reply->status, reply->message, format, ret_text, ret_size);
     struct pk_wire_out out = begin(status_name(reply->verb), format);
     if (reply->verb == PK_VERB_ACQUIRE || reply->verb == PK_VERB_SEAL)
-        put_lease(&out, reply, format->first_fd);
+        put_lease(&out, reply, format);
     else if (reply->verb == PK_VERB_RENEW)
         put_renew(&out, reply);
     else if (reply->verb == PK_VERB_STAT)
@@ -316,7 +363,10 @@ pk_wire_batch_reply_encode(const char *const *replies, size_t count, uint32_t fd
     if (tag != NULL)
         at = stpcpy(stpcpy(at, ",\"tag\":"), tag);
     at = join_replies(stpcpy(at, ",\"replies\":["), replies, count);
-    at += snprintf(at, 24, "],\"fds\":%u}", fds);
+    if (fds == PK_WIRE_NO_FDS)
+        at = stpcpy(at, "]}");
+    else
+        at += snprintf(at, 24, "],\"fds\":%u}", fds);
     *ret_text = text;
     *ret_size = (size_t)(at - text);
     return 0;

@@ -10,6 +10,7 @@
 #include <string.h>
 
 #define PREFIX_SIZE 32U
+#define KIND_HTTP 4U /* a URL of the node that was asked */
 
 /* ---- words and counts ---- */
 
@@ -96,12 +97,17 @@ read_target(const struct pk_wire_in *in, struct pk_handle *handle)
 static int32_t
 read_handle(const struct pk_wire_in *in, struct pk_wire_reply *wire, struct pk_handle *handle)
 {
-    static const char *const words[] = { "fd", "path", "url" }; /* PK_HANDLE_* */
+    static const char *const words[] = { "fd", "path", "url", "http" }; /* PK_HANDLE_*, HTTP */
     int64_t size = -1;
     int64_t offset = 0;
-    int32_t rc = pk_wire_read_word(in, "kind", words, 3, &handle->kind);
+    int32_t rc = pk_wire_read_word(in, "kind", words, 4, &handle->kind);
+    bool http = rc == 0 && handle->kind == KIND_HTTP;
+    if (http)
+        handle->kind = PK_HANDLE_URL;
     if (rc == 0 && handle->kind != PK_HANDLE_FD)
         rc = read_target(in, handle);
+    if (rc == 0 && http && handle->text[0] != '/')
+        rc = pk_wire_in_fail(in, "url", "not a path of the node");
     if (rc == 0 && handle->kind == PK_HANDLE_FD)
         rc = pk_wire_in_need(in, "fd");
     if (rc == 0 && handle->kind != PK_HANDLE_URL)

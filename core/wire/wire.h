@@ -9,8 +9,10 @@
 #define PK_WIRE_H
 
 #include "core/wire/error_name.h"
+#include "core/wire/figures.h"
 #include "core/wire/frame.h"
 #include "core/wire/reply.h"
 #include "core/wire/request.h"
+#include "core/wire/url.h"
 
 #endif

@@ -12,9 +12,6 @@
 #include <packice/cleanup.h>
 #include <string.h>
 
-#define UDS_STATS_MAX 256    /* figures in one reply */
-#define UDS_STAT_NAME_MAX 64 /* bytes of a figure's name, with its NUL */
-
 /* Descriptors open for one connection, above which its replies are `busy`: it starts no more calls
  * long before, so this bounds what those under way can come to. */
 #define UDS_FDS_HELD_MAX 4096U
@@ -262,39 +259,19 @@ on_reply(void *arg, const struct pk_reply *reply)
 
 /* ---- asking ---- */
 
-struct figures {
-    struct pk_stat stats[UDS_STATS_MAX];
-    char names[UDS_STATS_MAX][UDS_STAT_NAME_MAX];
-    size_t count;
-};
-
-static void
-on_figure(void *arg, const struct pk_stat *stat)
-{
-    struct figures *figures = arg;
-    if (figures->count == UDS_STATS_MAX)
-        return;
-    size_t i = figures->count++;
-    (void)snprintf(figures->names[i], sizeof(figures->names[i]), "%s", stat->name);
-    figures->stats[i] = (struct pk_stat){
-        .struct_size = (uint32_t)sizeof(struct pk_stat),
-        .kind = stat->kind,
-        .name = figures->names[i],
-        .value = stat->value,
-    };
-}
-
 static void
 ask_stats(struct uds_item *item)
 {
     const struct pk_host *host = item->call->connection->transport->host;
-    struct figures figures = { .count = 0 };
-    host->stats(host->ctx, on_figure, &figures);
+    struct pk_wire_figures *figures = pk_wire_figures_new();
+    if (figures != NULL)
+        host->stats(host->ctx, pk_wire_figures_add, figures);
     pthread_mutex_lock(&item->call->lock);
     struct pk_wire_reply_format format = item_format(item);
-    if (pk_wire_stats_encode(figures.stats, figures.count, &format, &item->text, &item->size) < 0)
+    if (pk_wire_figures_encode(figures, &format, &item->text, &item->size) < 0)
         item->text = NULL;
     done_unlock(item->call);
+    pk_wire_figures_free(figures);
 }
 
 /* Why the request isn't for the peer, if it isn't. */

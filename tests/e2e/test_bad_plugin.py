@@ -72,7 +72,7 @@ class BadPluginTest(unittest.TestCase):
     def test_no_such_file(self):
         self.refused("blob", self.path("missing.so"))
         self.refused("lease", "lease_men", "lease_mem")
-        self.refused("transport.local", "transport_http")
+        self.refused("transport.local", "transport_none")
 
     def test_a_folder(self):
         os.mkdir(self.path("folder.so"))

@@ -268,11 +268,56 @@ class SignalTest(RunCase):
             self.assertEqual(node.wait(), 0)
         self.assertFalse(os.path.exists(node.socket))
 
-    def test_hangup_is_answered_and_ignored(self):
+    def test_hangup_has_the_config_read_again(self):
         node = self.start()
-        node.process.send_signal(signal.SIGHUP)
-        self.await_log(node, "warn node: SIGHUP ignored: reload is unsupported$")
+        text = self.read_config(node)
+        self.reload(node, text.replace("log_level = info", "log_level = debug"))
+        self.await_log(node, "info node: reloaded$")
+        with node.connect() as client:
+            client.put("one", b"12345")
         node.stop()
+
+    def test_a_config_that_a_running_node_can_not_follow_changes_nothing(self):
+        node = self.start()
+        text = self.read_config(node)
+        for change, message in (
+            (("capacity = 4GiB", "capacity = 5GiB"),
+             r"\[peer\] capacity: can't change while the node runs"),
+            (("default_ttl = 60s", "default_ttl = 61s"),
+             r"\[lease\] default_ttl: can't change while the node runs"),
+            (("[lease]", "[node]\nworkers = 5\n[lease]"), r"\[node\]: given twice"),
+            (("log_level = info", "workers = 5"),
+             r"\[node\] workers: can't change while the node runs"),
+            (("transport.local", "transport.other"),
+             r"\[transport.other\]: can't be added while the node runs"),
+            (("plugin = blob_memfd", "plugin = no_such"), r"\[blob\] plugin: plugin not found"),
+            (("capacity = 4GiB", "capacity = much"), r"\[peer\] capacity: "),
+            (("[peer]", "[pear]"), r"\[pear\]: unknown section; did you mean \[peer\]"),
+        ):
+            with self.subTest(change=change):
+                self.assertIn(change[0], text)
+                self.reload(node, text.replace(*change))
+                self.await_log(node, rf"error node: not reloaded: {node.config}:\d+: {message}")
+        added = text + f"[transport.more]\nplugin = transport_uds\npath = {node.socket}2\n"
+        self.reload(node, added)
+        self.await_log(node, r"not reloaded: .*\[transport.more\]: can't be added")
+        os.unlink(node.config)
+        node.process.send_signal(signal.SIGHUP)
+        self.await_log(node, rf"not reloaded: .*{node.config}")
+        with node.connect() as client:
+            client.put("one", b"12345")
+        node.stop()
+
+    @staticmethod
+    def read_config(node):
+        with open(node.config, encoding="utf-8") as file:
+            return file.read()
+
+    @staticmethod
+    def reload(node, text):
+        with open(node.config, "w", encoding="utf-8") as file:
+            file.write(text)
+        node.process.send_signal(signal.SIGHUP)
 
     def test_usr1_logs_the_figures(self):
         node = self.start()

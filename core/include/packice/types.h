@@ -8,6 +8,7 @@
 #ifndef PACKICE_TYPES_H
 #define PACKICE_TYPES_H
 
+#include <errno.h>
 #include <stdarg.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -154,16 +155,22 @@ struct pk_lease {
 #define PK_VERB_READ 8U    /* bytes of a blob, for transports that handles can't cross */
 #define PK_VERB_WRITE 9U   /* bytes into a blob under a CREATE lease, likewise */
 #define PK_VERB_VERIFY 10U /* a sealed object's bytes against their checksums */
+#define PK_VERB_OPEN 11U   /* what a lease is for, and its handles once more */
 
 /* The lease ends when the session that acquired it is closed, besides its ttl. */
 #define PK_REQUEST_BIND 1U
+/* WRITE: what a blob without a size grows by counts at once, and is refused where there is no room
+ * for it, instead of when the blob is next looked at. */
+#define PK_REQUEST_COUNT 2U
 
 /*
  * One request. Members that its verb does not name are zero and are not read. All pointers are
  * borrowed for the call alone, but `data`, which is borrowed until the completion.
  *
  *   ACQUIRE  access; object_id (NULL with CREATE: generated); ttl; flags; request_id
- *            CREATE: blob_count (0 = 1), sizes (NULL = unsized), meta, object_ttl
+ *            CREATE: blob_count (0 = 1), sizes (NULL = unsized), meta, object_ttl, expected: what
+ *            an unsized object will come to; counted and refused as sizes are, but the storage
+ *            sets nothing aside
  *            READ: wait
  *   SEAL     lease_id; sizes (NULL = what was written) with blob_count
  *   RENEW    lease_id; ttl
@@ -172,8 +179,9 @@ struct pk_lease {
  *   STAT     object_id
  *   LIST     prefix (NULL = all), limit (0 = PK_LIST_MAX), cursor (0 = from the start)
  *   READ     lease_id; blob; offset; data, data_size: filled from there on
- *   WRITE    lease_id; blob; offset; data, data_size: written there
+ *   WRITE    lease_id; blob; offset; data, data_size: written there; flags
  *   VERIFY   object_id
+ *   OPEN     lease_id
  */
 struct pk_request {
     uint32_t struct_size;
@@ -198,6 +206,7 @@ struct pk_request {
     uint64_t offset; /* bytes */
     void *data;
     uint64_t data_size; /* bytes */
+    uint64_t expected;  /* bytes; 0 = nobody knows */
 };
 
 /* One object, as stat and list tell of it. Borrowed with its reply. */
@@ -219,17 +228,17 @@ struct pk_object_info {
  * those belong to the receiver, who closes every one even if it only wanted some. */
 struct pk_reply {
     uint32_t struct_size;
-    uint32_t verb;                   /* that of the request */
-    int32_t status;                  /* 0, or a negative errno; then only message counts */
-    uint32_t access;                 /* ACQUIRE, SEAL, RENEW */
-    const char *message;             /* "" on success */
-    const char *lease_id;            /* ACQUIRE, SEAL, RENEW, RELEASE; a secret: never logged */
-    const char *object_id;           /* ACQUIRE, SEAL, RENEW, DISCARD, VERIFY */
-    uint64_t epoch;                  /* ACQUIRE, SEAL, VERIFY */
-    uint64_t ttl;                    /* ACQUIRE, SEAL, RENEW: in force, nanoseconds; PK_FOREVER */
-    uint32_t state;                  /* ACQUIRE, SEAL: PK_STATE_* */
-    uint32_t blob_count;             /* ACQUIRE, SEAL: entries of handles */
-    const char *meta;                /* ACQUIRE, SEAL: "" if none */
+    uint32_t verb;         /* that of the request */
+    int32_t status;        /* 0, or a negative errno; then only message counts */
+    uint32_t access;       /* ACQUIRE, OPEN, SEAL, RENEW */
+    const char *message;   /* "" on success */
+    const char *lease_id;  /* ACQUIRE, OPEN, SEAL, RENEW, RELEASE; a secret: never logged */
+    const char *object_id; /* ACQUIRE, OPEN, SEAL, RENEW, DISCARD, VERIFY */
+    uint64_t epoch;        /* ACQUIRE, OPEN, SEAL, VERIFY */
+    uint64_t ttl;          /* ACQUIRE, OPEN, SEAL, RENEW: in force, nanoseconds; PK_FOREVER */
+    uint32_t state;        /* ACQUIRE, OPEN, SEAL: PK_STATE_* */
+    uint32_t blob_count;   /* ACQUIRE, OPEN, SEAL: entries of handles */
+    const char *meta;      /* ACQUIRE, OPEN, SEAL: "" if none */
     const struct pk_handle *handles; /* in blob order */
     const struct pk_object_info
         *objects;           /* STAT, VERIFY: one; LIST: object_count, in epoch order */
@@ -244,14 +253,65 @@ struct pk_reply {
 /* One figure of a running part, as `stats` emits it. Borrowed for the call. */
 #define PK_STAT_GAUGE 1U
 #define PK_STAT_COUNTER 2U
+#define PK_STAT_HISTOGRAM 3U /* of durations */
+
+/* What one figure is about, where several share a name. */
+struct pk_label {
+    const char *name;  /* [a-z_]+ */
+    const char *value; /* any text */
+};
 
 struct pk_stat {
     uint32_t struct_size;
-    uint32_t kind;    /* PK_STAT_* */
-    const char *name; /* [a-z_]+, without a prefix for the plugin */
-    const char *help; /* one line */
-    uint64_t value;
+    uint32_t kind;                 /* PK_STAT_* */
+    const char *name;              /* [a-z_]+, without a prefix for the plugin */
+    const char *help;              /* one line */
+    uint64_t value;                /* HISTOGRAM: how many durations */
+    const struct pk_label *labels; /* label_count; figures of one name have the same names here */
+    uint32_t label_count;
+    uint32_t bucket_count;  /* HISTOGRAM; else 0 */
+    const uint64_t *bounds; /* bucket_count, nanoseconds, ascending */
+    const uint64_t *counts; /* bucket_count: durations up to that bound, and above the one before */
+    uint64_t sum;           /* HISTOGRAM: nanoseconds, all of them */
 };
+
+/* The protocol's name for a negative errno, "internal" for those without one, "ok" for 0. */
+static inline const char *
+pk_result_name(int32_t code)
+{
+    switch (code) {
+    case 0:
+        return "ok";
+    case -EINVAL:
+        return "invalid";
+    case -ENOENT:
+        return "not_found";
+    case -EEXIST:
+        return "exists";
+    case -EAGAIN:
+        return "not_sealed";
+    case -ESTALE:
+        return "lease_not_found";
+    case -EACCES:
+        return "access_denied";
+    case -EBUSY:
+        return "busy";
+    case -ENOSPC:
+        return "no_space";
+    case -EFBIG:
+        return "too_large";
+    case -EKEYREJECTED:
+        return "unauthorized";
+    case -EOPNOTSUPP:
+        return "unsupported";
+    case -ETIMEDOUT:
+        return "timeout";
+    case -EIO:
+        return "io";
+    default:
+        return "internal";
+    }
+}
 
 #ifdef __cplusplus
 }

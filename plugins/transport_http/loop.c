@@ -1,0 +1,249 @@
+/* SPDX-FileCopyrightText: PackIce authors */
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Work is never done inside a completion but in turns, which only an event's callback gives: so the
+ * host may complete calls in any depth of recursion, and no connection holds up the others.
+ */
+#include "loop.h"
+#include "ask.h"
+#include "connection.h"
+#include "transport_http.h"
+#include <packice/cleanup.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/eventfd.h>
+
+#define HTTP_SPEND 256 /* of all turns' budgets, before the loop looks for events again */
+
+static void
+wake(struct http_loop *loop)
+{
+    uint64_t one = 1;
+    /* Fails only when the counter is full, and then the loop is awake. */
+    ssize_t ignored = write(loop->wake_fd, &one, sizeof(one));
+    (void)ignored;
+}
+
+static void
+begin_stop(struct http_transport *transport, uint64_t deadline)
+{
+    uint64_t now = transport->host->now(transport->host->ctx);
+    uint64_t left = deadline > now ? deadline - now : 0;
+    struct timeval time = {
+        .tv_sec = (time_t)(left / 1000000000U),
+        .tv_usec = (suseconds_t)(left % 1000000000U / 1000U),
+    };
+    transport->stopping = true;
+    http_listener_finish(&transport->listener);
+    if (TAILQ_EMPTY(&transport->connections) || evtimer_add(&transport->loop.cut, &time) < 0) {
+        (void)event_base_loopbreak(transport->loop.base);
+        return;
+    }
+    struct http_connection *connection;
+    TAILQ_FOREACH (connection, &transport->connections, link)
+        http_loop_enqueue(&transport->loop, connection);
+}
+
+static void
+finish_completed(struct http_loop *loop)
+{
+    struct http_asks asks = STAILQ_HEAD_INITIALIZER(asks);
+    pthread_mutex_lock(&loop->lock);
+    STAILQ_CONCAT(&asks, &loop->completed);
+    pthread_mutex_unlock(&loop->lock);
+    while (!STAILQ_EMPTY(&asks)) {
+        struct http_ask *ask = STAILQ_FIRST(&asks);
+        STAILQ_REMOVE_HEAD(&asks, next);
+        http_ask_finish(ask);
+        loop->spent++;
+    }
+}
+
+static void
+on_wake(evutil_socket_t fd, short what, void *arg)
+{
+    (void)what;
+    struct http_transport *transport = arg;
+    struct http_loop *loop = &transport->loop;
+    uint64_t count;
+    ssize_t ignored = read(fd, &count, sizeof(count)); /* before looking at what it stood for */
+    (void)ignored;
+    pthread_mutex_lock(&loop->lock);
+    bool stop = loop->stop;
+    uint64_t deadline = loop->deadline;
+    pthread_mutex_unlock(&loop->lock);
+    if (stop && !transport->stopping)
+        begin_stop(transport, deadline);
+    http_loop_settle(loop);
+}
+
+static void
+on_cut(evutil_socket_t fd, short what, void *arg)
+{
+    (void)fd;
+    (void)what;
+    struct http_transport *transport = arg;
+    (void)event_base_loopbreak(transport->loop.base);
+}
+
+/* From here on whoever completes a call drops it, under the lock. */
+static void
+end(struct http_loop *loop)
+{
+    pthread_mutex_lock(&loop->lock);
+    loop->ended = true;
+    while (!STAILQ_EMPTY(&loop->completed)) {
+        struct http_ask *ask = STAILQ_FIRST(&loop->completed);
+        STAILQ_REMOVE_HEAD(&loop->completed, next);
+        http_ask_free(ask);
+    }
+    pthread_mutex_unlock(&loop->lock);
+}
+
+static void *
+run(void *arg)
+{
+    struct http_transport *transport = arg;
+    struct http_loop *loop = &transport->loop;
+    (void)pthread_setname_np(pthread_self(), "pk-http");
+    (void)event_base_loop(loop->base, EVLOOP_NO_EXIT_ON_EMPTY);
+    http_listener_finish(&transport->listener);
+    while (!TAILQ_EMPTY(&transport->connections))
+        http_connection_close(TAILQ_FIRST(&transport->connections));
+    end(loop);
+    return NULL;
+}
+
+int32_t
+http_loop_init(struct http_loop *loop, struct http_transport *transport, struct pk_error *err)
+{
+    struct event_config *config = event_config_new();
+    if (config == NULL)
+        return pk_fail(err, -ENOMEM, "out of memory");
+    (void)event_config_require_features(config, EV_FEATURE_ET);
+    (void)event_config_set_flag(config, EVENT_BASE_FLAG_NOLOCK | EVENT_BASE_FLAG_IGNORE_ENV);
+    struct event_base *base = event_base_new_with_config(config);
+    event_config_free(config);
+    if (base == NULL)
+        return pk_fail(err, -ENOMEM, "can't make an event loop");
+    loop->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    if (loop->wake_fd < 0) {
+        int32_t r = pk_fail(err, -errno, "can't make an event loop: %s", strerror(errno));
+        event_base_free(base);
+        return r;
+    }
+    (void)pthread_mutex_init(&loop->lock, NULL);
+    loop->base = base;
+    TAILQ_INIT(&loop->turns);
+    STAILQ_INIT(&loop->completed);
+    (void)event_assign(&loop->wake, base, loop->wake_fd, EV_READ | EV_PERSIST, on_wake, transport);
+    (void)evtimer_assign(&loop->cut, base, on_cut, transport);
+    return 0;
+}
+
+void
+http_loop_finish(struct http_loop *loop)
+{
+    (void)event_del(&loop->wake);
+    (void)event_del(&loop->cut);
+    event_base_free(loop->base);
+    (void)close(loop->wake_fd);
+}
+
+int32_t
+http_loop_start(struct http_loop *loop, struct http_transport *transport, struct pk_error *err)
+{
+    if (event_add(&loop->wake, NULL) < 0)
+        return pk_fail(err, -ENOMEM, "can't start the event loop");
+    sigset_t all;
+    sigset_t before;
+    (void)sigfillset(&all);
+    (void)pthread_sigmask(SIG_SETMASK, &all, &before);
+    int r = pthread_create(&loop->joinable, NULL, run, transport);
+    (void)pthread_sigmask(SIG_SETMASK, &before, NULL);
+    if (r != 0)
+        return pk_fail(err, -r, "can't start a thread: %s", strerror(r));
+    return 0;
+}
+
+void
+http_loop_stop(struct http_loop *loop, uint64_t deadline)
+{
+    pthread_mutex_lock(&loop->lock);
+    loop->stop = true;
+    loop->deadline = deadline;
+    pthread_mutex_unlock(&loop->lock);
+    wake(loop);
+    (void)pthread_join(loop->joinable, NULL);
+}
+
+/* With the lock held; drops it. */
+static void
+drop_late(struct http_loop *loop, struct http_ask *ask)
+{
+    struct http_transport *transport = ask->connection->transport;
+    http_ask_free(ask);
+    bool last = transport->closed && transport->calls == 0;
+    pthread_mutex_unlock(&loop->lock);
+    if (last)
+        http_transport_free(transport);
+}
+
+void
+http_loop_complete(struct http_loop *loop, struct http_ask *ask)
+{
+    pthread_mutex_lock(&loop->lock);
+    if (loop->ended) {
+        drop_late(loop, ask);
+        return;
+    }
+    bool first = STAILQ_EMPTY(&loop->completed);
+    STAILQ_INSERT_TAIL(&loop->completed, ask, next);
+    if (first)
+        wake(loop);
+    pthread_mutex_unlock(&loop->lock);
+}
+
+void
+http_loop_enqueue(struct http_loop *loop, struct http_connection *connection)
+{
+    if (connection->queued || connection->dead)
+        return;
+    connection->queued = true;
+    TAILQ_INSERT_TAIL(&loop->turns, connection, turn);
+}
+
+void
+http_loop_dequeue(struct http_loop *loop, struct http_connection *connection)
+{
+    if (!connection->queued)
+        return;
+    connection->queued = false;
+    TAILQ_REMOVE(&loop->turns, connection, turn);
+}
+
+static void
+settle_round(struct http_loop *loop)
+{
+    struct http_connection *last = TAILQ_LAST(&loop->turns, http_turns);
+    bool was_last = last == NULL;
+    while (!was_last) {
+        struct http_connection *connection = TAILQ_FIRST(&loop->turns);
+        was_last = connection == last;
+        http_loop_dequeue(loop, connection);
+        http_connection_turn(connection);
+    }
+    finish_completed(loop);
+}
+
+void
+http_loop_settle(struct http_loop *loop)
+{
+    loop->spent = 0;
+    finish_completed(loop);
+    while (loop->spent < HTTP_SPEND && !TAILQ_EMPTY(&loop->turns))
+        settle_round(loop);
+    /* Through the kernel: an event made active here would be run before others are looked for. */
+    if (!TAILQ_EMPTY(&loop->turns))
+        wake(loop);
+}
