@@ -42,8 +42,8 @@ write_run(struct pk_call *call)
     data_finish(call);
 }
 
-/* Whether a blob without a size may grow so far: what is written through the peer need not wait for
- * a sample to count. Of several blobs nobody knows the sum but a sample. */
+/* Whether a blob without a size may grow so far, if who writes wants to be told at once. Of several
+ * blobs nobody knows the sum but a sample. */
 static bool
 may_grow(struct pk_call *call, struct pk_object *object)
 {
@@ -51,7 +51,8 @@ may_grow(struct pk_call *call, struct pk_object *object)
     const struct pk_request *request = &call->request;
     uint64_t end = request->offset + request->data_size;
 
-    if (request->verb != PK_VERB_WRITE || object->sizes[request->blob] != PK_UNSIZED)
+    if (request->verb != PK_VERB_WRITE || (request->flags & PK_REQUEST_COUNT) == 0
+        || object->sizes[request->blob] != PK_UNSIZED)
         return true;
     if (end > peer->options.max_object) {
         pk_call_fail(call, -EFBIG, "%llu bytes, but max_object is %llu", (unsigned long long)end,

@@ -59,6 +59,7 @@ fs_lookup(void *instance, const char *object_id, pk_blob_emit_fn *emit, void *ar
             .blobs = blobs,
         };
         emit(arg, &found);
+        watch_expect(&fs->watch, &name, manifest);
     }
     manifest_free(manifest);
     return rc;

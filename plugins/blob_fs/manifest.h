@@ -29,6 +29,7 @@ struct fs_manifest {
     uint64_t created_at;
     uint64_t sealed_at;
     struct pk_principal owner;
+    uint64_t inode; /* of the file it was read from; not in the text */
     uint32_t blob_count;
     uint64_t sizes[PK_BLOBS_MAX];
     struct fs_sum sums[PK_BLOBS_MAX];

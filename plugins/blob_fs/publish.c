@@ -55,8 +55,8 @@ make_last(struct blob_fs *fs, struct fs_making *making, int folder, const char *
 }
 
 static int32_t
-publish_text(struct blob_fs *fs, struct fs_making *making, uint64_t epoch, const char *text,
-             size_t size, struct pk_error *err)
+publish_text(struct blob_fs *fs, struct fs_making *making, const struct pk_key *key,
+             const char *text, size_t size, struct pk_error *err)
 {
     const struct fs_name *name = making_name(making);
     char file[NAME_FILE_SIZE];
@@ -64,13 +64,13 @@ publish_text(struct blob_fs *fs, struct fs_making *making, uint64_t epoch, const
     name_manifest_file(name, file);
     int32_t rc = root_folder(&fs->root, name->hash, &folder, err);
     if (rc == 0)
-        rc = claim_write(&fs->root, name, epoch, text, size, err);
+        rc = claim_write(&fs->root, name, key->epoch, text, size, err);
     if (rc == 0)
-        rc = claim_publish(&fs->root, name, epoch, folder, file, err);
+        rc = claim_publish(&fs->root, name, key->epoch, folder, file, err);
     if (rc == 0)
         rc = make_last(fs, making, folder, file, err);
     if (rc == 0)
-        watch_note(&fs->watch, name, folder);
+        watch_note(&fs->watch, name, key->id, folder);
     return rc;
 }
 
@@ -86,7 +86,7 @@ fs_publish(void *instance, const struct pk_manifest *manifest, void *const *blob
     if (rc == 0)
         rc = manifest_encode(manifest, fs->root.token, sums, &text, &size, err);
     if (rc == 0)
-        rc = publish_text(fs, ((const struct fs_blob *)blobs[0])->making, manifest->key.epoch, text,
+        rc = publish_text(fs, ((const struct fs_blob *)blobs[0])->making, &manifest->key, text,
                           size, err);
     if (rc != 0)
         return rc;
@@ -119,7 +119,7 @@ move_away(struct blob_fs *fs, int folder, const struct fs_name *name,
         return disk_fail(err, errno, "%.100s: cannot be unpublished", file);
     int error = root_sync(&fs->root, folder);
     if (error == 0) {
-        watch_note(&fs->watch, name, folder);
+        watch_note(&fs->watch, name, manifest->id, folder);
         return 0;
     }
     (void)linkat(folder, gone, folder, file, 0);

@@ -146,6 +146,7 @@ read_manifests(struct recovery *recovery, int folder, struct fs_listing *listing
             const struct pk_manifest view = manifest_view(manifest);
             const struct pk_blob_found found = { .struct_size = sizeof(found), .manifest = &view };
             recovery->emit(recovery->arg, &found);
+            watch_expect(&fs->watch, &listed->name, manifest);
         }
         manifest_free(manifest);
     }

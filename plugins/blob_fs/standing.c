@@ -54,7 +54,8 @@ set_aside(struct blob_fs *fs, int folder, const struct fs_name *name, const char
 /* The text of an open manifest. Bounded by its size; what comes on top of that in the meantime is
  * none of ours. */
 static int32_t
-read_text(int fd, const char *path, char **ret_text, size_t *ret_size, struct pk_error *err)
+read_text(int fd, const char *path, char **ret_text, size_t *ret_size, uint64_t *ret_inode,
+          struct pk_error *err)
 {
     struct stat st;
     if (fstat(fd, &st) != 0)
@@ -71,6 +72,7 @@ read_text(int fd, const char *path, char **ret_text, size_t *ret_size, struct pk
         return disk_fail(err, error, "%s: cannot be read", path);
     *ret_text = pk_steal(text);
     *ret_size = size;
+    *ret_inode = st.st_ino;
     return 0;
 }
 
@@ -93,6 +95,7 @@ standing_read(struct blob_fs *fs, int folder, const struct fs_name *name,
     char path[BLOB_PATH_SIZE];
     pk_autofree char *text = NULL;
     size_t size = 0;
+    uint64_t inode = 0;
     name_manifest_file(name, file);
     file_path(name, path);
     pk_autoclose int fd = disk_open(folder, file, O_RDONLY | O_NONBLOCK, 0);
@@ -102,13 +105,14 @@ standing_read(struct blob_fs *fs, int folder, const struct fs_name *name,
         return set_aside(fs, folder, name, "a symbolic link", err);
     if (fd < 0)
         return disk_fail(err, errno, "%s: cannot be opened", path);
-    int32_t rc = read_text(fd, path, &text, &size, err);
+    int32_t rc = read_text(fd, path, &text, &size, &inode, err);
     if (rc != 0)
         return rc;
     rc = manifest_decode(text, size, &manifest, &why);
     if (rc == 0)
         rc = check_id(name, manifest, &why);
     if (rc == 0) {
+        manifest->inode = inode;
         *ret_manifest = manifest;
         return 0;
     }

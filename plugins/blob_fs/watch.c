@@ -69,8 +69,43 @@ entry_get(struct watch_folder *folder, const char *name)
     return NULL;
 }
 
+static void
+entry_set(struct fs_watch *watch, struct watch_entry *entry, uint64_t inode)
+{
+    entry->inode = inode;
+    entry->round = watch->round;
+}
+
+/* An id that the name does not tell. False: out of memory. */
+static bool
+entry_set_id(struct watch_entry *entry, const char *id)
+{
+    char told[PK_ID_MAX + 1];
+    if (entry->id != NULL || name_to_id(entry->name, told))
+        return true;
+    entry->id = strdup(id);
+    return entry->id != NULL;
+}
+
+/* ---- what this node itself knows of ---- */
+
 void
-watch_note(struct fs_watch *watch, const struct fs_name *name, int folder)
+watch_expect(struct fs_watch *watch, const struct fs_name *name, const struct fs_manifest *manifest)
+{
+    struct watch_folder *of = &watch->folders[name_folder_number(name->hash)];
+    if (!watch->running)
+        return;
+    (void)pthread_mutex_lock(&watch->lock);
+    struct watch_entry *entry = entry_get(of, name->text);
+    if (entry != NULL && entry_set_id(entry, manifest->id))
+        entry_set(watch, entry, manifest->inode);
+    else if (entry != NULL)
+        entry_free(of, entry);
+    (void)pthread_mutex_unlock(&watch->lock);
+}
+
+void
+watch_note(struct fs_watch *watch, const struct fs_name *name, const char *id, int folder)
 {
     struct watch_folder *of = &watch->folders[name_folder_number(name->hash)];
     char file[NAME_FILE_SIZE];
@@ -81,8 +116,8 @@ watch_note(struct fs_watch *watch, const struct fs_name *name, int folder)
     bool stands = fstatat(folder, file, &st, AT_SYMLINK_NOFOLLOW) == 0;
     (void)pthread_mutex_lock(&watch->lock);
     struct watch_entry *entry = stands ? entry_get(of, name->text) : entry_find(of, name->text);
-    if (stands && entry != NULL)
-        entry->inode = st.st_ino;
+    if (stands && entry != NULL && entry_set_id(entry, id))
+        entry_set(watch, entry, st.st_ino);
     else if (entry != NULL)
         entry_free(of, entry);
     (void)pthread_mutex_unlock(&watch->lock);
@@ -132,15 +167,12 @@ id_of(struct blob_fs *fs, int folder, const struct fs_name *name)
     return copy;
 }
 
+/* The entry tells its id by its name, or has it. */
 static void
-tell_of(struct fs_watch *watch, const char *name, const char *id, struct news *news)
+tell_of(const struct watch_entry *entry, struct news *news)
 {
-    char short_id[PK_ID_MAX + 1];
-    (void)watch;
-    if (id == NULL && name_to_id(name, short_id))
-        id = short_id;
-    if (id != NULL)
-        news_add(news, id);
+    char told[PK_ID_MAX + 1];
+    news_add(news, name_to_id(entry->name, told) ? told : entry->id);
 }
 
 static void
@@ -158,12 +190,11 @@ see(struct fs_watch *watch, struct watch_folder *of, int folder, const struct fs
     pk_autofree char *id = id_of(watch->fs, folder, &listed->name);
     (void)pthread_mutex_lock(&watch->lock);
     entry = id != NULL ? entry_get(of, listed->name.text) : NULL;
-    if (entry != NULL) {
-        entry->round = watch->round;
-        entry->inode = listed->inode;
-        tell_of(watch, entry->name, id, news);
-        free(entry->id);
-        entry->id = name_to_id(entry->name, (char[PK_ID_MAX + 1]){ 0 }) ? NULL : pk_steal(id);
+    if (entry != NULL && entry_set_id(entry, id)) {
+        entry_set(watch, entry, listed->inode);
+        tell_of(entry, news);
+    } else if (entry != NULL) {
+        entry_free(of, entry);
     }
     (void)pthread_mutex_unlock(&watch->lock);
 }
@@ -177,7 +208,7 @@ miss(struct fs_watch *watch, struct watch_folder *of, struct news *news)
     HASH_ITER (hh, of->entries, entry, next) {
         if (entry->round == watch->round)
             continue;
-        tell_of(watch, entry->name, entry->id, news);
+        tell_of(entry, news);
         entry_free(of, entry);
     }
     (void)pthread_mutex_unlock(&watch->lock);
@@ -191,11 +222,13 @@ list_folder(struct fs_watch *watch, uint32_t number, struct pk_error *err)
     struct news news = { 0 };
     pk_autoclose int folder = -1;
     int32_t rc = root_folder(&watch->fs->root, (uint64_t)number << 56, &folder, err);
+    (void)pthread_mutex_lock(&watch->lock);
+    watch->round++;
+    (void)pthread_mutex_unlock(&watch->lock);
     if (rc == 0)
         rc = listing_read(&listing, folder, err);
     if (rc != 0)
         return rc;
-    watch->round++;
     for (size_t i = 0; i < listing.count; i++)
         if (listing.files[i].kind == FS_MANIFEST
             && name_folder_number(listing.files[i].data.hash) == number)

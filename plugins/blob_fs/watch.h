@@ -24,12 +24,13 @@ struct watch_folder {
 };
 
 struct blob_fs;
+struct fs_manifest;
 
 struct fs_watch {
     struct blob_fs *fs;
-    pthread_mutex_t lock; /* of the entries */
+    pthread_mutex_t lock; /* of the entries and the round */
     struct watch_folder folders[NAME_FOLDERS];
-    uint64_t round;
+    uint64_t round; /* of listing one folder: what is not older was not there to be seen in it */
     uint64_t timer;
     uint64_t touched_at; /* host's clock */
     bool running;
@@ -41,7 +42,13 @@ int32_t watch_start(struct fs_watch *watch, struct blob_fs *fs, struct pk_error 
 /* Ends it: no timer of the host's runs any more. */
 void watch_stop(struct fs_watch *watch);
 
-/* This node itself has published or unpublished `name` in the open `folder`: no news. */
-void watch_note(struct fs_watch *watch, const struct fs_name *name, int folder);
+/* The host is about to hear of the object whose manifest is this file: its end will be news, also
+ * if no round has seen it. */
+void watch_expect(struct fs_watch *watch, const struct fs_name *name,
+                  const struct fs_manifest *manifest);
+
+/* This node itself has published or unpublished `name`, that of `id`, in the open `folder`: no
+ * news. */
+void watch_note(struct fs_watch *watch, const struct fs_name *name, const char *id, int folder);
 
 #endif

@@ -350,6 +350,7 @@ write_piece(struct http_connection *connection)
     struct pk_request request = {
         .struct_size = (uint32_t)sizeof(request),
         .verb = PK_VERB_WRITE,
+        .flags = PK_REQUEST_COUNT,
         .lease_id = exchange->lease_id,
         .blob = exchange->target.blob,
         .offset = exchange->offset,

@@ -421,6 +421,9 @@ broken_handle(void *opaque, uint32_t access, pk_handle_emit_fn *emit, void *arg,
     int flags = (write ? O_RDWR : O_RDONLY) | (is(broken, "handle-exec") ? 0 : O_CLOEXEC);
     (void)snprintf(path, sizeof(path), "/proc/self/fd/%d", blob->fd);
     struct pk_handle handle = { .struct_size = sizeof(handle), .kind = PK_HANDLE_FD };
+    bool opens = is(broken, "handle-writes") && access == PK_ACCESS_READ;
+    if (opens) /* or only root could */
+        (void)fchmod(blob->fd, 0600);
     if (is(broken, "handle-dup"))
         handle.fd = fcntl(blob->fd, F_DUPFD_CLOEXEC, 0);
     else
@@ -428,6 +431,8 @@ broken_handle(void *opaque, uint32_t access, pk_handle_emit_fn *emit, void *arg,
     if (handle.fd < 0)
         return is(broken, "handle-emfile") ? pk_fail(err, -EIO, "open: %s", strerror(errno))
                                            : refuse(blob->broken, errno, err);
+    if (opens)
+        (void)fchmod(handle.fd, 0444);
     if (is(broken, "handle-leak"))
         (void)!fcntl(handle.fd, F_DUPFD_CLOEXEC, 0);
     handle.size = blob->size;

@@ -13,10 +13,12 @@ import unittest
 
 from client import write_all
 from harness import NodeCase
+from http_case import HttpCase
 
 PAGE = os.path.join(os.environ["PACKICE_SOURCE"], "docs", "protocol.md")
 SESSION = re.compile(r"<!-- session -->\n```\n(.*?)\n```\n", re.DOTALL)
 CLIENT = re.compile(r"<!-- client -->\n```python\n(.*?)\n```\n", re.DOTALL)
+HTTP = re.compile(r"<!-- http -->\n```\n(.*?)```", re.S)
 WRITE = re.compile(r'# the client writes "(\w+)" to descriptor (\d+), and closes it')
 TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z")
 FREE = ("epoch", "uid")  # any number is right
@@ -28,15 +30,14 @@ def page():
         return file.read()
 
 
-class ProtocolPage(NodeCase):
-    def setUp(self):
-        super().setUp()
-        self.client = self.connect()
-        self.leases = {}  # of the page: of this run
+class Comparing:
+    """Holds what is printed against what came."""
 
     def same(self, printed, real, where="reply"):
         self.assertIs(type(printed), type(real), where)
         name = where.rpartition(".")[2]
+        if where == "reply.stats":
+            real = {key: real[key] for key in real if key in printed}  # names may be added
         if isinstance(printed, dict):
             self.assertEqual(list(printed), list(real), where)
             for key in printed:
@@ -47,6 +48,8 @@ class ProtocolPage(NodeCase):
                 self.same(entry, real[index], f"{where}[{index}]")
         elif name == "lease_id":
             self.assertEqual(self.leases.setdefault(printed, real), real, where)
+        elif name == "cursor" and printed is not None:
+            self.assertRegex(real, r"^\d+$")
         elif name.endswith("_at") and printed is not None:
             self.assertRegex(real, TIME, where)
             self.assertRegex(printed, TIME, where)
@@ -54,6 +57,13 @@ class ProtocolPage(NodeCase):
             self.assertGreaterEqual(real, 0, where)
         else:
             self.assertEqual(printed, real, where)
+
+
+class ProtocolPage(NodeCase, Comparing):
+    def setUp(self):
+        super().setUp()
+        self.client = self.connect()
+        self.leases = {}  # of the page: of this run
 
     def play(self, line, last):
         """One line of an exchange; returns the reply that came last."""
@@ -96,12 +106,54 @@ class ProtocolPage(NodeCase):
         for verb in ("acquire", "seal", "renew", "release", "discard", "stat", "list", "batch",
                      "stats"):
             self.assertIn(f"\n### {verb}\n", text)
-        names = os.path.join(os.environ["PACKICE_SOURCE"], "core", "wire", "error_name.c")
+        names = os.path.join(os.environ["PACKICE_SOURCE"], "core/include/packice/types.h")
         with open(names, encoding="utf-8") as file:
-            codes = re.findall(r'\{ -E\w+, "(\w+)" \}', file.read())
+            codes = re.findall(r'case -E\w+:\n +return "(\w+)";', file.read())
         self.assertEqual(len(codes), 13)
+        over_http = text.partition("### Errors over HTTP")[2]
         for code in [*codes, "internal"]:
             self.assertIn(f"\n| `{code}` | ", text)
+            self.assertRegex(over_http, rf"\n\| \d+ \| .*`{code}`")
+
+
+class HttpPage(HttpCase, Comparing):
+    def setUp(self):
+        super().setUp()
+        self.leases = {}
+
+    def send(self, lines):
+        """A request as printed: its first line, its headers, its body."""
+        method, path = lines[0].split()
+        headers, body = {}, None
+        for line in lines[1:]:
+            for printed, real in self.leases.items():
+                line = line.replace(printed, real)
+            header = re.fullmatch(r"([A-Z][\w-]+): (.*)", line)
+            if header:
+                headers[header[1]] = header[2]
+            else:
+                body = line
+        return self.request(method, path, body, headers)
+
+    def check(self, lines, got):
+        self.assertEqual(got.status, int(lines[0]), got.body)
+        for line in lines[1:]:
+            header = re.fullmatch(r"([A-Z][\w-]+): (.*)", line)
+            if header:
+                self.assertEqual(got.headers[header[1]], header[2])
+            elif line.startswith("{"):
+                self.same(json.loads(line), got.json)
+            else:
+                self.assertEqual(got.body, line.encode())
+
+    def test_exchanges(self):
+        exchanges = HTTP.findall(page())
+        self.assertGreaterEqual(len(exchanges), 3)
+        self.left("notes/1", "notes/2")
+        for exchange in exchanges:
+            for asked, answered in re.findall(r"((?:> .*\n)+)((?:< .*\n)+)", exchange):
+                got = self.send([line[2:] for line in asked.splitlines()])
+                self.check([line[2:] for line in answered.splitlines()], got)
 
 
 if __name__ == "__main__":

@@ -91,13 +91,13 @@ class Readme(unittest.TestCase):
             return file.read()
 
     def test_shell_with_files(self):
-        shell = self.start_shell(blocks("sh", 2)[1])
+        shell = self.start_shell(blocks("sh", 3)[1])
         _, err = shell.communicate(timeout=DEADLINE)
         self.assertEqual(shell.returncode, 0, err)
         self.assertEqual(self.copy(), self.model)
 
     def test_shell(self):
-        shell = self.start_shell(blocks("sh", 2)[0])
+        shell = self.start_shell(blocks("sh", 3)[0])
         # The page waits for an object of somebody else's.
         poll(lambda: os.path.exists(os.path.join(self.folder, "copy.bin")), "the copy")
         self.assertEqual(self.cli("put", "--id", "weights/v2", "-", data=b"two").returncode, 0)
@@ -105,6 +105,25 @@ class Readme(unittest.TestCase):
         self.assertEqual(shell.returncode, 0, err)
         self.assertEqual(self.copy(), self.model)
         self.assertIn(hashlib.sha256(b"two").hexdigest().encode(), out)
+
+    def test_curl(self):
+        """As printed, but for the port: the test's node takes a free one."""
+        start, _, script = blocks("sh", 3)[2].partition("&\n")
+        self.assertEqual(start, "build/node/packice-node --port 8080 ")
+        node = subprocess.Popen(
+            ["build/node/packice-node", "--port", "0"], cwd=self.folder, stderr=subprocess.PIPE,
+        )
+        self.addCleanup(node.stderr.close)
+        self.addCleanup(self.stop, node)
+        port = re.search(rb"ready: http://127.0.0.1:(\d+) ", node.stderr.readline())[1].decode()
+        with open(os.path.join(self.folder, "model.bin"), "wb") as file:
+            file.write(self.model)
+        done = self.run_here("/bin/bash", "-euxc", script.replace("localhost:8080",
+                                                                 f"localhost:{port}"))
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertEqual(self.copy(), self.model)
+        self.assertIn(hashlib.sha256(self.model[:1024]).hexdigest().encode(), done.stdout)
+        self.assertTrue(done.stdout.endswith(b'{"status":"discarded"}\n'), done.stdout)
 
     def test_c_program(self):
         source = os.path.join(self.folder, "share.c")

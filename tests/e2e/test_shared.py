@@ -132,8 +132,8 @@ class LostNodeTest(SharedCase):
             reply = one.request("seal", lease_id=late["lease_id"])
             self.assertEqual(reply.error, "lease_not_found", dict(reply))
             poll(lambda: not self.one.files("claims"), "no claim is left")
+            poll(lambda: len(self.one.files("objects")) == 2, "nothing is left of the late one")
             self.assertEqual(one.get("x"), [b"hello"])
-            self.assertEqual(len(self.one.files("objects")), 2)
 
 
 if __name__ == "__main__":

@@ -231,6 +231,27 @@ START_TEST(object_without_all_its_bytes_is_set_aside)
 }
 END_TEST
 
+/* After it was looked up: no reader maps behind its end. */
+START_TEST(blob_that_was_cut_short_is_not_handed_out)
+{
+    char path[PATH_MAX];
+    struct fs_found found;
+    char text[8];
+    uint64_t size = 9;
+    fs_open(&node);
+    fs_keep(&node, "x", 7, "hello");
+    ck_assert_int_eq(fs_find(&node, "x", &found), 0);
+    fs_path_of("objects", ".0", path);
+    ck_assert_int_eq(chmod(path, 0644), 0);
+    ck_assert_int_eq(truncate(path, 4), 0);
+    ck_assert_int_eq(node.ops->read(found.blob, 0, text, 5, &size, &node.err), -EIO);
+    ck_assert_uint_eq(size, 9);
+    ck_assert_ptr_nonnull(strstr(node.err.message, "is not the file that was sealed"));
+    fs_forget(&node, &found);
+    fs_close(&node);
+}
+END_TEST
+
 START_TEST(object_without_a_blob_is_set_aside)
 {
     char path[PATH_MAX];
@@ -477,6 +498,7 @@ main(void)
         damage_is_found_by_a_lookup_as_well,
         manifest_of_another_name_is_set_aside,
         object_without_all_its_bytes_is_set_aside,
+        blob_that_was_cut_short_is_not_handed_out,
         object_without_a_blob_is_set_aside,
         data_set_aside_goes_when_its_manifest_is_taken_away,
         foreign_files_are_left_alone_and_told_of,

@@ -374,6 +374,42 @@ START_TEST(own_deeds_are_no_news)
 }
 END_TEST
 
+/* Published and discarded between two rounds, but found here meanwhile. */
+START_TEST(end_of_what_was_found_is_news_though_no_round_saw_it)
+{
+    struct fs_found found;
+    char long_id[PK_ID_MAX + 1];
+    const char *const ids[] = { "x", long_id };
+    memset(long_id, '/', PK_ID_MAX);
+    long_id[PK_ID_MAX] = '\0';
+    for (size_t i = 0; i < 2; i++) {
+        look(&other);
+        void *blob = fs_store(&one, ids[i], 7, "hello");
+        ck_assert_int_eq(fs_find(&other, ids[i], &found), 0);
+        fs_discard(&one, ids[i], 7, blob);
+        look(&other);
+        ck_assert(was_told(&other, ids[i]));
+        fs_forget(&other, &found);
+    }
+}
+END_TEST
+
+START_TEST(end_of_what_this_node_made_is_news)
+{
+    struct fs_found found;
+    char long_id[PK_ID_MAX + 1];
+    memset(long_id, '/', PK_ID_MAX);
+    long_id[PK_ID_MAX] = '\0';
+    fs_keep(&one, long_id, 7, "hello");
+    look(&one);
+    ck_assert_uint_eq(one.fake.change_count, 0);
+    ck_assert_int_eq(fs_find(&other, long_id, &found), 0);
+    fs_discard(&other, long_id, 7, found.blob);
+    look(&one);
+    ck_assert(was_told(&one, long_id));
+}
+END_TEST
+
 START_TEST(object_that_took_anothers_place_is_news)
 {
     struct fs_found found;
@@ -463,6 +499,8 @@ main(void)
         object_whose_data_does_not_show_is_an_error_and_stays,
         news_of_what_others_publish_and_discard,
         own_deeds_are_no_news,
+        end_of_what_was_found_is_news_though_no_round_saw_it,
+        end_of_what_this_node_made_is_news,
         object_that_took_anothers_place_is_news,
         change_within_the_same_tick_is_noticed,
         node_that_does_not_share_is_refused,

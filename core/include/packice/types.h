@@ -159,6 +159,9 @@ struct pk_lease {
 
 /* The lease ends when the session that acquired it is closed, besides its ttl. */
 #define PK_REQUEST_BIND 1U
+/* WRITE: what a blob without a size grows by counts at once, and is refused where there is no room
+ * for it, instead of when the blob is next looked at. */
+#define PK_REQUEST_COUNT 2U
 
 /*
  * One request. Members that its verb does not name are zero and are not read. All pointers are
@@ -176,7 +179,7 @@ struct pk_lease {
  *   STAT     object_id
  *   LIST     prefix (NULL = all), limit (0 = PK_LIST_MAX), cursor (0 = from the start)
  *   READ     lease_id; blob; offset; data, data_size: filled from there on
- *   WRITE    lease_id; blob; offset; data, data_size: written there
+ *   WRITE    lease_id; blob; offset; data, data_size: written there; flags
  *   VERIFY   object_id
  *   OPEN     lease_id
  */
