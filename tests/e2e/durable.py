@@ -18,7 +18,7 @@ class DurableNode(Node):
         )
 
     def served(self, ids):
-        """All that it serves, of these ids and of those it lists: {(id, epoch): (meta, contents)}"""
+        """All that it serves, of these ids and what it lists: {(id, epoch): (meta, contents)}"""
         found = {}
         with Client(self.socket, DEADLINE) as client:
             ids = set(ids) | {entry["object_id"] for entry in client.ok("list")["objects"]}

@@ -1,8 +1,8 @@
 # SPDX-FileCopyrightText: PackIce authors
 # SPDX-License-Identifier: Apache-2.0
-"""The node is killed at seeded moments of traffic, again and again on one folder: every object whose
-seal was answered is there and whole, nothing half-made is served or left, and names are free. And
-clients are killed at every step of theirs.
+"""The node is killed at seeded moments of traffic, again and again on one folder: every object
+whose seal was answered is there and whole, nothing half-made is served or left, and names are free.
+And clients are killed at every step of theirs.
 
 A failing seed runs again with PACKICE_KILL_SEED=SEED, which the failure names."""
 
@@ -65,7 +65,7 @@ class KillTest(unittest.TestCase):
                 self.run_seed(random.Random(f"kill {seed}"))
             except AssertionError as error:
                 raise AssertionError(
-                    f"{error}\nagain: PACKICE_KILL_SEED={seed} meson test 'e2e kill'"
+                    f"{error}\nagain: PACKICE_KILL_SEED={seed} meson test -C build 'e2e kill'"
                 ) from error
 
     def run_seed(self, dice):

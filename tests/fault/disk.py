@@ -20,8 +20,6 @@ import os
 import random
 import stat
 
-from recording import Op
-
 SECTOR = 512
 
 

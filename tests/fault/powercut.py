@@ -7,8 +7,6 @@ between. Each is written to a folder and given to a check. It knows neither what
 what is right.
 """
 
-import os
-
 from disk import choices, seeded
 from tree import fingerprint, lay_out
 from recording import Op
