@@ -227,7 +227,7 @@ class TargetTest(CliCase):
         self.assertIn("memory", self.fails("usage", "ls", target="memory://x"))
         self.fails("unreachable", "ls", target="http://127.0.0.1:1")
         self.fails("usage", "ls", target="http://me@127.0.0.1:1")
-        self.fails("unsupported", "ls", target="https://localhost")
+        self.fails("unreachable", "ls", target="https://127.0.0.1:1")
         self.assertNotEqual(self.fails_somehow("ls", "-t", self.path("x" * 200)), "")
         self.assertNotEqual(self.fails_somehow("ls", "-t", ""), "")
 

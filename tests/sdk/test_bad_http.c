@@ -457,10 +457,10 @@ END_TEST
 static void
 answer_list(void *arg, const char *request, struct fake_answer *answer)
 {
-    int *asked = arg;
+    atomic_int *asked = arg;
     bool acquires = strncmp(request, "POST /acquire ", 14) == 0;
-    ++*asked;
-    if (acquires || *asked == 2) { /* reads it whole, over a connection that worked, and goes */
+    int number = atomic_fetch_add(asked, 1) + 1;
+    if (acquires || number == 2) { /* reads it whole, over a connection that worked, and goes */
         answer->hang_up = true;
         return;
     }
@@ -482,14 +482,14 @@ START_TEST(sdk_asks_twice_only_where_it_does_no_harm)
 {
     packice_client *client = NULL;
     packice_lease *lease = NULL;
-    int asked = 0;
+    atomic_int asked = 0;
     struct fake_http *fake = fake_http_start(answer_list, &asked);
     MUST(packice_connect(fake_http_target(fake), &client));
     list_all(client);
     list_all(client); /* the connection is lost over it, and it is asked for again */
-    ck_assert_int_eq(asked, 3);
+    ck_assert_int_eq(atomic_load(&asked), 3);
     FAILS(packice_get(client, "x", 0, &lease), -ECONNRESET);
-    ck_assert_int_eq(asked, 4);
+    ck_assert_int_eq(atomic_load(&asked), 4);
     packice_client_free(client);
     char *heard = fake_http_stop(fake);
     ck_assert_int_eq(count_in(heard, "POST /acquire "), 1);
