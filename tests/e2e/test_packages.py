@@ -12,7 +12,7 @@ import unittest
 from pathlib import Path
 
 SOURCE = Path(os.environ["PACKICE_SOURCE"])
-GROUPS = {"build", "test", "lint", "fuzz", "coverage", "soak"}
+GROUPS = {"build", "test", "lint", "fuzz", "coverage", "soak", "bench"}
 PATH = "/usr/sbin:/usr/bin:/sbin:/bin"
 
 # What Meson finds without a package of its own.
@@ -136,12 +136,29 @@ class PackagesTest(unittest.TestCase):
     def test_dependencies_of_the_build_are_in_its_group(self):
         packages = self.group("build")
         names = [call for call in meson_calls("dependency")
-                 if call[0] not in BUILTIN_DEPENDENCIES]
+                 if call[0] not in BUILTIN_DEPENDENCIES and call[1].parts[0] != "bench"]
         self.assertGreater(len(names), 4, "the meson.build files were not read")
         for name, where in names:
             with self.subTest(dependency=name, where=str(where)):
                 folder = output("pkg-config", "--variable=pcfiledir", name).strip()
                 self.check_file(f"{folder}/{name}.pc", name, packages)
+
+    def test_what_the_bench_asks_for_is_in_its_group(self):
+        """As far as it is installed: only ./dev bench does that."""
+        packages = self.group("build", "bench")
+        wanted = [name for name, where in meson_calls("dependency") if where.parts[0] == "bench"]
+        self.assertEqual(wanted, ["hiredis"])
+        for name in wanted:
+            found = subprocess.run(["pkg-config", "--variable=pcfiledir", name],
+                                   capture_output=True, text=True)
+            if found.returncode == 0:
+                self.check_file(f"{found.stdout.strip()}/{name}.pc", name, packages)
+        programs = {name for path in sorted((SOURCE / "bench").glob("*.py"))
+                    for name in python_programs(path)}
+        self.assertIn("cc", programs, "the bench was not read")
+        for name in sorted(programs - {"git"}):  # only to tell the commit
+            with self.subTest(program=name):
+                self.check_file(shutil.which(name, path=PATH), name, packages)
 
     def test_headers_of_the_build_are_in_its_group(self):
         packages = self.group("build")

@@ -1,0 +1,118 @@
+/* SPDX-FileCopyrightText: PackIce authors */
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Objects come into being: for the reads, and with the clock running.
+ */
+#include "ours.h"
+
+#include <string.h>
+
+/* Larger ones are made of their first and last byte: what lies between is never touched, and so
+ * many of them would not fit into a machine. */
+#define WHOLE_SIZE ((size_t)64 << 10)
+
+#define BATCH 250U
+
+static void
+run_batch(const struct ours *ours, struct packice_batch_item *items, size_t count, uint32_t op)
+{
+    for (size_t i = 0; i < count; i++)
+        items[i].op = op;
+    ours_must(packice_batch(ours->client, items, count), "batch");
+    for (size_t i = 0; i < count; i++)
+        ours_must(items[i].status, "batch");
+}
+
+static void
+write_bytes(const struct ours *ours, packice_lease *lease, size_t number, char *data)
+{
+    if (ours->size <= WHOLE_SIZE) {
+        bench_fill(data, ours->size, number);
+        ours_must(packice_write(lease, 0, 0, data, ours->size), "write");
+        return;
+    }
+    char first = bench_byte(number, 0);
+    char last = bench_byte(number, ours->size - 1);
+    ours_must(packice_write(lease, 0, 0, &first, 1), "write");
+    ours_must(packice_write(lease, 0, ours->size - 1, &last, 1), "write");
+}
+
+/* data: room for an object's bytes; NULL: they are not written. */
+static void
+make_some(const struct ours *ours, size_t from, size_t count, char *data)
+{
+    struct packice_batch_item items[BATCH] = { 0 };
+    struct packice_create_options options[BATCH];
+    char names[BATCH][OURS_NAME_MAX];
+    const uint64_t size = ours->size <= WHOLE_SIZE ? ours->size : PACKICE_UNSIZED;
+    for (size_t i = 0; i < count; i++) {
+        ours_name(ours, from + i, names[i]);
+        options[i] = (struct packice_create_options)PACKICE_CREATE_OPTIONS_INIT;
+        options[i].id = names[i];
+        options[i].sizes = &size;
+        items[i].create = &options[i];
+    }
+    run_batch(ours, items, count, PACKICE_BATCH_CREATE);
+    for (size_t i = 0; data != NULL && i < count; i++)
+        write_bytes(ours, items[i].lease, from + i, data);
+    run_batch(ours, items, count, PACKICE_BATCH_SEAL);
+    run_batch(ours, items, count, PACKICE_BATCH_RELEASE);
+}
+
+static void
+make_all(const struct ours *ours, char *data)
+{
+    for (size_t done = 0; done < ours->count; done += BATCH)
+        make_some(ours, done, ours->count - done < BATCH ? ours->count - done : BATCH, data);
+}
+
+void
+ours_fill(const struct ours *ours)
+{
+    char *data = bench_have(malloc(WHOLE_SIZE));
+    make_all(ours, data);
+    free(data);
+}
+
+void
+ours_claim(const struct ours *ours)
+{
+    make_all(ours, NULL);
+}
+
+/* ---- put ---- */
+
+static void
+check_and_discard(const struct ours *ours, const char *name, const char *data)
+{
+    packice_lease *lease = NULL;
+    void *map = NULL;
+    uint64_t size = 0;
+    ours_must(packice_get(ours->client, name, 0, &lease), "get");
+    ours_must(packice_map(lease, 0, &map, &size), "map");
+    if (size != ours->size || memcmp(map, data, size) != 0)
+        bench_die("object %s holds other bytes than were put", name);
+    ours_must(packice_release(lease), "release");
+    ours_must(packice_discard(ours->client, name), "discard");
+}
+
+void
+ours_put(const struct ours *ours)
+{
+    struct bench_samples samples;
+    char *data = bench_have(malloc(ours->size));
+    bench_fill(data, ours->size, ours->seed);
+    bench_samples_init(&samples, ours->count);
+    for (size_t i = 0; i < ours->count; i++) {
+        char name[OURS_NAME_MAX];
+        ours_name(ours, i, name);
+        name[0] = 'p'; /* none of those that are there for the reads */
+        bench_fill(data, ours->size < sizeof(i) ? ours->size : sizeof(i), i);
+        uint64_t start = bench_now();
+        ours_must(packice_put(ours->client, name, data, ours->size, NULL), "put");
+        bench_samples_add(&samples, start);
+        check_and_discard(ours, name, data);
+    }
+    free(data);
+    bench_samples_tell(&samples);
+}
