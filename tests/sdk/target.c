@@ -7,6 +7,7 @@
 #include <arpa/inet.h>
 #include <dirent.h>
 #include <fcntl.h>
+#include <ftw.h>
 #include <netinet/in.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -14,6 +15,7 @@
 #include <sys/prctl.h>
 #include <sys/random.h>
 #include <sys/socket.h>
+#include <sys/statvfs.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -22,7 +24,7 @@
 
 struct target target;
 
-static const char *const names[] = { "private", "memory://", "peer", "unix", "http" };
+static const char *const names[] = { "private", "memory://", "peer", "unix", "files", "http" };
 
 int
 count_fds(pid_t pid)
@@ -73,7 +75,7 @@ filled(const void *data, uint64_t size, unsigned seed)
 bool
 target_has_node(void)
 {
-    return target.kind == TARGET_UNIX || target.kind == TARGET_HTTP;
+    return target.kind == TARGET_UNIX || target.kind == TARGET_FILES || target.kind == TARGET_HTTP;
 }
 
 /* A port of an address that is this test's alone, so that a node that comes back finds both free:
@@ -98,6 +100,28 @@ choose_address(void)
                    ntohs(address.sin_port));
 }
 
+/* A new folder. Files are in one of memory where there is such a thing: a disk is slow to sync. */
+static void
+make_folder(void)
+{
+    struct statvfs room;
+    bool fast = target.kind == TARGET_FILES && access("/dev/shm", W_OK | X_OK) == 0
+                && statvfs("/dev/shm", &room) == 0
+                && room.f_bavail * room.f_frsize >= (fsblkcnt_t)1 << 29;
+    (void)snprintf(target.folder, sizeof(target.folder), "%s/packice-sdk-XXXXXX",
+                   fast ? "/dev/shm" : "/tmp");
+    ck_assert_ptr_nonnull(mkdtemp(target.folder));
+}
+
+static int
+remove_one(const char *path, const struct stat *status, int kind, struct FTW *place)
+{
+    (void)status;
+    (void)kind;
+    (void)place;
+    return remove(path);
+}
+
 /* The path of a config for a node at the target. */
 static const char *
 write_config(void)
@@ -106,14 +130,17 @@ write_config(void)
     (void)snprintf(path, sizeof(path), "%s/node.ini", target.folder);
     FILE *file = fopen(path, "we");
     ck_assert_ptr_nonnull(file);
-    (void)fprintf(file, "[node]\nlog_level = error\n[blob]\nplugin = blob_memfd\n[lease]\n"
-                        "plugin = lease_mem\n");
-    if (target.kind == TARGET_UNIX)
-        (void)fprintf(file, "[transport.local]\nplugin = transport_uds\npath = %s\n",
-                      target.socket);
-    else
+    (void)fprintf(file, "[node]\nlog_level = error\n[lease]\nplugin = lease_mem\n");
+    if (target.kind == TARGET_HTTP)
         (void)fprintf(file, "[transport.web]\nplugin = transport_http\nlisten = %s\n",
                       target.socket + strlen("http://"));
+    else
+        (void)fprintf(file, "[transport.local]\nplugin = transport_uds\npath = %s\n",
+                      target.socket);
+    if (target.kind == TARGET_FILES)
+        (void)fprintf(file, "[blob]\nplugin = blob_fs\nroot = %s/data\n", target.folder);
+    else
+        (void)fprintf(file, "[blob]\nplugin = blob_memfd\n");
     ck_assert_int_eq(fclose(file), 0);
     return path;
 }
@@ -124,6 +151,12 @@ node_answers(void *arg)
     packice_client **client = arg;
     ck_assert_int_eq(waitpid(target.node, NULL, WNOHANG), 0);
     return packice_connect(target.socket, client) == 0;
+}
+
+static bool
+node_has_recovered(void *arg)
+{
+    return target_figure(arg, "recovering") == 0;
 }
 
 packice_client *
@@ -143,7 +176,7 @@ target_start_node(void)
     }
     packice_client *client = NULL;
     await(node_answers, &client, "the node answers");
-    (void)target_figure(client, "sessions");
+    await(node_has_recovered, client, "the node knows what it holds");
     return client;
 }
 
@@ -189,6 +222,7 @@ target_connect(void)
         MUST(packice_connect_peer(target.peer, &client));
         break;
     case TARGET_UNIX:
+    case TARGET_FILES:
     case TARGET_HTTP:
         MUST(packice_connect(target.socket, &client));
         break;
@@ -204,8 +238,7 @@ set_up(enum target_kind kind)
     target.name = names[kind];
     target.fds = count_fds(getpid());
     if (target_has_node()) {
-        (void)snprintf(target.folder, sizeof(target.folder), "/tmp/packice-sdk-XXXXXX");
-        ck_assert_ptr_nonnull(mkdtemp(target.folder));
+        make_folder();
         (void)snprintf(target.socket, sizeof(target.socket), "%s/s", target.folder);
         if (kind == TARGET_HTTP)
             choose_address();
@@ -284,8 +317,7 @@ tear_down(void)
     packice_peer_free(target.peer);
     if (target_has_node()) {
         stop_node();
-        (void)unlink(write_config());
-        (void)rmdir(target.folder);
+        ck_assert_int_eq(nftw(target.folder, remove_one, 8, FTW_DEPTH | FTW_PHYS), 0);
     }
     ck_assert_int_eq(count_fds(getpid()), target.fds);
 }
@@ -315,6 +347,12 @@ set_up_unix(void)
 }
 
 static void
+set_up_files(void)
+{
+    set_up(TARGET_FILES);
+}
+
+static void
 set_up_http(void)
 {
     set_up(TARGET_HTTP);
@@ -323,8 +361,8 @@ set_up_http(void)
 int
 run_cases(const char *name, const struct sdk_case *cases, size_t count)
 {
-    static void (*const set_ups[])(void) = { set_up_private, set_up_named, set_up_peer, set_up_unix,
-                                             set_up_http };
+    static void (*const set_ups[])(void) = { set_up_private, set_up_named, set_up_peer,
+                                             set_up_unix,    set_up_files, set_up_http };
     Suite *suite = suite_create(name);
     for (unsigned kind = TARGET_PRIVATE; kind <= TARGET_HTTP; kind++) {
         TCase *group = tcase_create(names[kind]);

@@ -276,10 +276,15 @@ START_TEST(sdk_gives_descriptors_that_nobody_can_write_through_once_sealed)
     MUST(packice_lease_blob_fd(lease, 0, &fd));
     ck_assert_int_eq(fcntl(fd, F_GETFD), FD_CLOEXEC);
     ck_assert_int_eq(pwrite(fd, "x", 1, 99), 1);
-    MUST(packice_seal(lease));
-    ck_assert_int_eq(pwrite(fd, "y", 1, 99), -1);
-    ck_assert_int_eq(errno, EPERM);
+    if (target.kind == TARGET_FILES) { /* while there is such a descriptor, it is not sealed */
+        FAILS(packice_seal(lease), -EBUSY);
+    } else {
+        MUST(packice_seal(lease));
+        ck_assert_int_eq(pwrite(fd, "y", 1, 99), -1);
+        ck_assert_int_eq(errno, EPERM);
+    }
     ck_assert_int_eq(close(fd), 0);
+    MUST(packice_seal(lease));
     MUST(packice_lease_blob_fd(lease, 0, &fd));
     ck_assert_int_eq(fcntl(fd, F_GETFD), FD_CLOEXEC);
     ck_assert_int_eq(fcntl(fd, F_GETFL) & O_ACCMODE, O_RDONLY);
@@ -293,7 +298,7 @@ START_TEST(sdk_gives_descriptors_that_nobody_can_write_through_once_sealed)
 }
 END_TEST
 
-/* How many maps of memfds this process has. */
+/* How many maps of blobs this process has. */
 static int
 count_maps(void)
 {
@@ -302,7 +307,7 @@ count_maps(void)
     int count = 0;
     ck_assert_ptr_nonnull(maps);
     while (fgets(line, sizeof(line), maps) != NULL)
-        count += strstr(line, "/memfd:") != NULL;
+        count += strstr(line, "/memfd:") != NULL || strstr(line, "/objects/") != NULL;
     (void)fclose(maps);
     return count;
 }
