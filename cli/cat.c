@@ -18,10 +18,13 @@ static const struct cli_option cat_options[] = {
 static int
 cat_object(const struct cli *cli, const char *id, struct sink *sink)
 {
+    struct packice_get_options options = PACKICE_GET_OPTIONS_INIT;
     packice_lease *lease = NULL;
-    int error = packice_get(cli->client, id, 0, &lease);
     int code = CLI_OK;
 
+    options.id = id;
+    options.flags = PACKICE_LAZY; /* one blob in memory at a time */
+    int error = packice_get_with(cli->client, &options, &lease);
     if (error != 0)
         return exit_object(cli, error, id);
     for (uint32_t i = 0; i < packice_lease_blob_count(lease) && code == CLI_OK; i++)

@@ -53,8 +53,12 @@ struct cli_args {
 struct cli {
     const struct cli_command *command; /* NULL until it is known */
     const char *target;                /* as given, or the default */
-    packice_client *client;            /* NULL until cli_connect */
-    struct progress *progress;         /* of what is being transferred */
+    const char *token_file;            /* over HTTP: files, NULL where none was named */
+    const char *ca_file;
+    const char *cert;
+    const char *key;
+    packice_client *client;    /* NULL until cli_connect */
+    struct progress *progress; /* of what is being transferred */
 };
 
 struct cli_command {
@@ -75,8 +79,14 @@ extern const struct cli_command cli_put, cli_get, cli_cat, cli_ls, cli_stat, cli
 /* The table, in the order of --help, and its NULL at the end. */
 extern const struct cli_command *const cli_commands[];
 
+/* What is not said on the command line: from the environment, or the default. */
+void cli_read_environment(struct cli *cli);
+
 /* Reaches the target. 0, or the exit code after it has said why not. */
 int cli_connect(struct cli *cli);
+
+/* Whether what is put goes through a network, and only when it is sealed. */
+bool cli_is_remote(const struct cli *cli);
 
 static inline bool
 cli_given(const struct cli_args *args, size_t row)

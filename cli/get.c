@@ -149,8 +149,9 @@ get_run(struct cli *cli, const struct cli_args *args)
         return code;
     options.id = args->operands[0];
     options.wait = args->values[GET_WAIT].seconds;
+    options.flags = PACKICE_LAZY; /* not all of it may be wanted */
     if (cli_given(args, GET_HOLD)) {
-        options.flags = PACKICE_UNBOUND;
+        options.flags |= PACKICE_UNBOUND;
         options.ttl = args->values[GET_HOLD].seconds;
     }
     int error = packice_get_with(cli->client, &options, &lease);

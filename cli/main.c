@@ -1,23 +1,19 @@
 /* SPDX-FileCopyrightText: PackIce authors */
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The packice program: finds the command, its target and its client, and runs it. What a command
- * does stands in the file of its name.
+ * The packice program: finds the command and runs it. What a command does stands in the file of its
+ * name.
  */
 #include "exit.h"
 #include "option.h"
 #include "output.h"
 #include "suggest.h"
 
-#include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-
-#define DEFAULT_TARGET "/run/packice/packice.sock"
 
 const struct cli_command *const cli_commands[] = { &cli_put,   &cli_get,     &cli_cat,  &cli_ls,
                                                    &cli_stat,  &cli_rm,      &cli_wait, &cli_verify,
@@ -60,21 +56,6 @@ complain_about_command(const struct cli *cli, const char *name)
     return exit_usage(cli, "unknown command '%s' (did you mean '%s'?)", name, nearest);
 }
 
-int
-cli_connect(struct cli *cli)
-{
-    /* Peers inside a process end with it: what is put there would be lost, silently. */
-    if (strncmp(cli->target, "memory:", 7) == 0)
-        return exit_usage(cli, "target '%s' is no node: it would end with this command",
-                          cli->target);
-    int error = packice_connect(cli->target, &cli->client);
-    if (error == -EINVAL)
-        return exit_usage(cli, "target: %s", packice_error_message());
-    if (error == 0)
-        return CLI_OK;
-    return exit_call(cli, error);
-}
-
 static int
 run(struct cli *cli, int argc, char **argv)
 {
@@ -96,11 +77,10 @@ run(struct cli *cli, int argc, char **argv)
 int
 main(int argc, char **argv)
 {
-    const char *target = getenv("PACKICE_TARGET");
     struct progress progress = { 0 };
     struct cli cli = { .progress = &progress };
 
-    cli.target = target != NULL && *target != '\0' ? target : DEFAULT_TARGET;
+    cli_read_environment(&cli);
     if (!hold_standard_streams())
         return CLI_FAILURE;
     (void)signal(SIGXFSZ, SIG_IGN); /* over the limit of a file's size: an error like others */

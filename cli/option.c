@@ -16,23 +16,38 @@
 
 /* Rows that the program and every command have; getopt's values for them lie behind the letters
  * and behind the rows of a command. */
-#define OPTION_TARGET 1000
-#define OPTION_HELP 1001
-#define OPTION_VERSION 1002
+#define OPTION_COMMON 1000
 #define OPTION_ROW 256
 
-static const struct cli_option option_target = { "target", "TARGET",
-                                                 "the node's socket, instead of PACKICE_TARGET",
-                                                 CLI_TEXT, 't' };
-static const struct cli_option option_help_row = { "help", NULL, "print this help", CLI_FLAG, 'h' };
-static const struct cli_option option_version = { "version", NULL, "print the version", CLI_FLAG,
-                                                  'V' };
+/* VERSION is the program's alone. */
+enum {
+    OPTION_TARGET,
+    OPTION_TOKEN_FILE,
+    OPTION_CA_FILE,
+    OPTION_CERT,
+    OPTION_KEY,
+    OPTION_HELP,
+    OPTION_VERSION,
+    OPTION_COMMON_COUNT
+};
+
+static const struct cli_option option_commons[] = {
+    [OPTION_TARGET] = { "target", "TARGET", "the node: its socket, or http://HOST:PORT", CLI_TEXT,
+                        't' },
+    [OPTION_TOKEN_FILE] = { "token-file", "FILE", "over HTTP: where the token stands", CLI_TEXT,
+                            0 },
+    [OPTION_CA_FILE] = { "ca-file", "FILE", "https: certificates to trust", CLI_TEXT, 0 },
+    [OPTION_CERT] = { "cert", "FILE", "https: a certificate to show", CLI_TEXT, 0 },
+    [OPTION_KEY] = { "key", "FILE", "https: its key, unless it stands there too", CLI_TEXT, 0 },
+    [OPTION_HELP] = { "help", NULL, "print this help", CLI_FLAG, 'h' },
+    [OPTION_VERSION] = { "version", NULL, "print the version", CLI_FLAG, 'V' },
+};
 
 /* A table as getopt_long wants it. */
 struct option_table {
-    struct option longs[CLI_OPTIONS_MAX + 4];
-    const char *names[CLI_OPTIONS_MAX + 4];
-    char letters[2 * (CLI_OPTIONS_MAX + 4)];
+    struct option longs[CLI_OPTIONS_MAX + OPTION_COMMON_COUNT + 1];
+    const char *names[CLI_OPTIONS_MAX + OPTION_COMMON_COUNT + 1];
+    char letters[2 * (CLI_OPTIONS_MAX + OPTION_COMMON_COUNT + 1)];
     size_t count;
     size_t letter_count;
 };
@@ -52,6 +67,12 @@ option_add(struct option_table *table, const struct cli_option *row, int value)
         table->letters[table->letter_count++] = ':';
 }
 
+static int
+option_common_count(const struct cli_command *command)
+{
+    return command == NULL ? OPTION_COMMON_COUNT : OPTION_VERSION;
+}
+
 /* mode: "+:" stops at the first operand, ":" does not. */
 static void
 option_table_init(struct option_table *table, const char *mode, const struct cli_command *command)
@@ -61,20 +82,16 @@ option_table_init(struct option_table *table, const char *mode, const struct cli
     memcpy(table->letters, mode, table->letter_count);
     for (size_t i = 0; command != NULL && i < command->option_count; i++)
         option_add(table, &command->options[i], OPTION_ROW + (int)i);
-    option_add(table, &option_target, OPTION_TARGET);
-    option_add(table, &option_help_row, OPTION_HELP);
-    if (command == NULL)
-        option_add(table, &option_version, OPTION_VERSION);
+    for (int i = 0; i < option_common_count(command); i++)
+        option_add(table, &option_commons[i], OPTION_COMMON + i);
 }
 
 static const struct cli_option *
 option_row(const struct cli_command *command, int value)
 {
-    if (value >= OPTION_ROW && value < OPTION_TARGET)
+    if (value < OPTION_COMMON)
         return &command->options[value - OPTION_ROW];
-    if (value == OPTION_TARGET)
-        return &option_target;
-    return value == OPTION_HELP ? &option_help_row : &option_version;
+    return &option_commons[value - OPTION_COMMON];
 }
 
 /* getopt answers a letter for a short option: makes one value of both forms. */
@@ -86,9 +103,10 @@ option_value(const struct cli_command *command, int value)
     for (size_t i = 0; command != NULL && i < command->option_count; i++)
         if (command->options[i].letter == (char)value)
             return OPTION_ROW + (int)i;
-    if (value == option_target.letter)
-        return OPTION_TARGET;
-    return value == option_help_row.letter ? OPTION_HELP : OPTION_VERSION;
+    int common = 0; /* getopt knows no letter that is in neither table */
+    while (option_commons[common].letter != (char)value)
+        common++;
+    return OPTION_COMMON + common;
 }
 
 /* What getopt stumbled over: '?' unknown, ambiguous or with an argument it doesn't take; ':'
@@ -155,13 +173,19 @@ option_store(const struct cli *cli, const struct cli_option *row, const char *ar
 static struct option_outcome
 option_common(struct cli *cli, int value)
 {
-    if (value == OPTION_HELP)
+    const char **const texts[] = {
+        [OPTION_TARGET] = &cli->target,   [OPTION_TOKEN_FILE] = &cli->token_file,
+        [OPTION_CA_FILE] = &cli->ca_file, [OPTION_CERT] = &cli->cert,
+        [OPTION_KEY] = &cli->key,
+    };
+
+    if (value == OPTION_COMMON + OPTION_HELP)
         return (struct option_outcome){ true, option_help(cli) };
-    if (value == OPTION_VERSION) {
+    if (value == OPTION_COMMON + OPTION_VERSION) {
         (void)printf("packice %s\n", packice_version());
         return (struct option_outcome){ true, CLI_OK };
     }
-    cli->target = optarg;
+    *texts[value - OPTION_COMMON] = optarg;
     return (struct option_outcome){ false, CLI_OK };
 }
 
@@ -183,7 +207,7 @@ option_parse(struct cli *cli, int argc, char **argv, const char *mode, struct cl
             return outcome;
         if (value == '?' || value == ':')
             return (struct option_outcome){ true, option_complain(cli, &table, value, argv) };
-        if (value >= OPTION_TARGET) {
+        if (value >= OPTION_COMMON) {
             outcome = option_common(cli, value);
             continue;
         }
@@ -247,9 +271,8 @@ option_help_program(void)
     for (size_t i = 0; cli_commands[i] != NULL; i++)
         (void)printf("  %-26s %s\n", cli_commands[i]->name, cli_commands[i]->summary);
     (void)printf("\n");
-    option_help_line(&option_target);
-    option_help_line(&option_help_row);
-    option_help_line(&option_version);
+    for (int i = 0; i < OPTION_COMMON_COUNT; i++)
+        option_help_line(&option_commons[i]);
     (void)printf("\n'packice COMMAND --help' tells more of one, packice(1) of all.\n");
     return CLI_OK;
 }
@@ -265,7 +288,7 @@ option_help(const struct cli *cli)
                  command->summary, command->help);
     for (size_t i = 0; i < command->option_count; i++)
         option_help_line(&command->options[i]);
-    option_help_line(&option_target);
-    option_help_line(&option_help_row);
+    for (int i = 0; i < option_common_count(command); i++)
+        option_help_line(&option_commons[i]);
     return CLI_OK;
 }

@@ -22,8 +22,8 @@ _packice()
 
     for ((i = 1; i < COMP_CWORD; i++)); do
         case ${COMP_WORDS[i]} in
-        -t | --target)
-            target=(-t "${COMP_WORDS[i + 1]-}")
+        -t | --target | --token-file | --ca-file | --cert | --key)
+            target+=("${COMP_WORDS[i]}" "${COMP_WORDS[i + 1]-}")
             ((i++))
             ;;
         -*) ;;
@@ -31,7 +31,7 @@ _packice()
         esac
     done
     case $previous in
-    -t | --target | -o | --output)
+    -t | --target | --token-file | --ca-file | --cert | --key | -o | --output)
         compopt -o filenames 2>/dev/null
         mapfile -t COMPREPLY < <(compgen -f -- "$word")
         return
@@ -39,7 +39,7 @@ _packice()
     esac
     if [[ $word == -* ]]; then
         mapfile -t COMPREPLY < <(compgen -W "$(packice ${command:+"$command"} --help 2>/dev/null |
-            sed -nE 's/^  (-., |    )(--[a-z]+).*/\2/p')" -- "$word")
+            sed -nE 's/^  (-., |    )(--[a-z-]+).*/\2/p')" -- "$word")
     elif [[ -z $command ]]; then
         mapfile -t COMPREPLY < <(compgen -W "$(packice --help |
             sed -n 's/^  \([a-z]*\) .*/\1/p')" -- "$word")

@@ -116,12 +116,11 @@ progress_line(const struct progress *progress, uint64_t now, char *line, size_t 
     memcpy(line + width - tail, figures, tail);
 }
 
-void
-progress_add(struct progress *progress, uint64_t bytes)
+static void
+progress_draw(struct progress *progress)
 {
     char line[PROGRESS_WIDTH_MAX + 1];
 
-    progress->done += bytes;
     if (!progress->wanted)
         return;
     uint64_t now = progress_now();
@@ -135,6 +134,38 @@ progress_add(struct progress *progress, uint64_t bytes)
     (void)fflush(stderr);
     progress->drawn = true;
     progress->drawn_at = now;
+}
+
+void
+progress_part(struct progress *progress)
+{
+    progress->part = 0;
+    progress->moved = 0;
+    progress->whole = 0;
+}
+
+void
+progress_add(struct progress *progress, uint64_t bytes)
+{
+    progress->part += bytes;
+    if (progress->part <= progress->moved)
+        return;
+    uint64_t more = progress->part - progress->moved;
+    progress->done += more < bytes ? more : bytes;
+    progress_draw(progress);
+}
+
+void
+progress_moved(struct progress *progress, uint64_t bytes, uint64_t whole)
+{
+    if (progress->moved == progress->whole)
+        progress_part(progress);
+    progress->whole = whole;
+    if (bytes <= progress->moved) /* the same again, after a download began anew */
+        return;
+    progress->done += bytes - progress->moved;
+    progress->moved = bytes;
+    progress_draw(progress);
 }
 
 void

@@ -114,6 +114,21 @@ put_open(const struct cli *cli, const struct cli_args *args, struct put *put)
     return code;
 }
 
+/* All is read, and now goes through the network: of a stream it is known only now how much. */
+static void
+put_begin_sending(const struct cli *cli, const struct cli_args *args, const packice_lease *lease)
+{
+    uint64_t total = 0;
+
+    for (uint32_t i = 0; i < packice_lease_blob_count(lease); i++) {
+        uint64_t size = 0;
+        (void)packice_lease_blob_size(lease, i, &size); /* the lease has that blob */
+        total += size;
+    }
+    progress_end(cli->progress);
+    progress_begin(cli->progress, !cli_given(args, PUT_QUIET), "put", total);
+}
+
 static int
 put_fill(const struct cli *cli, const struct cli_args *args, const struct put *put,
          packice_lease *lease)
@@ -123,11 +138,11 @@ put_fill(const struct cli *cli, const struct cli_args *args, const struct put *p
     progress_begin(cli->progress, !cli_given(args, PUT_QUIET), "put", put->total);
     for (uint32_t i = 0; i < put->count && code == CLI_OK; i++)
         code = transfer_in(cli, lease, i, &put->sources[i]);
+    if (code == CLI_OK && cli_is_remote(cli) && put->total == PACKICE_UNSIZED)
+        put_begin_sending(cli, args, lease);
+    int error = code == CLI_OK ? packice_seal(lease) : 0;
     progress_end(cli->progress);
-    if (code != CLI_OK)
-        return code;
-    int error = packice_seal(lease);
-    return error == 0 ? CLI_OK : exit_object(cli, error, packice_lease_object_id(lease));
+    return error == 0 ? code : exit_object(cli, error, packice_lease_object_id(lease));
 }
 
 /* A lease that stays behind, on the object that `lease` keeps there meanwhile. */
@@ -137,7 +152,7 @@ put_hold(const struct cli *cli, const packice_lease *lease, double ttl, packice_
     struct packice_get_options options = PACKICE_GET_OPTIONS_INIT;
 
     options.id = packice_lease_object_id(lease);
-    options.flags = PACKICE_UNBOUND | PACKICE_NO_RENEW;
+    options.flags = PACKICE_UNBOUND | PACKICE_NO_RENEW | PACKICE_LAZY;
     options.ttl = ttl;
     int error = packice_get_with(cli->client, &options, ret_held);
     return error == 0 ? CLI_OK : exit_object(cli, error, options.id);

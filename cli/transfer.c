@@ -65,7 +65,8 @@ transfer_in(const struct cli *cli, packice_lease *lease, uint32_t blob, const st
             break;
         }
         done += got;
-        progress_add(cli->progress, got);
+        if (!cli_is_remote(cli) || cli->progress->total == PACKICE_UNSIZED)
+            progress_add(cli->progress, got); /* else it moves with the seal */
     }
     free(buffer);
     return code == CLI_OK ? transfer_check_end(cli, source, done) : code;
@@ -139,6 +140,7 @@ transfer_out(const struct cli *cli, packice_lease *lease, uint32_t blob, struct 
     void *data = NULL;
     int code = CLI_OK;
 
+    progress_part(cli->progress);
     int error = packice_map(lease, blob, &data, &size);
     if (error == 0) {
         code = transfer_mapped(cli, lease, data, size, sink);

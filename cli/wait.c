@@ -20,6 +20,7 @@ static int
 wait_run(struct cli *cli, const struct cli_args *args)
 {
     const char *id = args->operands[0];
+    struct packice_get_options options = PACKICE_GET_OPTIONS_INIT;
     bool bounded = cli_given(args, WAIT_TIMEOUT);
     packice_lease *lease = NULL;
     struct packice_object *object = NULL;
@@ -27,8 +28,10 @@ wait_run(struct cli *cli, const struct cli_args *args)
     int code = cli_connect(cli);
     if (code != CLI_OK)
         return code;
-    int error = packice_get(cli->client, id,
-                            bounded ? args->values[WAIT_TIMEOUT].seconds : PACKICE_FOREVER, &lease);
+    options.id = id;
+    options.wait = bounded ? args->values[WAIT_TIMEOUT].seconds : PACKICE_FOREVER;
+    options.flags = PACKICE_LAZY; /* and nothing comes of it */
+    int error = packice_get_with(cli->client, &options, &lease);
     if (error != 0)
         return exit_object(cli, error, id);
     if (cli_given(args, WAIT_JSON)) {

@@ -10,32 +10,22 @@
 #include "sdk/error.h"
 #include "sdk/lease.h"
 #include "sdk/moment.h"
+#include "sdk/options.h"
+#include "sdk/remote.h"
 #include <errno.h>
 #include <packice/cleanup.h>
 #include <string.h>
 
-#define ALL_FLAGS (PACKICE_UNBOUND | PACKICE_NO_RENEW)
-
-/* Copies what the caller knows of a versioned struct; `to` is all zeroes. */
-static int32_t
-read_options(void *to, size_t to_size, const void *from, struct pk_error *err)
-{
-    if (from == NULL)
-        return pk_fail(err, -EINVAL, "options: missing");
-    uint32_t size;
-    memcpy(&size, from, sizeof(size));
-    if (size < 2 * sizeof(uint32_t))
-        return pk_fail(err, -EINVAL, "options: struct_size is not set");
-    memcpy(to, from, size < to_size ? size : to_size);
-    return 0;
-}
+#define CREATE_FLAGS (PACKICE_UNBOUND | PACKICE_NO_RENEW)
+#define GET_FLAGS (CREATE_FLAGS | PACKICE_LAZY)
 
 /* A lease that is bound has no end unless it is given one; an unbound one must have one. */
 static int32_t
-read_ttl(struct packice_acquire *acquire, uint32_t flags, double ttl, struct pk_error *err)
+read_ttl(struct packice_acquire *acquire, uint32_t flags, uint32_t known, double ttl,
+         struct pk_error *err)
 {
-    if ((flags & ~ALL_FLAGS) != 0)
-        return pk_fail(err, -EINVAL, "flags: 0x%x is not known", flags & ~ALL_FLAGS);
+    if ((flags & ~known) != 0)
+        return pk_fail(err, -EINVAL, "flags: 0x%x is not known", flags & ~known);
     struct pk_request *request = &acquire->request;
     int32_t rc = packice_from_seconds(ttl, "ttl", &request->ttl, err);
     if (rc != 0)
@@ -85,9 +75,9 @@ packice_acquire_create(struct packice_acquire *acquire,
                                                .verb = PK_VERB_ACQUIRE,
                                                .access = PK_ACCESS_CREATE } };
     struct packice_create_options mine = { 0 };
-    int32_t rc = read_options(&mine, sizeof(mine), options, err);
+    int32_t rc = packice_options_read(&mine, sizeof(mine), options, err);
     if (rc == 0)
-        rc = read_ttl(acquire, mine.flags, mine.ttl, err);
+        rc = read_ttl(acquire, mine.flags, CREATE_FLAGS, mine.ttl, err);
     if (rc == 0)
         rc = packice_from_seconds(mine.object_ttl, "object_ttl", &acquire->request.object_ttl, err);
     if (rc == 0)
@@ -119,9 +109,9 @@ packice_acquire_get(struct packice_acquire *acquire, const struct packice_get_op
                                                .verb = PK_VERB_ACQUIRE,
                                                .access = PK_ACCESS_READ } };
     struct packice_get_options mine = { 0 };
-    int32_t rc = read_options(&mine, sizeof(mine), options, err);
+    int32_t rc = packice_options_read(&mine, sizeof(mine), options, err);
     if (rc == 0)
-        rc = read_ttl(acquire, mine.flags, mine.ttl, err);
+        rc = read_ttl(acquire, mine.flags, GET_FLAGS, mine.ttl, err);
     if (rc == 0)
         rc = packice_from_seconds(mine.wait, "wait", &acquire->request.wait, err);
     if (rc == 0)
@@ -154,8 +144,13 @@ ask(packice_client *client, const struct packice_acquire *acquire, packice_lease
     int32_t rc = packice_client_ask(client, &acquire->request, 0, &answer, err);
     if (rc != 0)
         return rc;
-    rc = packice_lease_new(client, acquire->flags, answer, ret_lease, err);
+    packice_lease *lease = NULL;
+    rc = packice_lease_new(client, acquire->flags, answer, &lease, err);
     packice_answer_free(answer);
+    if (rc == 0)
+        rc = packice_remote_settle(&lease, err);
+    if (rc == 0)
+        *ret_lease = lease;
     return rc;
 }
 

@@ -15,6 +15,7 @@ struct packice_answer {
     struct pk_reply reply;     /* everything it points to lies behind this struct */
     struct pk_handle *handles; /* those of reply, to be changed; fd -1 once taken */
     uint64_t generation;       /* of the connection it came by; see struct packice_ask */
+    bool remote;               /* no descriptors came: the link moves the bytes of its blobs */
 };
 
 /* Copies a reply with all its text. The descriptors in its handles are now the answer's; on -ENOMEM

@@ -7,6 +7,7 @@
 #include "sdk/acquire.h"
 #include "sdk/error.h"
 #include "sdk/lease.h"
+#include "sdk/remote.h"
 #include <assert.h>
 #include <errno.h>
 #include <packice/cleanup.h>
@@ -112,8 +113,6 @@ add(struct trip *trip, struct packice_batch_item *item, const struct packice_acq
     trip->count++;
     trip->bytes += bytes;
     trip->blobs += blobs;
-    if (item->op == PACKICE_BATCH_SEAL)
-        packice_lease_shut_writers(item->lease);
 }
 
 /* Makes of an answer what the item wanted. */
@@ -187,6 +186,11 @@ go(struct trip *trip, struct pk_error *err)
         packice_answer_free(pk_steal(trip->answers[i]));
         packice_acquire_finish(&trip->acquires[i]);
     }
+    for (size_t i = 0; i < trip->count; i++) { /* once each lease is there and is renewed */
+        struct packice_batch_item *item = trip->items[i];
+        if (item->op == PACKICE_BATCH_GET && item->status == 0)
+            item->status = packice_remote_settle(&item->lease, err);
+    }
     trip->count = 0;
     trip->bytes = 0;
     trip->blobs = 0;
@@ -199,6 +203,10 @@ board(struct trip *trip, struct packice_batch_item *item, struct pk_error *err)
 {
     struct packice_acquire acquire = { 0 };
     int32_t rc = prepare(trip->client, item, &acquire, err);
+    if (rc == 0 && item->op == PACKICE_BATCH_SEAL) {
+        packice_lease_shut_writers(item->lease);
+        rc = packice_remote_push(item->lease, err);
+    }
     if (rc != 0) {
         packice_acquire_finish(&acquire);
         item->status = rc;

@@ -5,11 +5,13 @@
  */
 #include "sdk/blob.h"
 #include "sdk/handle.h"
+#include "sdk/spool.h"
 #include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
 #include <packice/cleanup.h>
+#include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 
@@ -37,6 +39,24 @@ init_lock(pthread_rwlock_t *lock)
     return rc == 0 ? 0 : -ENOMEM;
 }
 
+/* What is written is spooled; what is read has yet to come. */
+static int32_t
+begin_remote(const struct packice_answer *answer, uint32_t index, struct packice_blob *blob,
+             struct pk_error *err)
+{
+    const struct pk_handle *handle = &answer->handles[index];
+    if (blob->writable) {
+        blob->offset = 0;
+        return packice_spool_new(blob->size, &blob->fd, err);
+    }
+    if (blob->size == PK_UNSIZED)
+        return pk_fail(err, -EPROTO, "the node gave a sealed blob without a size");
+    if (handle->kind != PK_HANDLE_PATH)
+        return 0;
+    blob->path = strdup(handle->text);
+    return blob->path != NULL ? 0 : pk_fail(err, -ENOMEM, "no memory for a blob");
+}
+
 int32_t
 packice_blob_new(struct packice_answer *answer, uint32_t index, bool writable,
                  struct packice_blob **ret_blob, struct pk_error *err)
@@ -48,12 +68,16 @@ packice_blob_new(struct packice_answer *answer, uint32_t index, bool writable,
         free(blob);
         return pk_fail(err, -ENOMEM, "no memory for a blob");
     }
+    (void)pthread_mutex_init(&blob->moving, NULL); /* can't fail with default attributes */
     atomic_init(&blob->refs, 1);
     blob->fd = -1;
     blob->offset = answer->handles[index].offset;
     blob->size = answer->handles[index].size;
     blob->writable = writable;
-    int32_t rc = packice_handle_take(answer, index, writable, &blob->fd, err);
+    blob->remote = answer->remote;
+    blob->spool = -1;
+    int32_t rc = answer->remote ? begin_remote(answer, index, blob, err)
+                                : packice_handle_take(answer, index, writable, &blob->fd, err);
     if (rc == 0)
         *ret_blob = blob;
     else
@@ -87,7 +111,10 @@ packice_blob_unref(struct packice_blob *blob)
         return;
     packice_blob_drop_maps(blob);
     pk_cleanup_close(&blob->fd);
+    pk_cleanup_close(&blob->spool);
     (void)pthread_rwlock_destroy(&blob->lock);
+    (void)pthread_mutex_destroy(&blob->moving);
+    free(blob->path);
     free(blob);
 }
 
@@ -96,10 +123,33 @@ packice_blob_shut(struct packice_blob *blob)
 {
     (void)pthread_rwlock_wrlock(&blob->lock);
     packice_blob_drop_maps(blob);
+    if (blob->remote && blob->spool < 0)
+        blob->spool = pk_steal_fd(blob->fd);
     pk_cleanup_close(&blob->fd);
     blob->fd = -1;
     blob->shut = true;
     (void)pthread_rwlock_unlock(&blob->lock);
+}
+
+void
+packice_blob_arrive(struct packice_blob *blob, int fd, uint64_t offset)
+{
+    (void)pthread_rwlock_wrlock(&blob->lock);
+    assert(blob->remote && blob->fd < 0);
+    blob->fd = fd;
+    blob->offset = offset;
+    (void)pthread_rwlock_unlock(&blob->lock);
+}
+
+bool
+packice_blob_is_missing(struct packice_blob *blob)
+{
+    if (!blob->remote || blob->writable)
+        return false;
+    (void)pthread_rwlock_rdlock(&blob->lock);
+    bool missing = blob->fd < 0;
+    (void)pthread_rwlock_unlock(&blob->lock);
+    return missing;
 }
 
 void

@@ -21,9 +21,14 @@ struct packice_blob {
     int fd;                /* -1: shut, or not behind a descriptor */
     bool shut;             /* the lease was about to seal: nothing goes through here any more */
     struct packice_map *maps;
+    int spool;       /* remote, shut: what was written, to be sent; -1 = nothing */
     uint64_t offset; /* where it begins behind fd */
     uint64_t size;   /* PK_UNSIZED: grows */
     bool writable;
+    bool remote; /* its bytes are elsewhere: fd is a spool of them, or -1 until they came */
+    char *path;  /* remote: where the peer says they are on its machine; NULL = nowhere */
+    pthread_mutex_t moving; /* remote: held while they are on their way; guards sent */
+    bool sent;              /* the peer has all of the spool */
 };
 
 /* Makes one of a handle, as packice_handle_take; also -ENOMEM. */
@@ -32,8 +37,14 @@ int32_t packice_blob_new(struct packice_answer *answer, uint32_t index, bool wri
 struct packice_blob *packice_blob_ref(struct packice_blob *blob);
 void packice_blob_unref(struct packice_blob *blob); /* NULL is fine */
 
-/* Drops all maps, and the descriptor: every later use is -EACCES. Waits for uses under way. */
+/* Drops all maps, and the descriptor (a spool is kept for the seal): every later use is -EACCES.
+ * Waits for uses under way. */
 void packice_blob_shut(struct packice_blob *blob);
+
+/* The bytes came: takes over the descriptor. */
+void packice_blob_arrive(struct packice_blob *blob, int fd, uint64_t offset);
+/* Whether it is still without them. */
+bool packice_blob_is_missing(struct packice_blob *blob);
 
 /* Drops all maps. */
 void packice_blob_unmap(struct packice_blob *blob);

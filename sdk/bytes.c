@@ -1,11 +1,12 @@
 /* SPDX-FileCopyrightText: PackIce authors */
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The bytes of a lease's blobs, as callers reach them. None of this asks the peer, so it works on
- * when the node or the client is gone.
+ * The bytes of a lease's blobs, as callers reach them. None of this asks the peer, but for bytes
+ * that were left to come later, so it works on when the node or the client is gone.
  */
 #include "sdk/error.h"
 #include "sdk/lease.h"
+#include "sdk/remote.h"
 #include <errno.h>
 #include <unistd.h>
 
@@ -19,6 +20,22 @@ find(const packice_lease *lease, uint32_t index, struct packice_blob **ret_blob)
                        (int)lease->client->pid);
     packice_lease *mine = (packice_lease *)(uintptr_t)lease; /* its lock alone is changed */
     return packice_lease_blob(mine, index, ret_blob, err);
+}
+
+/* The same, with its bytes at hand. */
+static int32_t
+find_bytes(const packice_lease *lease, uint32_t index, struct packice_blob **ret_blob)
+{
+    struct packice_blob *blob = NULL;
+    int32_t rc = find(lease, index, &blob);
+    if (rc != 0)
+        return rc;
+    rc = packice_remote_pull(lease, index, blob, packice_error_slot());
+    if (rc == 0)
+        *ret_blob = blob;
+    else
+        packice_blob_unref(blob);
+    return rc;
 }
 
 static int
@@ -42,7 +59,7 @@ int
 packice_lease_blob_fd(const packice_lease *lease, uint32_t blob, int *ret_fd)
 {
     struct packice_blob *found = NULL;
-    int32_t rc = find(lease, blob, &found);
+    int32_t rc = find_bytes(lease, blob, &found);
     if (rc == 0)
         rc = packice_blob_fd(found, ret_fd, packice_error_slot());
     return done(found, rc);
@@ -63,7 +80,7 @@ packice_read(packice_lease *lease, uint32_t blob, uint64_t offset, void *data, u
              uint64_t *ret_size)
 {
     struct packice_blob *found = NULL;
-    int32_t rc = find(lease, blob, &found);
+    int32_t rc = find_bytes(lease, blob, &found);
     if (rc == 0)
         rc = packice_blob_read(found, offset, data, size, ret_size, packice_error_slot());
     return done(found, rc);
@@ -73,7 +90,7 @@ int
 packice_map(packice_lease *lease, uint32_t blob, void **ret_data, uint64_t *ret_size)
 {
     struct packice_blob *found = NULL;
-    int32_t rc = find(lease, blob, &found);
+    int32_t rc = find_bytes(lease, blob, &found);
     if (rc == 0)
         rc = packice_blob_map(found, ret_data, ret_size, packice_error_slot());
     return done(found, rc);
@@ -93,7 +110,7 @@ int
 packice_open(packice_lease *lease, uint32_t blob, FILE **ret_file)
 {
     struct packice_blob *found = NULL;
-    int32_t rc = find(lease, blob, &found);
+    int32_t rc = find_bytes(lease, blob, &found);
     if (rc == 0)
         rc = packice_blob_open(found, ret_file, packice_error_slot());
     return done(found, rc);

@@ -5,6 +5,7 @@
  * happens later: its size can't shrink under the reader.
  */
 #include "sdk/handle.h"
+#include "sdk/spool.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <packice/cleanup.h>
@@ -12,21 +13,7 @@
 #include <sys/mman.h>
 #include <sys/stat.h>
 
-#ifndef MFD_NOEXEC_SEAL
-#define MFD_NOEXEC_SEAL 0x0008U /* Linux 6.3 */
-#endif
-
 #define FOUR_SEALS (F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE)
-
-/* An empty memfd. Where executable ones are forbidden or warned of, one that is not. */
-static int
-probe_memfd(void)
-{
-    int fd = memfd_create("packice-probe", MFD_CLOEXEC | MFD_NOEXEC_SEAL);
-    if (fd < 0 && errno == EINVAL)
-        fd = memfd_create("packice-probe", MFD_CLOEXEC);
-    return fd;
-}
 
 /* Whether it is memory from memfd_create: it lives in the kernel's own file system, as does one of
  * ours. Files on a tmpfs have the same kind of seals but another device. */
@@ -36,7 +23,7 @@ is_memfd(const struct stat *status)
     static atomic_uint_fast64_t device; /* 0: not known yet; + 1, since 0 could be one */
     uint_fast64_t known = atomic_load(&device);
     if (known == 0) {
-        pk_autoclose int fd = probe_memfd();
+        pk_autoclose int fd = packice_spool_memfd("packice-probe");
         struct stat mine;
         if (fd < 0 || fstat(fd, &mine) != 0)
             return false;

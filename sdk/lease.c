@@ -7,6 +7,7 @@
 #include "sdk/lease.h"
 #include "sdk/error.h"
 #include "sdk/moment.h"
+#include "sdk/remote.h"
 #include <errno.h>
 #include <packice/cleanup.h>
 #include <string.h>
@@ -82,14 +83,28 @@ plan_renewal(packice_lease *lease, struct pk_error *err)
 
 /* Nobody will ever hear of this lease: it must not stay behind. */
 static void
-give_back(packice_client *client, const struct packice_answer *answer)
+give_back(packice_client *client, const char *lease_id, uint64_t generation)
 {
     struct pk_request request = { .struct_size = (uint32_t)sizeof(request),
                                   .verb = PK_VERB_RELEASE,
-                                  .lease_id = answer->reply.lease_id };
+                                  .lease_id = lease_id };
     struct packice_answer *released = NULL;
-    if (packice_client_call(client, &request, 1, answer->generation, 0, &released, NULL) == 0)
+    if (packice_client_call(client, &request, 1, generation, 0, &released, NULL) == 0)
         packice_answer_free(released);
+}
+
+void
+packice_lease_give_back(packice_lease *lease)
+{
+    atomic_store(&lease->undone, true);
+    give_back(lease->client, lease->lease_id, lease->generation);
+}
+
+void
+packice_lease_undo(packice_lease *lease)
+{
+    packice_lease_give_back(lease);
+    packice_lease_free(lease);
 }
 
 int32_t
@@ -98,7 +113,7 @@ packice_lease_new(packice_client *client, uint32_t flags, struct packice_answer 
 {
     packice_lease *lease = calloc(1, sizeof(*lease));
     if (lease == NULL) {
-        give_back(client, answer);
+        give_back(client, answer->reply.lease_id, answer->generation);
         return pk_fail(err, -ENOMEM, "no memory for a lease");
     }
     lease->client = packice_client_ref(client);
@@ -112,7 +127,7 @@ packice_lease_new(packice_client *client, uint32_t flags, struct packice_answer 
         client->link->ops->distrust(client->link, answer->generation);
     if (rc != 0) {
         packice_lease_free(lease);
-        give_back(client, answer);
+        give_back(client, answer->reply.lease_id, answer->generation);
         return rc;
     }
     *ret_lease = lease;
@@ -159,15 +174,20 @@ packice_lease_sealed(packice_lease *lease, struct packice_answer *answer, struct
         return rc;
     (void)pthread_mutex_lock(&lease->lock);
     struct packice_blob **spare = blobs; /* of a seal that another thread was faster with */
-    if (atomic_load(&lease->state) != PACKICE_SEALED) {
+    bool first = atomic_load(&lease->state) != PACKICE_SEALED;
+    if (first)
+        rc = packice_remote_keep(lease->blobs, blobs, lease->blob_count, err);
+    if (rc == 0 && first) {
         spare = lease->blobs;
         lease->blobs = blobs;
     }
-    atomic_store(&lease->access, PACKICE_READ);
-    atomic_store(&lease->state, PACKICE_SEALED);
+    if (rc == 0) {
+        atomic_store(&lease->access, PACKICE_READ);
+        atomic_store(&lease->state, PACKICE_SEALED);
+    }
     (void)pthread_mutex_unlock(&lease->lock);
     free_blobs(spare, lease->blob_count);
-    return 0;
+    return rc;
 }
 
 int32_t

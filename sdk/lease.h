@@ -20,7 +20,8 @@ struct packice_lease {
     uint32_t blob_count;
     struct packice_renewed renewed;
 
-    bool creator; /* granted as CREATE */
+    bool creator;       /* granted as CREATE */
+    atomic_bool undone; /* given back before its owner let it go: the peer knows it no more */
 
     atomic_uint access;
     atomic_uint state;
@@ -35,6 +36,11 @@ int32_t packice_lease_new(packice_client *client, uint32_t flags, struct packice
 
 /* Lets go of everything here, without a word to the peer. NULL is fine. */
 void packice_lease_free(packice_lease *lease);
+
+/* Releases it, without a word about what came of that. */
+void packice_lease_give_back(packice_lease *lease);
+/* The same, and frees it: nobody will hear of this lease. */
+void packice_lease_undo(packice_lease *lease);
 
 /* The first half of a seal: drops what could write. */
 void packice_lease_shut_writers(packice_lease *lease);

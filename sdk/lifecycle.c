@@ -6,6 +6,7 @@
 #include "sdk/error.h"
 #include "sdk/lease.h"
 #include "sdk/moment.h"
+#include "sdk/remote.h"
 #include <errno.h>
 #include <packice/cleanup.h>
 #include <string.h>
@@ -24,9 +25,12 @@ seal(packice_lease *lease, struct pk_error *err)
     if (lease->creator && atomic_load(&lease->state) == PACKICE_SEALED)
         return 0;
     packice_lease_shut_writers(lease);
+    int32_t rc = packice_remote_push(lease, err);
+    if (rc != 0)
+        return rc;
     struct pk_request request = lease_request(PK_VERB_SEAL, lease->lease_id);
     struct packice_answer *answer = NULL;
-    int32_t rc = packice_client_ask(lease->client, &request, lease->generation, &answer, err);
+    rc = packice_client_ask(lease->client, &request, lease->generation, &answer, err);
     if (rc != 0)
         return rc;
     rc = packice_lease_sealed(lease, answer, err);
@@ -126,7 +130,8 @@ packice_release(packice_lease *lease)
     int32_t rc = 0;
     if (!ended_by_itself(lease)) {
         rc = release(lease->client, lease->lease_id, lease->generation, packice_error_slot());
-        if (rc != 0 && ended_by_itself(lease))
+        /* Without a node, too, there is nobody to be told of a bound lease. */
+        if (rc != 0 && (ended_by_itself(lease) || (rc == -ECONNREFUSED && lease->generation != 0)))
             rc = 0;
     }
     packice_lease_free(lease);

@@ -18,6 +18,16 @@ struct packice_ask {
     uint64_t deadline;   /* CLOCK_MONOTONIC nanoseconds, then -ETIMEDOUT; PK_FOREVER */
 };
 
+/* The bytes of one blob, on their way between its peer and a file of this process. */
+struct packice_transfer {
+    const char *object_id;
+    uint32_t blob;
+    const char *lease_id;
+    int fd;
+    uint64_t size;     /* of the blob, bytes */
+    uint64_t patience; /* nanoseconds in which nothing moves, then -ETIMEDOUT; PK_FOREVER */
+};
+
 typedef void packice_figure_fn(void *arg, const char *name, uint64_t value);
 
 struct packice_link;
@@ -35,6 +45,16 @@ struct packice_link_ops {
     /* The peer sent what it must not: lets this connection go, and its bound leases with it.
      * Nothing for peers of this process. */
     void (*distrust)(struct packice_link *link, uint64_t generation);
+    /* For links whose answers say that their blobs are remote; else NULL. All wait.
+     * upload sends the whole file as the bytes of a blob under a CREATE lease; download fills an
+     * empty file with those of a sealed one, exactly `size` of them or it fails; same_file tells
+     * whether the file is the one that the peer has the blob in, beyond doubt. */
+    int32_t (*upload)(struct packice_link *link, const struct packice_transfer *transfer,
+                      struct pk_error *err);
+    int32_t (*download)(struct packice_link *link, const struct packice_transfer *transfer,
+                        struct pk_error *err);
+    int32_t (*same_file)(struct packice_link *link, const struct packice_transfer *transfer,
+                         bool *ret_same, struct pk_error *err);
     /* Fails what is under way and all that comes, with -EPIPE; bound leases end. Any thread. */
     void (*shut)(struct packice_link *link);
     /* Frees it, after shut and with no call under way. forked: in a child of the process it was

@@ -6,6 +6,7 @@
 #include "sdk/target.h"
 #include "sdk/client.h"
 #include "sdk/error.h"
+#include "sdk/options.h"
 #include "sdk/peer.h"
 #include <errno.h>
 #include <packice/cleanup.h>
@@ -45,7 +46,8 @@ link_named(const char *name, struct packice_link **ret_link, struct pk_error *er
 }
 
 static int32_t
-link_target(const char *target, struct packice_link **ret_link, struct pk_error *err)
+link_target(const char *target, const struct packice_connect_options *options,
+            struct packice_link **ret_link, struct pk_error *err)
 {
     if (target == NULL)
         return link_private(ret_link, err);
@@ -53,10 +55,12 @@ link_target(const char *target, struct packice_link **ret_link, struct pk_error 
     if (name != NULL)
         return link_named(name, ret_link, err);
     if (after(target, "http://") != NULL || after(target, "https://") != NULL)
-        return pk_fail(err, -EOPNOTSUPP, "'%.80s': this version does not speak HTTP", target);
+        return packice_link_http(target, options, ret_link, err);
     const char *path = after(target, "unix:");
     if (path == NULL && strstr(target, "://") != NULL)
-        return pk_fail(err, -EINVAL, "'%.80s': not memory://NAME, unix:PATH or a path", target);
+        return pk_fail(err, -EINVAL,
+                       "'%.80s': not memory://NAME, unix:PATH, a path, or http://HOST:PORT",
+                       target);
     if (path == NULL)
         path = target;
     if (path[0] == '\0')
@@ -75,8 +79,21 @@ finish(int32_t rc, struct packice_link *link, packice_client **ret_client)
 int
 packice_connect(const char *target, packice_client **ret_client)
 {
+    return packice_connect_with(target, NULL, ret_client);
+}
+
+int
+packice_connect_with(const char *target, const struct packice_connect_options *options,
+                     packice_client **ret_client)
+{
+    struct pk_error *err = packice_error_slot();
+    struct packice_connect_options mine = { 0 };
     struct packice_link *link = NULL;
-    int32_t rc = link_target(target, &link, packice_error_slot());
+    int32_t rc = options != NULL ? packice_options_read(&mine, sizeof(mine), options, err) : 0;
+    if (rc == 0 && mine.flags != 0)
+        rc = pk_fail(err, -EINVAL, "flags: 0x%x is not known", mine.flags);
+    if (rc == 0)
+        rc = link_target(target, &mine, &link, err);
     return finish(rc, link, ret_client);
 }
 

@@ -15,4 +15,8 @@ int32_t packice_link_peer(packice_peer *peer, struct packice_link **ret_link, st
 /* To a node, through its socket; connected. Errors: packice_connect. */
 int32_t packice_link_unix(const char *path, struct packice_link **ret_link, struct pk_error *err);
 
+/* To a node over HTTP, which answered; options may be NULL. Errors: packice_connect_with. */
+int32_t packice_link_http(const char *target, const struct packice_connect_options *options,
+                          struct packice_link **ret_link, struct pk_error *err);
+
 #endif

@@ -8,7 +8,7 @@
 #ifndef PACKICE_SDK_UNIX_CONN_H
 #define PACKICE_SDK_UNIX_CONN_H
 
-#include "sdk/unix_exchange.h"
+#include "sdk/exchange.h"
 #include <stdatomic.h>
 
 struct packice_late;

@@ -6,6 +6,7 @@
  * may want either direction.
  */
 #include "connection.h"
+#include "proof.h"
 #include "transport_http.h"
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -144,6 +145,7 @@ http_connection_open(struct http_transport *transport, int fd, bool local, struc
     connection->transport = transport;
     connection->refs = 1;
     connection->local = local;
+    connection->proof = -1;
     http_socket_init(&connection->socket, fd, ssl);
     http_parser_init(&connection->parser, transport->options.max_header, http_exchange_body,
                      connection);
@@ -178,6 +180,7 @@ http_connection_close(struct http_connection *connection)
     struct http_transport *transport = connection->transport;
     const struct pk_host *host = transport->host;
     http_exchange_abort(connection);
+    http_proof_end(connection);
     connection->dead = true;
     http_uncount(&transport->counters.clients, 1);
     http_loop_dequeue(&transport->loop, connection);

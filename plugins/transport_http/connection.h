@@ -56,6 +56,7 @@ struct http_connection {
     struct http_parser parser;
     struct http_exchange exchange;
     struct http_output output;
+    int proof; /* the file that a byte is locked of; -1 = none */
 };
 
 /* Makes a connection of an accepted socket. The socket is the connection's from now on; on failure

@@ -8,6 +8,7 @@
 #include "access.h"
 #include "answer.h"
 #include "connection.h"
+#include "proof.h"
 #include "response.h"
 #include "transport_http.h"
 #include <errno.h>
@@ -129,6 +130,7 @@ http_exchange_begin(struct http_connection *connection)
     struct pk_error err = PK_ERROR_INIT;
     struct pk_error why = PK_ERROR_INIT;
     http_count(&connection->transport->counters.requests, 1);
+    http_proof_end(connection);
     int32_t parsed = http_target_parse(connection->parser.target, &exchange->target, &why);
     int32_t r = let_in(connection, &err);
     if (r == 0 && parsed < 0) /* what there is under a path is for callers alone */

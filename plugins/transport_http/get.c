@@ -7,6 +7,7 @@
  */
 #include "answer.h"
 #include "connection.h"
+#include "proof.h"
 #include "range.h"
 #include "response.h"
 #include "transport_http.h"
@@ -133,6 +134,8 @@ on_lease(struct http_connection *connection, struct http_ask *ask)
     if (answer->status == 0)
         memcpy(exchange->lease_id, answer->lease_id, sizeof(exchange->lease_id));
     int32_t r = check_lease(connection, answer, &err);
+    if (r == 0)
+        r = http_proof_begin(connection, answer, &err);
     if (r < 0)
         http_respond_error(connection, r, err.message);
     else if (answer->url != NULL)

@@ -18,6 +18,7 @@ static const char *const field_names[HTTP_FIELD_COUNT] = {
     [HTTP_IF_NONE_MATCH] = "if-none-match",
     [HTTP_IF_RANGE] = "if-range",
     [HTTP_LEASE] = "packice-lease",
+    [HTTP_PROOF] = "packice-lock",
     [HTTP_META] = "packice-meta",
     [HTTP_OBJECT_TTL] = "packice-object-ttl",
     [HTTP_ORIGIN] = "origin",

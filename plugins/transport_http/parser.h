@@ -24,6 +24,7 @@ enum http_field {
     HTTP_IF_NONE_MATCH,
     HTTP_IF_RANGE,
     HTTP_LEASE,
+    HTTP_PROOF,
     HTTP_META,
     HTTP_OBJECT_TTL,
     HTTP_ORIGIN,

@@ -14,19 +14,13 @@ static const struct {
     const char *path;
     enum http_route route;
 } pages[] = {
-    { "acquire", HTTP_ROUTE_VERB },
-    { "seal", HTTP_ROUTE_VERB },
-    { "release", HTTP_ROUTE_VERB },
-    { "renew", HTTP_ROUTE_VERB },
-    { "discard", HTTP_ROUTE_VERB },
-    { "stat", HTTP_ROUTE_VERB },
-    { "list", HTTP_ROUTE_VERB },
-    { "batch", HTTP_ROUTE_VERB },
-    { "stats", HTTP_ROUTE_VERB },
-    { "objects", HTTP_ROUTE_LIST },
-    { "healthz", HTTP_ROUTE_HEALTH },
-    { "metrics", HTTP_ROUTE_METRICS },
-    { "openapi.json", HTTP_ROUTE_OPENAPI },
+    { "acquire", HTTP_ROUTE_VERB },    { "seal", HTTP_ROUTE_VERB },
+    { "release", HTTP_ROUTE_VERB },    { "renew", HTTP_ROUTE_VERB },
+    { "discard", HTTP_ROUTE_VERB },    { "stat", HTTP_ROUTE_VERB },
+    { "list", HTTP_ROUTE_VERB },       { "verify", HTTP_ROUTE_VERB },
+    { "batch", HTTP_ROUTE_VERB },      { "stats", HTTP_ROUTE_VERB },
+    { "objects", HTTP_ROUTE_LIST },    { "healthz", HTTP_ROUTE_HEALTH },
+    { "metrics", HTTP_ROUTE_METRICS }, { "openapi.json", HTTP_ROUTE_OPENAPI },
 };
 
 /* ---- the path ---- */

@@ -15,11 +15,12 @@ import threading
 import unittest
 
 from client import Closed
-from node import BUILD, DEADLINE, NODE, SLOW, SOAK, Node, poll, scaled
+from node import BUILD, DEADLINE, FILES, NODE, SLOW, SOAK, Node, poll, scaled
 
 __all__ = [
     "BUILD",
     "DEADLINE",
+    "FILES",
     "NODE",
     "SLOW",
     "SOAK",

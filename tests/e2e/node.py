@@ -25,6 +25,11 @@ CLI = os.path.join(BUILD, "cli", "packice")
 SLOW = os.environ.get("PACKICE_SLOW") == "1"
 SOAK = os.environ.get("PACKICE_SOAK") == "1"
 
+# Where nodes keep their objects: in "memory"; in "files", in memory too where there is such a file
+# system, since a disk is slow to sync; in files on a "disk".
+STORAGE = os.environ.get("PACKICE_STORAGE", "memory")
+FILES = STORAGE != "memory"
+
 # How long anything may take before it counts as hung. Nothing is asserted about durations.
 DEADLINE = 120.0 if SLOW or SOAK else 30.0
 
@@ -49,6 +54,15 @@ def poll(condition, what, deadline=None):
         time.sleep(0.003)
 
 
+def fast_folder():
+    """A folder of a file system in memory with room for the tests, or None for the usual one."""
+    folder = "/dev/shm"
+    if STORAGE != "files" or not os.access(folder, os.W_OK | os.X_OK):
+        return None
+    room = os.statvfs(folder)
+    return folder if room.f_bavail * room.f_frsize >= (4 << 30 if SOAK else 1 << 29) else None
+
+
 def ini(sections):
     lines = []
     for name, keys in sections.items():
@@ -61,7 +75,7 @@ class Node:
     """sections: {section: {key: value}}, on top of a plain config."""
 
     def __init__(self, sections=None):
-        self.folder = tempfile.mkdtemp(prefix="packice-")
+        self.folder = tempfile.mkdtemp(prefix="packice-", dir=fast_folder())
         self.socket = os.path.join(self.folder, "s")
         self.config = os.path.join(self.folder, "node.ini")
         self.process = None
@@ -74,14 +88,22 @@ class Node:
         whole = {
             "node": {"log_level": "info"},
             "peer": {"capacity": "4GiB"},
-            "blob": {"plugin": "blob_memfd"},
+            "blob": self._storage(),
             "lease": {"plugin": "lease_mem", "default_ttl": "60s"},
             "transport.local": {"plugin": "transport_uds", "path": self.socket},
         }
         for name, keys in sections.items():
-            whole.setdefault(name, {}).update(keys)
+            if keys is None:  # not wanted
+                del whole[name]
+            else:
+                whole.setdefault(name, {}).update(keys)
         with open(self.config, "w", encoding="utf-8") as file:
             file.write(ini(whole))
+
+    def _storage(self):
+        if FILES:
+            return {"plugin": "blob_fs", "root": os.path.join(self.folder, "data")}
+        return {"plugin": "blob_memfd"}
 
     # ---- the process ----
 

@@ -225,8 +225,9 @@ class TargetTest(CliCase):
 
     def test_targets_that_are_none(self):
         self.assertIn("memory", self.fails("usage", "ls", target="memory://x"))
-        self.fails("unsupported", "ls", target="http://127.0.0.1:1")
-        self.fails("unsupported", "ls", target="https://localhost")
+        self.fails("unreachable", "ls", target="http://127.0.0.1:1")
+        self.fails("usage", "ls", target="http://me@127.0.0.1:1")
+        self.fails("unreachable", "ls", target="https://127.0.0.1:1")
         self.assertNotEqual(self.fails_somehow("ls", "-t", self.path("x" * 200)), "")
         self.assertNotEqual(self.fails_somehow("ls", "-t", ""), "")
 

@@ -14,7 +14,14 @@ from harness import DEADLINE
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 PAGE = os.path.join(ROOT, "cli", "packice.1")
-COMMON = {"-t --target TARGET", "-h --help"}
+COMMON = {
+    "-t --target TARGET",
+    "--token-file FILE",
+    "--ca-file FILE",
+    "--cert FILE",
+    "--key FILE",
+    "-h --help",
+}
 
 
 def page():
@@ -37,7 +44,7 @@ def flags(item):
 
 
 def help_options(text):
-    found = re.findall(r"(?m)^  (?:(-\w), |    )(--[a-z]+)( [A-Z][^ ]*)? ", text)
+    found = re.findall(r"(?m)^  (?:(-\w), |    )(--[a-z-]+)( [A-Z][^ ]*)? ", text)
     return {" ".join(part.strip() for part in option if part.strip()) for option in found}
 
 

@@ -178,6 +178,7 @@ class WaitTest(CliCase):
         poll(lambda: self.node.stats()["waits"] == 2, "both wait")
         made = self.client.create("a", [0])
         self.assertEqual([process.poll() for process in processes], [None, None])
+        made.close()
         self.client.seal(made["lease_id"])
         self.left("a")
         self.client.release(made["lease_id"])

@@ -19,6 +19,7 @@ write_all(creates[0].fd(0), b"half written")
 unsized = bound("acquire", object_id="made unsized", intent="create", blobs=3)
 write_all(unsized.fd(2), bytes(1 << 20))
 sealed = bound("acquire", object_id="sealed", intent="create", sizes=[4])
+sealed.close()
 client.seal(sealed["lease_id"])
 reads = [bound("acquire", object_id="read", intent="read") for n in range(5)]
 for n in range(5):
@@ -88,6 +89,7 @@ class CrashTest(NodeCase):
         events.append("free")
         self.assertEqual(self.node.stats()["waits"], 1, "only the living still wait")
         write_all(made.fd(0), b"next")
+        made.close()
         client.seal(made["lease_id"]).close()
         events.append("sealed")
         with waiter.receive() as lease:

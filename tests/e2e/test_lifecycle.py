@@ -8,7 +8,7 @@ import os
 import unittest
 
 from client import write_all
-from harness import NodeCase, poll, scaled, start_all
+from harness import FILES, NodeCase, poll, scaled, start_all
 
 NO_LEASE = "00000000-0000-4000-8000-000000000000"
 
@@ -157,6 +157,16 @@ class LifecycleTest(NodeCase):
         self.refused("not_found", self.client.request("stat", object_id="cut"))
         self.client.request("release", lease_id=made["lease_id"])
 
+    @unittest.skipUnless(FILES, "memory does not grow in the first place")
+    def test_grown_sized_blob_never_seals(self):
+        made = self.client.create("grown", [4096])
+        os.pwrite(made.fd(0), b"x", 4096)
+        made.close()
+        self.refused("invalid", self.client.request("seal", lease_id=made["lease_id"]))
+        self.refused("not_found", self.client.request("stat", object_id="grown"))
+        self.client.request("release", lease_id=made["lease_id"])
+
+    @unittest.skipIf(FILES, "nobody can keep a file from growing before its seal")
     def test_sized_blob_does_not_grow(self):
         made = self.client.create("fixed", [4096])
         with self.assertRaises(PermissionError):

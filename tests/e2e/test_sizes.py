@@ -9,7 +9,7 @@ import os
 import unittest
 
 from client import write_all
-from harness import SOAK, NodeCase, pattern
+from harness import FILES, SOAK, NodeCase, pattern
 
 SIZES = [0, 1, 4095, 4096, 1 << 20, 33 << 20]
 SIZES_SOAK = [1 << 30]
@@ -103,9 +103,10 @@ class SizesTest(NodeCase):
             self.assertEqual(made["status"], "ok")
             self.assertEqual(made["object_id"], "described")
             self.assertEqual(made["intent"], "create")
-            self.assertEqual(made["handles"], [])
+            self.assertEqual(len(made["handles"]), 2 if FILES else 0)
             self.assertEqual(made["fds"], 2)
-            self.assertEqual([blob["kind"] for blob in made["blobs"]], ["fd", "fd"])
+            kind = "path" if FILES else "fd"
+            self.assertEqual([blob["kind"] for blob in made["blobs"]], [kind, kind])
             self.assertEqual([blob["size"] for blob in made["blobs"]], [6, 1])
             self.assertRegex(made["lease_id"], "^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$")
             for fd in made.fds:

@@ -80,6 +80,7 @@ class TtlTest(NodeCase):
         """A lease of short time, renewed to a long one, outlives another of the short time that was
         granted after it."""
         kept = self.client.create("kept", [1], ttl_seconds=0.3)
+        kept.close()
         self.client.ok("renew", lease_id=kept["lease_id"], ttl_seconds=60)
         self.client.create("lost", [1], ttl_seconds=0.3).close()
         poll(

@@ -32,6 +32,7 @@ class WaitsTest(NodeCase):
         made = self.client.create("name", [4])
         waiter = self.start_wait("name")
         write_all(made.fd(0), b"data")
+        made.close()
         self.client.seal(made["lease_id"])
         self.got(waiter, b"data")
         self.client.release(made["lease_id"])

@@ -25,7 +25,7 @@ from tree import fast_folder, files_beneath, fingerprint
 
 PLUGIN = os.path.join(BUILD, "plugins", "blob_fs", "blob_fs.so")
 
-STEPS = scaled(6, 3)  # of each worker
+STEPS = scaled(5, 3)  # of each worker
 BETWEEN = 12 if SOAK else scaled(3, 1)  # states of each point, beside all and nothing
 AGAIN_EVERY = 1 if SOAK else 4  # of so many states one is recovered twice
 DEEP_EVERY = scaled(100, 40)  # and one is cut during its recovery

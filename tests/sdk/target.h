@@ -14,7 +14,14 @@
 #include <stdbool.h>
 #include <sys/types.h>
 
-enum target_kind { TARGET_PRIVATE, TARGET_NAMED, TARGET_PEER, TARGET_UNIX };
+enum target_kind {
+    TARGET_PRIVATE,
+    TARGET_NAMED,
+    TARGET_PEER,
+    TARGET_UNIX,
+    TARGET_FILES,
+    TARGET_HTTP
+};
 
 struct target {
     enum target_kind kind;
@@ -22,11 +29,11 @@ struct target {
     packice_client *client;
     packice_client *other; /* another client of the same peer; with TARGET_PRIVATE, the same one */
     packice_peer *peer;    /* TARGET_PEER */
-    pid_t node;            /* TARGET_UNIX */
+    pid_t node;            /* of targets that have one */
     char folder[64];
-    char socket[96];
-    int fds;      /* open in this process before */
-    int node_fds; /* open in the node while it has one client */
+    char socket[96]; /* what it is reached by: a path, or a URL */
+    int fds;         /* open in this process before */
+    int node_fds;    /* open in the node while it has one client */
 };
 
 /* The one that the running test has. */
@@ -35,8 +42,13 @@ extern struct target target;
 /* Connects one more client to the same peer; the caller frees it. */
 packice_client *target_connect(void);
 
-/* TARGET_UNIX: starts the node, waits until it answers, and gives the client that it first
- * answered, the caller's to free; kills it by SIGKILL and reaps it. */
+/* Whether it has a node: TARGET_UNIX and TARGET_HTTP, with blobs in memory, and TARGET_FILES, by a
+ * Unix socket with blobs in files. */
+bool target_has_node(void);
+
+/* Targets with a node: starts it, at the place where it was if it was there before, waits until it
+ * answers, and gives the client that it first answered, the caller's to free; kills it by SIGKILL
+ * and reaps it. */
 packice_client *target_start_node(void);
 void target_kill_node(void);
 
@@ -55,8 +67,9 @@ bool filled(const void *data, uint64_t size, unsigned seed);
 
 /* Runs all cases over these kinds of targets, and gives the exit status. */
 #define ON(kind) (1U << (kind))
-#define ON_ALL (ON(TARGET_PRIVATE) | ON(TARGET_NAMED) | ON(TARGET_PEER) | ON(TARGET_UNIX))
-#define ON_SHARED (ON(TARGET_NAMED) | ON(TARGET_PEER) | ON(TARGET_UNIX))
+#define ON_NODES (ON(TARGET_UNIX) | ON(TARGET_FILES) | ON(TARGET_HTTP))
+#define ON_SHARED (ON(TARGET_NAMED) | ON(TARGET_PEER) | ON_NODES)
+#define ON_ALL (ON(TARGET_PRIVATE) | ON_SHARED)
 
 struct sdk_case {
     const TTest *test;

@@ -91,6 +91,25 @@ START_TEST(sdk_cannot_seal_under_a_foreign_map_until_it_is_gone)
 }
 END_TEST
 
+START_TEST(sdk_discards_an_object_that_is_not_of_its_size)
+{
+    const uint64_t sizes[] = { 100, 100 };
+    struct packice_create_options options = one_byte("cut");
+    packice_lease *lease = NULL;
+    int fd = -1;
+    options.sizes = sizes;
+    options.blob_count = 2;
+    MUST(packice_create_with(target.client, &options, &lease));
+    MUST(packice_lease_blob_fd(lease, 1, &fd));
+    ck_assert_int_eq(ftruncate(fd, 50), 0);
+    ck_assert_int_eq(close(fd), 0);
+    FAILS(packice_seal(lease), -EINVAL);
+    FAILS(packice_seal(lease), -ESTALE);
+    MUST(packice_release(lease));
+    MUST(packice_put(target.other, "cut", "x", 1, NULL));
+}
+END_TEST
+
 START_TEST(sdk_frees_the_name_of_an_abandoned_create)
 {
     packice_lease *lease = NULL;
@@ -132,8 +151,8 @@ START_TEST(sdk_tells_a_repeated_request_the_same_lease)
     options.request_id = "request 2";
     packice_lease *third = NULL;
     FAILS(packice_create_with(target.client, &options, &third), -EEXIST);
+    packice_detach(second); /* its writer would keep a file from being sealed */
     MUST(packice_seal(first));
-    packice_detach(second);
     MUST(packice_release(first));
 }
 END_TEST
@@ -291,6 +310,7 @@ main(void)
         { sdk_refuses_to_seal_by_a_read_lease, ON_ALL },
         { sdk_seals_twice_without_harm, ON_ALL },
         { sdk_cannot_seal_under_a_foreign_map_until_it_is_gone, ON_ALL },
+        { sdk_discards_an_object_that_is_not_of_its_size, ON_ALL },
         { sdk_frees_the_name_of_an_abandoned_create, ON_ALL },
         { sdk_waits_no_longer_than_told, ON_ALL },
         { sdk_tells_a_repeated_request_the_same_lease, ON_ALL },

@@ -153,8 +153,7 @@ use_lease(packice_client *client, packice_lease *lease)
 static int
 connect_again(packice_client **ret_client)
 {
-    return target.kind == TARGET_UNIX ? packice_connect(target.socket, ret_client)
-                                      : packice_connect(NULL, ret_client);
+    return packice_connect(target_has_node() ? target.socket : NULL, ret_client);
 }
 
 /* All that a client does; the first error. */
@@ -187,7 +186,7 @@ START_TEST(sdk_survives_every_failed_allocation)
 {
     int fds = count_fds(getpid());
     long failures = 0;
-    if (target.kind == TARGET_UNIX) { /* only those that this test makes count */
+    if (target_has_node()) { /* only those that this test makes count */
         packice_client_free(target.other);
         target.other = NULL;
     }
@@ -203,7 +202,7 @@ START_TEST(sdk_survives_every_failed_allocation)
         ck_assert_int_ne(rc, WRONG);
         if (rc != 0)
             ck_assert_msg(packice_error_message()[0] != '\0', "%d without a message", rc);
-        if (target.kind == TARGET_UNIX) {
+        if (target_has_node()) {
             await(is_alone, target.client, "the node has everything back");
             (void)packice_discard(target.client, "object");
         }
@@ -217,7 +216,7 @@ int
 main(void)
 {
     const struct sdk_case cases[] = {
-        { sdk_survives_every_failed_allocation, ON(TARGET_PRIVATE) | ON(TARGET_UNIX) },
+        { sdk_survives_every_failed_allocation, ON(TARGET_PRIVATE) | ON_NODES },
     };
     return RUN_CASES("sdk_memory", cases);
 }

@@ -164,9 +164,9 @@ static bool
 can_begin_anew(void)
 {
 #ifdef __SANITIZE_THREAD__
-    return target.kind == TARGET_UNIX;
+    return target_has_node();
 #else
-    return target.kind == TARGET_NAMED || target.kind == TARGET_UNIX;
+    return target.kind == TARGET_NAMED || target_has_node();
 #endif
 }
 

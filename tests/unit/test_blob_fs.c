@@ -303,7 +303,7 @@ START_TEST(last_descriptors_are_kept_for_readers)
         count += rc == 0;
     }
     ck_assert_int_eq(rc, -EBUSY);
-    pk_autoclose int fd = fs_fd(&node, stored, PK_ACCESS_READ, NULL);
+    ck_assert_int_eq(close(fs_fd(&node, stored, PK_ACCESS_READ, NULL)), 0);
     ck_assert_uint_eq(fs_count("claims", ""), count);
     while (count > 0)
         ck_assert_int_eq(node.ops->remove(blobs[--count], &node.err), 0);

@@ -97,6 +97,7 @@ START_TEST(weak_seal_trusts_the_writer_that_is_left)
     pk_autoclose int writer = fs_fd(&node, blob, PK_ACCESS_CREATE, path);
     ck_assert_int_eq(node.ops->seal(blob, 5, &node.err), 0);
     ck_assert_int_eq(mode_of(path), 0444);
+    ck_assert_int_eq(pwrite(writer, "hello", 5, 0), 5); /* what trust is for */
     ck_assert_int_eq(node.ops->remove(blob, &node.err), 0);
 }
 END_TEST

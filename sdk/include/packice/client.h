@@ -1,9 +1,9 @@
 /* SPDX-FileCopyrightText: PackIce authors */
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The client side of PackIce: reach a peer (inside the process or behind a socket), acquire leases
- * on its objects, and write, map and read their bytes. The same calls and the same errors for every
- * kind of target. It never prints and never exits.
+ * The client side of PackIce: reach a peer (inside the process, behind a socket, or over HTTP),
+ * acquire leases on its objects, and write, map and read their bytes. The same calls and the same
+ * errors for every kind of target. It never prints and never exits.
  */
 #ifndef PACKICE_CLIENT_H
 #define PACKICE_CLIENT_H
@@ -75,6 +75,10 @@ typedef struct packice_peer packice_peer;     /* a peer of this process: <packic
 #define PACKICE_UNBOUND 1U
 /* The client does not renew the lease by itself: its ttl runs out. */
 #define PACKICE_NO_RENEW 2U
+/* Of get alone. Over HTTP, each blob comes when it is first mapped, read, opened, or asked for its
+ * descriptor, and that can fail as the get could. Elsewhere it changes nothing. For those who want
+ * the lease, or some of the blobs. */
+#define PACKICE_LAZY 4U
 
 /* ---- errors ---- */
 
@@ -99,12 +103,46 @@ PACKICE_EXPORT const char *packice_version(void);
  *   "memory://NAME"   a peer inside this process, shared by all who use NAME (1 to 255 bytes) while
  *                     there is at least one
  *   "unix:PATH", or a path   a node, through its Unix socket
- *   "http://...", "https://..."   -EOPNOTSUPP: not in this version
- * Over a socket it connects before it returns; when the node is lost later, the next call connects
- * again. Errors: -EINVAL: not a target; -ECONNREFUSED: nothing answers there; -EACCES: the socket's
- * mode forbids it; -ENAMETOOLONG.
+ *   "http://HOST:PORT", "https://HOST:PORT"   a node, over HTTP; a path behind it is the prefix
+ *                     under which a proxy shows the node
+ * It looks whether a node answers before it returns; when the node is lost later, the next call
+ * connects again. Errors: -EINVAL: not a target; -ECONNREFUSED: nothing answers there; -EACCES: the
+ * socket's mode forbids it; -ENAMETOOLONG; over HTTP also -EPROTO: it is no node, or its
+ * certificate is not trusted; -EKEYREJECTED.
+ *
+ * Over HTTP, blobs that can't be reached otherwise go through the network. What is written stays in
+ * this process (in a memfd) until the seal sends it. What is read comes by the get, into a memfd
+ * that is sealed before anybody sees it, so that no map and no read can fail later; a download that
+ * breaks off goes on where it was. PACKICE_LAZY puts that off. A file of this machine that the node
+ * proves to be its own is used where it is, without a copy. Leases that are bound to their client
+ * are renewed for as long as it lives, and released with it.
  */
 PACKICE_EXPORT int packice_connect(const char *target, packice_client **ret_client);
+
+/* What else it takes to reach a node over HTTP; other targets have no use for it. All text is
+ * copied. */
+struct packice_connect_options {
+    uint32_t struct_size;
+    uint32_t flags;      /* 0 */
+    const char *token;   /* who the caller is: visible ASCII without spaces, 1 to 4096 bytes. A
+                            secret: wiped from memory with the client. NULL = nobody */
+    const char *ca_file; /* https: certificates (PEM) to trust; NULL = the system's */
+    const char *cert;    /* https: the client's own certificate (PEM); NULL = none */
+    const char *key;     /* https: the key of cert (PEM); NULL = it stands in cert */
+    /* Told, on the thread of the call that it is for, how much of a blob went through the network:
+     * `done` of `total` bytes. Must not use the client. NULL = nobody is told. */
+    void (*progress)(void *arg, uint64_t done, uint64_t total);
+    void *progress_arg;
+};
+#define PACKICE_CONNECT_OPTIONS_INIT \
+    { \
+        (uint32_t)sizeof(struct packice_connect_options), 0, NULL, NULL, NULL, NULL, NULL, NULL \
+    }
+
+/* packice_connect with options (NULL: none). Also -EINVAL with the option at fault. */
+PACKICE_EXPORT int packice_connect_with(const char *target,
+                                        const struct packice_connect_options *options,
+                                        packice_client **ret_client);
 
 /* A client of a peer made with packice_peer_new. The peer stays the caller's, who may free it any
  * time: it lives on until its last client is freed. */
@@ -117,7 +155,7 @@ PACKICE_EXPORT void packice_client_free(packice_client *client);
 
 /* For how long a call waits for a node that does not answer, beyond what it was told to wait;
  * then it fails with -ETIMEDOUT, and what came of it is unknown (a lease that comes late is
- * released again). 120 seconds unless set; PACKICE_FOREVER: no bound. Applies to calls that begin
+ * released again). While bytes go over HTTP it is the time in which none moves. 120 seconds unless set; PACKICE_FOREVER: no bound. Applies to calls that begin
  * later. Peers of this process always answer. -EINVAL: not a number over 0. */
 PACKICE_EXPORT int packice_client_set_timeout(packice_client *client, double seconds);
 
@@ -144,7 +182,7 @@ struct packice_create_options {
 
 struct packice_get_options {
     uint32_t struct_size;
-    uint32_t flags;         /* PACKICE_UNBOUND, PACKICE_NO_RENEW */
+    uint32_t flags;         /* PACKICE_UNBOUND, PACKICE_NO_RENEW, PACKICE_LAZY */
     const char *id;         /* required */
     const char *request_id; /* as above */
     double wait; /* for the seal of the object, also of one that isn't there yet; 0 = don't */
@@ -166,7 +204,8 @@ PACKICE_EXPORT int packice_create_with(packice_client *client,
 PACKICE_EXPORT int packice_create(packice_client *client, const char *id, uint64_t size,
                                   packice_lease **ret_lease);
 
-/* Acquires a READ lease on a sealed object. Errors: -ENOENT; -EAGAIN: it isn't sealed yet, and
+/* Acquires a READ lease on a sealed object. Over HTTP its bytes come with it (see PACKICE_LAZY);
+ * when they don't come whole, the lease is released, and the get fails. Errors: -ENOENT; -EAGAIN: it isn't sealed yet, and
  * wait is 0; -ETIMEDOUT: not sealed within wait; -ENOENT as well when it is discarded meanwhile. */
 PACKICE_EXPORT int packice_get_with(packice_client *client,
                                     const struct packice_get_options *options,

@@ -3,7 +3,7 @@
 /*
  * Requests to text, replies to answers. Indexes of descriptors become descriptors here.
  */
-#include "sdk/unix_exchange.h"
+#include "sdk/exchange.h"
 #include "core/wire/request.h"
 #include "sdk/moment.h"
 #include <errno.h>
@@ -45,8 +45,9 @@ int32_t
 packice_exchange_encode(const struct packice_exchange *exchange, const struct pk_request *requests,
                         char **ret_text, size_t *ret_size, struct pk_error *err)
 {
-    char tag[24];
-    (void)snprintf(tag, sizeof(tag), "%" PRIu64, exchange->tag);
+    char number[24];
+    (void)snprintf(number, sizeof(number), "%" PRIu64, exchange->tag);
+    const char *tag = exchange->tag != 0 ? number : NULL;
     if (exchange->count > 1)
         return pk_wire_batch_encode(requests, exchange->count, tag, ret_text, ret_size, err);
     struct pk_request stats = { .struct_size = (uint32_t)sizeof(stats),

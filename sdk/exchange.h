@@ -4,8 +4,8 @@
  * One exchange with a node: which requests went out under a tag, and what came back. It turns them
  * into text and back into answers, and touches no socket.
  */
-#ifndef PACKICE_SDK_UNIX_EXCHANGE_H
-#define PACKICE_SDK_UNIX_EXCHANGE_H
+#ifndef PACKICE_SDK_EXCHANGE_H
+#define PACKICE_SDK_EXCHANGE_H
 
 #include "sdk/link.h"
 #include "sdk/unix_stream.h"
@@ -14,10 +14,10 @@
 
 struct packice_exchange {
     TAILQ_ENTRY(packice_exchange) entry; /* the connection's, as is all up to fds */
-    uint64_t tag;
-    pthread_cond_t changed; /* it is done, or it is its turn to read */
-    bool waiting;           /* its thread waits for changed */
-    bool orphan;            /* nobody waits for its reply any more */
+    uint64_t tag;                        /* 0 = none */
+    pthread_cond_t changed;              /* it is done, or it is its turn to read */
+    bool waiting;                        /* its thread waits for changed */
+    bool orphan;                         /* nobody waits for its reply any more */
     bool done;
     int32_t failure; /* how the connection ended; 0 = there is a reply */
     struct pk_error why;
