@@ -117,7 +117,8 @@ class ShapeTest(HttpCase):
 
     def test_shapes_are_the_same_byte_by_byte(self):
         for name in ("length and chunks", "a folded line", "a last line without CR", "no name",
-                     "a chunk that goes on", "two hosts"):
+                     "a chunk that goes on", "two hosts", "a folded trailer",
+                     "a last line without CR behind chunks"):
             with self.subTest(shape=name):
                 status, data = REFUSED[name]
                 bare = self.raw()
@@ -138,6 +139,14 @@ class ShapeTest(HttpCase):
             (GET + b"Connection: Close, x\r\n\r\n" + NEXT, 1),
         ):
             self.assertEqual(len(self.statuses(self.everything(self.raw(data)))), count, data)
+
+    def test_an_old_client_is_sent_nothing_before_its_answer(self):
+        bare = self.raw(b"PUT /objects/old HTTP/1.0\r\nExpect: 100-continue\r\n"
+                        b"Content-Length: 3\r\n\r\n")
+        self.check_holdings(objects=1)
+        bare.sendall(b"abc")
+        self.left("old")
+        self.assertEqual(self.statuses(self.everything(bare)), [201])
 
     def test_requests_in_a_pipeline_are_answered_in_their_order(self):
         self.upload("p", b"12345")
