@@ -148,6 +148,14 @@ class ShapeTest(HttpCase):
         ):
             self.assertEqual(len(self.statuses(self.everything(self.raw(data)))), count, data)
 
+    def test_an_old_client_is_sent_nothing_before_its_answer(self):
+        bare = self.raw(b"PUT /objects/old HTTP/1.0\r\nExpect: 100-continue\r\n"
+                        b"Content-Length: 3\r\n\r\n")
+        self.check_holdings(objects=1)
+        bare.sendall(b"abc")
+        self.left("old")
+        self.assertEqual(self.statuses(self.everything(bare)), [201])
+
     def test_requests_in_a_pipeline_are_answered_in_their_order(self):
         self.upload("p", b"12345")
         requests = (
