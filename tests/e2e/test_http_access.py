@@ -153,6 +153,7 @@ class TokenTest(FolderCase):
             ("", "it holds no token"),
             ("ci short\n", "line 1: a token has 16 to 512 bytes"),
             (f"ci {new}\nci {new}\n", "line 2: the name 'ci' is given twice"),
+            (f"ci {new}\nother {new}\n", "line 2: the token is that of 'ci'"),
             (f"c/i {new}\n", "line 1: no name"),
             (f"ci {new} x\n", "line 1: more than a name and a token"),
             (f"# x\nci {new}é\n", "line 2: a token is printable"),
