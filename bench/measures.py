@@ -222,7 +222,7 @@ def requests_of(said, size):
 def http(service, size):
     def take(bench, _):
         server = bench.services.get(service)
-        url = f"{server.url}/{size}"
+        url = server.url_of(size)
         with urllib.request.urlopen(url) as reply:
             if reply.read() != Path(server.files[size]).read_bytes():
                 raise Failed(f"{url} holds other bytes than were put")
@@ -291,5 +291,6 @@ def all_measures():
             table[f"memfd_{way}_{size}"] = (MICROSECONDS, BOTH, floor(
                 MICROSECONDS, "memfd", way, SIZES[size], puts(size)))
     for size in HTTP_SIZES:
+        table[f"http_{size}"] = (RATE, FREE, http("web", size))
         table[f"nginx_{size}"] = (RATE, FREE, http("nginx", size))
     return table

@@ -10,11 +10,12 @@ import subprocess
 import sys
 import tempfile
 import time
+import urllib.request
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests/e2e"))
 
-from node import Node  # noqa: E402  pylint: disable=wrong-import-position
+from node import Node, poll  # noqa: E402  pylint: disable=wrong-import-position
 
 DEADLINE = 60  # seconds, for a server to be there or gone
 HTTP_SIZES = {"1k": 1 << 10, "1m": 1 << 20, "256m": 256 << 20}
@@ -121,6 +122,48 @@ def free_port():
         return probe.getsockname()[1]
 
 
+def web_files(folder):
+    """{name: path} of what is served over HTTP, made when first asked for."""
+    www = Path(folder, "www")
+    if not www.exists():
+        www.mkdir()
+        chunk = os.urandom(1 << 20)
+        for name, size in HTTP_SIZES.items():
+            with open(www / name, "wb") as file:
+                for start in range(0, size, len(chunk)):
+                    file.write(chunk[: size - start])
+    return {name: www / name for name in HTTP_SIZES}
+
+
+class WebNode(OurNode):
+    """One that serves these files over HTTP too, from memory."""
+
+    def __init__(self, folder):
+        port = free_port()
+        self._url = f"http://127.0.0.1:{port}/objects"
+        super().__init__({"transport.web": {"plugin": "transport_http",
+                                            "listen": f"127.0.0.1:{port}"}})
+        try:
+            poll(answers(socket.AF_INET, ("127.0.0.1", port)), "the node serves HTTP")
+            self.files = web_files(folder)
+            for name, path in self.files.items():
+                self._put(name, path)
+        except BaseException:
+            self.stop()
+            raise
+
+    def _put(self, name, path):
+        with open(path, "rb") as file:
+            request = urllib.request.Request(
+                f"{self._url}/{name}", data=file, method="PUT",
+                headers={"Content-Length": str(path.stat().st_size)})
+            with urllib.request.urlopen(request, timeout=DEADLINE) as reply:
+                reply.read()
+
+    def url_of(self, name):
+        return f"{self._url}/{name}/blobs/0"
+
+
 NGINX = """
 daemon off;
 {user}
@@ -146,22 +189,17 @@ http {{
 class Nginx(Server):
     def __init__(self, folder):
         port = free_port()
-        self.url = f"http://127.0.0.1:{port}"
-        self.files = {}
-        www = Path(folder, "www")
-        www.mkdir()
-        chunk = os.urandom(1 << 20)
-        for name, size in HTTP_SIZES.items():
-            self.files[name] = www / name
-            with open(www / name, "wb") as file:
-                for at in range(0, size, len(chunk)):
-                    file.write(chunk[: size - at])
+        self._url = f"http://127.0.0.1:{port}"
+        self.files = web_files(folder)
         user = "user root;" if os.geteuid() == 0 else ""
         config = Path(folder, "nginx.conf")
         config.write_text(NGINX.format(folder=folder, port=port, user=user), "utf-8")
         super().__init__(folder, "nginx",
                          ["nginx", "-e", "stderr", "-p", folder, "-c", str(config)],
                          answers(socket.AF_INET, ("127.0.0.1", port)))
+
+    def url_of(self, name):
+        return f"{self._url}/{name}"
 
 
 class Services:
@@ -181,6 +219,7 @@ class Services:
             "files": lambda: OurNode(files),
             "few": lambda: OurNode(null),
             "many": lambda: OurNode(null),
+            "web": lambda: WebNode(self._folder),
             "redis": lambda: Redis(self._folder),
             "memcached": lambda: Memcached(self._folder),
             "nginx": lambda: Nginx(self._folder),

@@ -299,9 +299,7 @@ static const struct rule rules[] = {
     { "stats: figures with names, kinds and help, each once",
       "One figure of a running part, as `stats` emits it.", NEEDS_STATS, figures },
     { "reload: takes the options in force",
-      "Takes new values for options that can change while running, and reads the files that "
-      "options "
-      "name again; all or none of them.",
+      "Takes new values for options that can change while running; all or none of them.",
       NEEDS_RELOAD, reload },
 };
 

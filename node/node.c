@@ -12,8 +12,8 @@
 #include "core/peer.h"
 #include "node/reload.h"
 #include <errno.h>
+#include <packice/cleanup.h>
 #include <stdbool.h>
-#include <stdlib.h>
 #include <string.h>
 
 struct listener {
@@ -187,18 +187,22 @@ apply_changes(const struct pk_config *next, const struct change *changes, size_t
     return 0;
 }
 
+static int32_t
+follow(struct pk_node *node, const struct pk_config *next, struct pk_error *err)
+{
+    int32_t failed = pk_reload_check(node->current, next, err);
+    if (failed != 0)
+        return failed;
+    pk_autofree struct change *changes = calloc(node->listener_count + 2, sizeof(*changes));
+    if (changes == NULL)
+        return pk_fail(err, -ENOMEM, "out of memory");
+    return apply_changes(next, changes, collect_changes(node, next, changes), err);
+}
+
 int32_t
 pk_node_reload(struct pk_node *node, struct pk_config *next, struct pk_error *err)
 {
-    struct change *changes = NULL;
-    int32_t failed = pk_reload_check(node->current, next, err);
-    if (failed == 0) {
-        changes = calloc(node->listener_count + 2, sizeof(*changes));
-        failed = changes == NULL ? pk_fail(err, -ENOMEM, "out of memory") : 0;
-    }
-    if (failed == 0)
-        failed = apply_changes(next, changes, collect_changes(node, next, changes), err);
-    free(changes);
+    int32_t failed = follow(node, next, err);
     if (failed != 0) {
         pk_config_free(next);
         return failed;

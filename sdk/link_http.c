@@ -261,6 +261,7 @@ http_call(struct packice_link *base, const struct packice_ask *ask,
     struct pk_request sent[PACKICE_TRIP_REQUESTS];
     struct packice_exchange *done = NULL;
     struct packice_ask plain = *ask;
+    assert(ask->count > 0);
     if (ask->count > PACKICE_TRIP_REQUESTS)
         return pk_fail(err, -EINVAL, "%zu requests at once", ask->count);
     unbind(ask->requests, ask->count, sent);

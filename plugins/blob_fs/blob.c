@@ -14,9 +14,12 @@
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #define SPARE_FDS 512U
+#define TRIES 300 /* to get a descriptor for a reader, so far apart: */
+#define TRY_AGAIN_NS 1000000
 
 void
 fs_blob_path(const struct fs_blob *blob, char *ret_path)
@@ -185,13 +188,28 @@ open_data(const struct fs_blob *blob, int flags, int *ret_fd, struct pk_error *e
     return disk_fail(err, error, "%s: cannot be opened", path);
 }
 
+/* The last descriptors are in use for a moment by other reads: by those of callers that may not
+ * keep them, too, whose transport finds out once it has them. So it is worth another try. */
+static int32_t
+open_sealed(const struct fs_blob *blob, int *ret_fd, struct pk_error *err)
+{
+    const struct timespec moment = { 0, TRY_AGAIN_NS };
+    struct pk_error why = PK_ERROR_INIT;
+    int32_t rc = open_data(blob, O_RDONLY | O_NONBLOCK, ret_fd, &why);
+    for (int tries = 1; rc == -EBUSY && tries < TRIES; tries++) {
+        (void)nanosleep(&moment, NULL);
+        rc = open_data(blob, O_RDONLY | O_NONBLOCK, ret_fd, &why);
+    }
+    return rc == 0 ? 0 : pk_fail(err, rc, "%s", why.message);
+}
+
 int32_t
 fs_blob_open(const struct fs_blob *blob, int *ret_fd, struct pk_error *err)
 {
     struct stat st;
     pk_autoclose int fd = -1;
     char path[BLOB_PATH_SIZE];
-    int32_t rc = open_data(blob, O_RDONLY | O_NONBLOCK, &fd, err);
+    int32_t rc = open_sealed(blob, &fd, err);
     if (rc != 0)
         return rc;
     fs_blob_path(blob, path);

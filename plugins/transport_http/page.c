@@ -42,8 +42,9 @@ http_answer_metrics(struct http_connection *connection)
 void
 http_answer_openapi(struct http_connection *connection)
 {
-    char *text = malloc(sizeof(openapi_page));
+    size_t size = sizeof(openapi_page);
+    char *text = malloc(size);
     if (text != NULL)
-        memcpy(text, openapi_page, sizeof(openapi_page));
-    http_respond(connection, 200, "application/json", "", text, sizeof(openapi_page));
+        memcpy(text, openapi_page, size);
+    http_respond(connection, 200, "application/json", "", text, size);
 }

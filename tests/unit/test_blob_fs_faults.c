@@ -282,6 +282,19 @@ START_TEST(every_call_fails_once)
 }
 END_TEST
 
+START_TEST(reader_tries_again_for_a_descriptor)
+{
+    struct fs_found found;
+    fs_keep(&node, "x", 7, "hello");
+    ck_assert_int_eq(fs_find(&node, "x", &found), 0);
+    fail_one("openat64", EMFILE, 0);
+    int fd = fs_fd(&node, found.blob, PK_ACCESS_READ, NULL);
+    ck_assert_uint_eq(fault.hits, 1);
+    ck_assert_int_eq(close(fd), 0);
+    fs_discard(&node, "x", 7, found.blob);
+}
+END_TEST
+
 START_TEST(every_allocation_fails_once)
 {
     ck_assert_int_gt(fail_each("calloc", ENOMEM, 5), 3);
@@ -540,6 +553,7 @@ main(void)
 {
     const TTest *const cases[] = {
         every_call_fails_once,
+        reader_tries_again_for_a_descriptor,
         every_allocation_fails_once,
         start_that_fails_leaves_nothing_open,
         disk_that_can_not_be_written_to_still_serves,

@@ -172,8 +172,8 @@ struct pk_blob_ops {
      * belongs to the factory, on failure too. Optional, with export_blob. */
     int32_t (*adopt)(void *instance, const struct pk_key *key, uint32_t index,
                      const struct pk_handle *handle, void **ret_blob, struct pk_error *err);
-    /* Takes new values for options that can change while running, and reads the files that options
-     * name again; all or none of them. -EINVAL names one that can't. On the thread that started the
+    /* Takes new values for options that can change while running; all or none of them. -EINVAL
+     * names one that can't. Files that options name are read again. On the thread that started the
      * node, beside other slots; may block. conf stays valid until the next call that succeeded has
      * returned, or close has. Optional: absent = options change at a restart. */
     int32_t (*reload)(void *instance, const struct pk_conf *conf, struct pk_error *err);
