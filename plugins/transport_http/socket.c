@@ -12,11 +12,29 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+/* OpenSSL goes on to the next record after each change of keys, within one read: whoever sends
+ * nothing but those would have the loop to himself. */
+static void
+on_message(int sent, int version, int type, const void *data, size_t size, SSL *ssl, void *arg)
+{
+    struct http_socket *socket = arg;
+    (void)version;
+    if (sent == 0 && type == SSL3_RT_HANDSHAKE && size > 0
+        && *(const unsigned char *)data == SSL3_MT_KEY_UPDATE
+        && ++socket->key_updates > HTTP_KEY_UPDATES_MAX)
+        SSL_set_shutdown(ssl, SSL_SENT_SHUTDOWN | SSL_RECEIVED_SHUTDOWN);
+}
+
 void
 http_socket_init(struct http_socket *socket, int fd, SSL *ssl)
 {
     socket->fd = fd;
     socket->ssl = ssl;
+    socket->key_updates = 0;
+    if (ssl == NULL)
+        return;
+    SSL_set_msg_callback(ssl, on_message);
+    SSL_set_msg_callback_arg(ssl, socket);
 }
 
 void
@@ -60,7 +78,10 @@ http_socket_read(struct http_socket *socket, void *data, size_t size)
 {
     if (socket->ssl != NULL) {
         ERR_clear_error();
-        return tls_result(socket, SSL_read(socket->ssl, data, bounded(size)));
+        ssize_t got = tls_result(socket, SSL_read(socket->ssl, data, bounded(size)));
+        if (got > 0)
+            socket->key_updates = 0;
+        return got;
     }
     ssize_t got;
     do

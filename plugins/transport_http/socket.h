@@ -13,12 +13,15 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#define HTTP_KEY_UPDATES_MAX 32U
+
 struct http_socket {
-    int fd;   /* never blocks */
-    SSL *ssl; /* NULL = plain */
+    int fd;               /* never blocks */
+    SSL *ssl;             /* NULL = plain */
+    uint32_t key_updates; /* by the other side, since it sent a byte; more than MAX end it */
 };
 
-/* Both become the socket's. */
+/* fd and ssl become the socket's, which stays where it is. */
 void http_socket_init(struct http_socket *socket, int fd, SSL *ssl);
 /* Closes it. */
 void http_socket_finish(struct http_socket *socket);

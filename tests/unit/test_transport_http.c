@@ -2,20 +2,24 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The parts of transport_http that read what somebody else wrote, one by one: targets, ranges,
- * entity tags, hosts, tokens, and the metrics that it writes.
+ * entity tags, hosts, tokens, changes of keys, and the metrics that it writes.
  */
 #include "plugins/transport_http/access.h"
 #include "plugins/transport_http/address.h"
 #include "plugins/transport_http/metrics.h"
 #include "plugins/transport_http/range.h"
+#include "plugins/transport_http/socket.h"
 #include "plugins/transport_http/target.h"
 #include "plugins/transport_http/token.h"
 #include "tests/lib/suite.h"
 
 #include <arpa/inet.h>
+#include <fcntl.h>
 #include <netinet/in.h>
+#include <openssl/x509.h>
 #include <packice/cleanup.h>
 #include <string.h>
+#include <sys/socket.h>
 
 START_TEST(targets_name_what_there_is)
 {
@@ -288,6 +292,83 @@ START_TEST(metrics_of_one_name_come_together)
 }
 END_TEST
 
+/* ---- TLS ---- */
+
+static SSL_CTX *
+make_context(void)
+{
+    SSL_CTX *context = SSL_CTX_new(TLS_method());
+    EVP_PKEY *key = EVP_EC_gen("P-256");
+    X509 *certificate = X509_new();
+    ck_assert(context != NULL && key != NULL && certificate != NULL);
+    (void)X509_gmtime_adj(X509_getm_notBefore(certificate), 0);
+    (void)X509_gmtime_adj(X509_getm_notAfter(certificate), 3600);
+    ck_assert_int_eq(X509_set_pubkey(certificate, key), 1);
+    ck_assert_int_gt(X509_sign(certificate, key, EVP_sha256()), 0);
+    ck_assert_int_eq(SSL_CTX_use_certificate(context, certificate), 1);
+    ck_assert_int_eq(SSL_CTX_use_PrivateKey(context, key), 1);
+    X509_free(certificate);
+    EVP_PKEY_free(key);
+    return context;
+}
+
+static SSL *
+make_side(SSL_CTX *context, int fd)
+{
+    SSL *ssl = SSL_new(context);
+    ck_assert_ptr_nonnull(ssl);
+    ck_assert_int_eq(fcntl(fd, F_SETFL, O_NONBLOCK), 0);
+    ck_assert_int_eq(SSL_set_fd(ssl, fd), 1);
+    return ssl;
+}
+
+static void
+shake_hands(struct http_socket *node, struct http_socket *client)
+{
+    char byte;
+    SSL_set_accept_state(node->ssl);
+    SSL_set_connect_state(client->ssl);
+    while (!SSL_is_init_finished(node->ssl) || !SSL_is_init_finished(client->ssl)) {
+        ck_assert_int_eq(http_socket_read(client, &byte, 1), -EAGAIN);
+        ck_assert_int_eq(http_socket_read(node, &byte, 1), -EAGAIN);
+    }
+}
+
+static void
+change_keys(SSL *ssl, uint32_t times)
+{
+    for (uint32_t i = 0; i < times; i++) {
+        ck_assert_int_eq(SSL_key_update(ssl, SSL_KEY_UPDATE_NOT_REQUESTED), 1);
+        ck_assert_int_eq(SSL_do_handshake(ssl), 1);
+    }
+}
+
+START_TEST(client_that_does_nothing_but_change_keys_is_given_up)
+{
+    int fds[2];
+    char byte;
+    struct http_socket node;
+    struct http_socket client;
+    SSL_CTX *context = make_context();
+    ck_assert_int_eq(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds), 0);
+    http_socket_init(&node, fds[0], make_side(context, fds[0]));
+    http_socket_init(&client, fds[1], make_side(context, fds[1]));
+    shake_hands(&node, &client);
+    for (int i = 0; i < 3; i++) {
+        change_keys(client.ssl, HTTP_KEY_UPDATES_MAX);
+        ck_assert_int_eq(http_socket_read(&node, &byte, 1), -EAGAIN);
+        ck_assert_int_eq(http_socket_write(&client, "x", 1, false), 1);
+        ck_assert_int_eq(http_socket_read(&node, &byte, 1), 1);
+    }
+    change_keys(client.ssl, HTTP_KEY_UPDATES_MAX + 2);
+    ck_assert_int_lt(http_socket_read(&node, &byte, 1), 1);
+    ck_assert(http_socket_read(&node, &byte, 1) != -EAGAIN);
+    http_socket_finish(&node);
+    http_socket_finish(&client);
+    SSL_CTX_free(context);
+}
+END_TEST
+
 int
 main(void)
 {
@@ -302,6 +383,7 @@ main(void)
         tokens_are_found_by_what_they_are,
         token_files_without_sense_are_refused,
         metrics_of_one_name_come_together,
+        client_that_does_nothing_but_change_keys_is_given_up,
     };
     return SUITE_RUN("transport_http", cases);
 }
