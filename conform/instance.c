@@ -268,7 +268,9 @@ sensible_traits(struct world *world)
 {
     struct unit *unit = unit_open(world, 0);
     must(world,
-         (unit->traits.flags & ~(PK_BLOB_DURABLE | PK_BLOB_SHARED | PK_BLOB_CONDITIONAL)) == 0,
+         (unit->traits.flags
+          & ~(PK_BLOB_DURABLE | PK_BLOB_SHARED | PK_BLOB_CONDITIONAL | PK_BLOB_GROWS))
+             == 0,
          "its flags are 0x%" PRIx32, unit->traits.flags);
     must(world,
          !(unit->traits.flags & (PK_BLOB_DURABLE | PK_BLOB_SHARED))

@@ -74,12 +74,13 @@ fill_object(struct pk_object *object, const struct pk_call *call)
 {
     object->state = PK_STATE_CREATING;
     object->created_at = pk_peer_wall_clock();
+    object->grows = (call->peer->traits.flags & PK_BLOB_GROWS) != 0;
     if (call->session != NULL)
         object->owner = call->session->principal;
     for (uint32_t i = 0; i < object->blob_count; i++) {
         object->sizes[i] = size_of(call, i);
         if (object->sizes[i] == PK_UNSIZED)
-            object->unsized = true;
+            object->grows = true;
     }
 }
 
@@ -103,7 +104,7 @@ create_commit(struct pk_call *call, struct pk_object *object)
         pk_object_hold(object, reserved);
         object->leases = 1;
         pk_call_use(call, object);
-        if (object->unsized)
+        if (object->grows)
             pk_sample_add(object);
         pk_acquire_commit(call);
         pk_name_leave(call);

@@ -132,9 +132,9 @@ pk_object_unname(struct pk_object *object)
     object->name = NULL;
     name->object = NULL;
     peer->named--;
-    if (object->unsized)
-        TAILQ_REMOVE(&peer->unsized, object, in_unsized);
-    object->unsized = false;
+    if (object->grows)
+        TAILQ_REMOVE(&peer->growing, object, in_growing);
+    object->grows = false;
     pk_name_check(name);
     pk_object_check(object);
 }

@@ -27,7 +27,7 @@ struct pk_object {
     void **blobs;          /* blob_count; NULL while it is published but not opened here */
     uint64_t *sizes;       /* blob_count; PK_UNSIZED until sealed where none was named */
     uint32_t sealed_count; /* blobs sealed so far, from the first */
-    bool unsized;          /* some blob has no size yet */
+    bool grows;            /* some blob may get larger behind the peer's back, until it is sealed */
     bool published;        /* and not unpublished by this node: its storage is to stay */
     bool in_doubt;         /* it may be published: the storage said neither yes nor no */
     uint64_t held;         /* bytes it counts for in the peer's capacity */
@@ -41,7 +41,7 @@ struct pk_object {
     UT_hash_handle hh;            /* peer->objects, by epoch and id */
     RB_ENTRY(pk_object) in_order; /* peer->order, while it has a name */
     TAILQ_ENTRY(pk_object) in_reaps;
-    TAILQ_ENTRY(pk_object) in_unsized;
+    TAILQ_ENTRY(pk_object) in_growing;
     uint64_t sample_round; /* in which it was looked at last */
     struct pk_work work;   /* frees its storage */
     const char *meta;      /* in `text` */

@@ -310,7 +310,7 @@ pk_peer_new(const struct pk_peer_options *options, struct pk_executor *executor,
     RB_INIT(&peer->order);
     TAILQ_INIT(&peer->sessions);
     TAILQ_INIT(&peer->waited);
-    TAILQ_INIT(&peer->unsized);
+    TAILQ_INIT(&peer->growing);
     TAILQ_INIT(&peer->ready);
     TAILQ_INIT(&peer->endings);
     TAILQ_INIT(&peer->reaps);

@@ -20,7 +20,7 @@ struct pk_peer_options {
     uint64_t max_objects;  /* objects held at once */
     uint64_t max_calls;    /* calls of one session under way, waits among them; more are `busy` */
     uint64_t max_sessions; /* sessions open at once */
-    uint64_t sample;       /* nanoseconds between looks at unsized blobs that are being written */
+    uint64_t sample;       /* nanoseconds between looks at blobs that grow while they are written */
     bool unsized;          /* whether blobs may be created without a size */
 };
 

@@ -43,7 +43,8 @@ static const struct pk_option options[] = {
     [OPTION_SAMPLE] = { .type = PK_OPTION_DURATION,
                         .name = "sample",
                         .value = "100ms",
-                        .help = "time between two looks at blobs that grow without a size" },
+                        .help =
+                            "time between two looks at blobs that grow while they are written" },
 };
 
 const struct pk_option_table pk_peer_option_table = {

@@ -40,7 +40,7 @@ struct pk_peer {
     struct pk_repeat *repeats;    /* uthash, by principal and request id */
     struct pk_session_list sessions;
     struct pk_name_list waited;    /* names with waiters */
-    struct pk_object_list unsized; /* objects to be sampled */
+    struct pk_object_list growing; /* objects to be sampled */
 
     struct pk_call_list ready;     /* to be run */
     struct pk_holder_list endings; /* to be ended in the factory */
@@ -60,7 +60,7 @@ struct pk_peer {
     struct pk_work expire_work;
     struct pk_timer sample;
     bool sample_set;
-    uint64_t sample_round; /* in which all of `unsized` is looked at once */
+    uint64_t sample_round; /* in which all of `growing` is looked at once */
     struct pk_timer poll;
     bool poll_set;
 

@@ -1,8 +1,9 @@
 /* SPDX-FileCopyrightText: PackIce authors */
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Blobs without a size grow while they are written, and nobody tells: looked at from time to time,
- * so that what they take counts, and one that grows beyond all bounds is done away with.
+ * Blobs without a size grow while they are written, where the storage can't keep a writer from it
+ * those with one too, and nobody tells: looked at from time to time, so that what they take counts,
+ * and one that grows beyond all bounds is done away with.
  */
 #include "core/log.h"
 #include "core/peer_state.h"
@@ -14,7 +15,7 @@ static void sample_due(struct pk_timer *timer);
 static void
 sample_arm(struct pk_peer *peer, uint64_t delay)
 {
-    if (peer->sample_set || peer->closing || TAILQ_EMPTY(&peer->unsized))
+    if (peer->sample_set || peer->closing || TAILQ_EMPTY(&peer->growing))
         return;
     peer->sample_set = true;
     peer->sample.run = sample_due;
@@ -44,7 +45,7 @@ sample_run(struct pk_call *call)
 
     for (uint32_t i = 0; i < object->blob_count; i++) {
         uint64_t size = object->sizes[i];
-        if (size == PK_UNSIZED
+        if ((size == PK_UNSIZED || (peer->traits.flags & PK_BLOB_GROWS) != 0)
             && pk_blob_size(peer->blob, object->blobs[i], &size, &call->error) != 0)
             size = 0; /* whatever is wrong with it shows at its seal */
         total = size > PK_SIZE_MAX - total ? PK_SIZE_MAX : total + size;
@@ -67,7 +68,7 @@ sample_begin(struct pk_call *call)
     struct pk_peer *peer = call->peer;
     struct pk_name *name = pk_name_find(peer, call->request.object_id);
 
-    if (name == NULL || name->busy != NULL || name->object == NULL || !name->object->unsized)
+    if (name == NULL || name->busy != NULL || name->object == NULL || !name->object->grows)
         return; /* what happens to it just now sees to its size itself */
     pk_name_enter(name, call);
     pk_call_use(call, name->object);
@@ -78,7 +79,7 @@ sample_begin(struct pk_call *call)
 static struct pk_object *
 next_of_round(struct pk_peer *peer)
 {
-    struct pk_object *object = TAILQ_FIRST(&peer->unsized);
+    struct pk_object *object = TAILQ_FIRST(&peer->growing);
 
     return object != NULL && object->sample_round != peer->sample_round ? object : NULL;
 }
@@ -88,8 +89,8 @@ sample_one(struct pk_object *object)
 {
     struct pk_peer *peer = object->peer;
 
-    TAILQ_REMOVE(&peer->unsized, object, in_unsized);
-    TAILQ_INSERT_TAIL(&peer->unsized, object, in_unsized);
+    TAILQ_REMOVE(&peer->growing, object, in_growing);
+    TAILQ_INSERT_TAIL(&peer->growing, object, in_growing);
     object->sample_round = peer->sample_round;
     struct pk_call *call = pk_call_new_internal(peer, object->key.id, sample_begin);
     if (call != NULL)
@@ -120,6 +121,6 @@ pk_sample_add(struct pk_object *object)
     struct pk_peer *peer = object->peer;
 
     object->sample_round = peer->sample_round - 1;
-    TAILQ_INSERT_TAIL(&peer->unsized, object, in_unsized);
+    TAILQ_INSERT_TAIL(&peer->growing, object, in_growing);
     sample_arm(peer, peer->options.sample);
 }

@@ -18,9 +18,9 @@ become_sealed(struct pk_object *object)
     struct pk_peer *peer = object->peer;
 
     object->state = PK_STATE_SEALED;
-    if (object->unsized)
-        TAILQ_REMOVE(&peer->unsized, object, in_unsized);
-    object->unsized = false;
+    if (object->grows)
+        TAILQ_REMOVE(&peer->growing, object, in_growing);
+    object->grows = false;
     pk_object_hold(object, pk_object_size(object));
     peer->sealed++;
 }

@@ -8,6 +8,7 @@
 #include <dirent.h>
 #include <stdio.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 
 struct prefixed {
     void (*emit)(void *arg, const struct pk_stat *stat);
@@ -28,12 +29,15 @@ emit_prefixed(void *arg, const struct pk_stat *stat)
     to->emit(to->arg, &named);
 }
 
-/* How many descriptors the process has open, but for the one that counts them; 0 where nobody
- * says. */
+/* How many descriptors the process has open; 0 where nobody says. Linux 6.2 and newer tells it as
+ * the folder's size; before, they are counted, but for the one that counts. */
 static uint64_t
 count_descriptors(void)
 {
     uint64_t count = 0;
+    struct stat info;
+    if (stat("/proc/self/fd", &info) == 0 && info.st_size > 0)
+        return (uint64_t)info.st_size;
     DIR *folder = opendir("/proc/self/fd");
     if (folder == NULL)
         return 0;

@@ -1,19 +1,22 @@
 /* SPDX-FileCopyrightText: PackIce authors */
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Copies figures. What doesn't fit is left out: figures are for people, and nothing depends on one.
+ * Copies figures. What doesn't fit, or for which there is no memory, is left out: figures are for
+ * people, and nothing depends on one.
  */
 #include "core/wire/figures.h"
 
 #include <errno.h>
+#include <packice/cleanup.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
+#define ROOM_MIN 64U
+
 struct pk_wire_figures {
-    struct pk_stat stats[PK_WIRE_FIGURES_MAX];
-    char names[PK_WIRE_FIGURES_MAX][PK_WIRE_FIGURE_NAME_MAX];
+    struct pk_stat *stats; /* `count` of `room`; each name is malloc'd */
     size_t count;
+    size_t room;
 };
 
 struct pk_wire_figures *
@@ -25,44 +28,70 @@ pk_wire_figures_new(void)
 void
 pk_wire_figures_free(struct pk_wire_figures *figures)
 {
+    if (figures == NULL)
+        return;
+    for (size_t i = 0; i < figures->count; i++)
+        free((void *)(uintptr_t)figures->stats[i].name); /* which is const for readers */
+    free(figures->stats);
     free(figures);
 }
 
-/* Appends to a name as much as fits. */
-static void
-append(char *name, const char *text)
+/* ---- names ---- */
+
+/* Appends to a name as much as fits; returns where it ends now. */
+static size_t
+append(char *name, size_t size, const char *text)
 {
-    size_t size = strlen(name);
-    (void)snprintf(name + size, PK_WIRE_FIGURE_NAME_MAX - size, "%s", text);
+    int more = snprintf(name + size, PK_WIRE_FIGURE_NAME_MAX - size, "%s", text);
+    size_t end = size + (more > 0 ? (size_t)more : 0);
+    return end < PK_WIRE_FIGURE_NAME_MAX ? end : PK_WIRE_FIGURE_NAME_MAX - 1;
 }
 
-static void
-append_labels(char *name, const struct pk_stat *stat)
+static char *
+make_name(const struct pk_stat *stat, const char *suffix)
 {
+    char name[PK_WIRE_FIGURE_NAME_MAX] = "";
+    size_t size = append(name, append(name, 0, stat->name), suffix);
     for (uint32_t i = 0; i < stat->label_count; i++) {
-        append(name, i == 0 ? "{" : ",");
-        append(name, stat->labels[i].name);
-        append(name, "=\"");
-        append(name, stat->labels[i].value);
-        append(name, "\"");
+        size = append(name, size, i == 0 ? "{" : ",");
+        size = append(name, size, stat->labels[i].name);
+        size = append(name, size, "=\"");
+        size = append(name, size, stat->labels[i].value);
+        size = append(name, size, "\"");
     }
     if (stat->label_count > 0)
-        append(name, "}");
+        (void)append(name, size, "}");
+    return strdup(name);
+}
+
+/* ---- figures ---- */
+
+static int32_t
+make_room(struct pk_wire_figures *figures)
+{
+    if (figures->count < figures->room)
+        return 0;
+    size_t room = figures->room == 0 ? ROOM_MIN : figures->room * 2;
+    if (room > PK_WIRE_FIGURES_MAX)
+        return -EFBIG;
+    struct pk_stat *stats = realloc(figures->stats, room * sizeof(*stats));
+    if (stats == NULL)
+        return -ENOMEM;
+    figures->stats = stats;
+    figures->room = room;
+    return 0;
 }
 
 static void
 add(struct pk_wire_figures *figures, const struct pk_stat *stat, const char *suffix, uint64_t value)
 {
-    if (figures->count == PK_WIRE_FIGURES_MAX)
+    char *name = make_room(figures) == 0 ? make_name(stat, suffix) : NULL;
+    if (name == NULL)
         return;
-    size_t i = figures->count++;
-    append(figures->names[i], stat->name);
-    append(figures->names[i], suffix);
-    append_labels(figures->names[i], stat);
-    figures->stats[i] = (struct pk_stat){
+    figures->stats[figures->count++] = (struct pk_stat){
         .struct_size = (uint32_t)sizeof(struct pk_stat),
         .kind = stat->kind,
-        .name = figures->names[i],
+        .name = name,
         .value = value,
     };
 }

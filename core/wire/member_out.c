@@ -50,45 +50,114 @@ most_digits(const json_t *value)
     return most;
 }
 
-struct text {
-    char *data;
-    size_t size;
-    size_t room;
-    bool failed;
-};
+/* ---- bytes ---- */
 
-/* Keeps a failure, since jansson does not ask about every piece whether it was taken. */
-static int
-append_text(const char *piece, size_t size, void *arg)
+/* Room for so many bytes more, and for a newline and a NUL behind them; NULL: it has failed. */
+static char *
+reserve(struct pk_wire_out *out, size_t size)
 {
-    struct text *text = arg;
-    if (!text->failed && text->room - text->size <= size) { /* with a NUL */
-        size_t room = 2 * (text->room + size) + 128;
-        char *data = realloc(text->data, room);
-        text->failed = data == NULL;
-        if (data != NULL) {
-            text->data = data;
-            text->room = room;
+    if (!out->failed && out->room - out->size < size + 2) {
+        size_t room = 2 * (out->room + size) + 256;
+        char *text = realloc(out->text, room);
+        out->failed = text == NULL;
+        if (text != NULL) {
+            out->text = text;
+            out->room = room;
         }
     }
-    if (text->failed)
-        return -1;
-    memcpy(text->data + text->size, piece, size);
-    text->size += size;
-    return 0;
+    return out->failed ? NULL : out->text + out->size;
+}
+
+static void
+append(struct pk_wire_out *out, const char *piece, size_t size)
+{
+    char *at = reserve(out, size);
+    if (at == NULL)
+        return;
+    memcpy(at, piece, size);
+    out->size += size;
+}
+
+/* For jansson. It does not ask about every piece whether it was taken. */
+static int
+append_piece(const char *piece, size_t size, void *arg)
+{
+    struct pk_wire_out *out = arg;
+    append(out, piece, size);
+    return out->failed ? -1 : 0;
+}
+
+static void
+append_json(struct pk_wire_out *out, const json_t *value)
+{
+    size_t flags = JSON_COMPACT | JSON_ENCODE_ANY | JSON_REAL_PRECISION(most_digits(value));
+    if (json_dump_callback(value, append_piece, out, flags) != 0)
+        out->failed = true;
+}
+
+static void
+append_integer(struct pk_wire_out *out, uint64_t value)
+{
+    char digits[20];
+    size_t at = sizeof(digits);
+    value = value > INT64_MAX ? INT64_MAX : value;
+    do {
+        digits[--at] = (char)('0' + value % 10);
+        value /= 10;
+    } while (value > 0);
+    append(out, digits + at, sizeof(digits) - at);
+}
+
+static void
+append_escape(struct pk_wire_out *out, char c)
+{
+    static const char bytes[] = "\"\\\b\f\n\r\t";
+    static const char letters[] = "\"\\bfnrt";
+    const char *known = strchr(bytes, c);
+    char escape[8];
+    int size = known != NULL ? snprintf(escape, sizeof(escape), "\\%c", letters[known - bytes])
+                             : snprintf(escape, sizeof(escape), "\\u%04X", (unsigned)c);
+    append(out, escape, (size_t)size);
+}
+
+/* A string (RFC 8259, 7) of valid UTF-8. */
+static void
+append_string(struct pk_wire_out *out, const char *text)
+{
+    append(out, "\"", 1);
+    while (*text != '\0') {
+        size_t plain = 0;
+        while ((unsigned char)text[plain] >= 0x20U && text[plain] != '"' && text[plain] != '\\')
+            plain++;
+        append(out, text, plain);
+        text += plain;
+        if (*text != '\0')
+            append_escape(out, *text++);
+    }
+    append(out, "\"", 1);
+}
+
+/* Terminates the text and hands it over. */
+static char *
+take(struct pk_wire_out *out, size_t *ret_size)
+{
+    char *text = pk_steal(out->text);
+    if (out->failed) {
+        free(text);
+        return NULL;
+    }
+    text[out->size] = '\0';
+    *ret_size = out->size;
+    return text;
 }
 
 char *
 pk_wire_json_text(const json_t *value)
 {
-    struct text text = { .data = NULL };
-    size_t flags = JSON_COMPACT | JSON_ENCODE_ANY | JSON_REAL_PRECISION(most_digits(value));
-    if (json_dump_callback(value, append_text, &text, flags) != 0 || text.failed) {
-        free(text.data);
-        return NULL;
-    }
-    text.data[text.size] = '\0';
-    return text.data;
+    struct pk_wire_out out = { .text = NULL };
+    size_t size;
+    append_json(&out, value);
+    return take(&out, &size);
 }
 
 uint32_t
@@ -116,83 +185,123 @@ pk_wire_json_depth(const json_t *value)
 
 /* ---- an object ---- */
 
+/* Begins a value: a comma unless it is the first one (no value ends with a brace that opens), and
+ * its name unless it is in an array. Names are the protocol's own: nothing in them needs escapes.
+ */
+static void
+begin_value(struct pk_wire_out *out, const char *name)
+{
+    char last = out->size > 0 ? out->text[out->size - 1] : '{';
+    size_t size = name != NULL ? strlen(name) : 0;
+    char *at = reserve(out, size + 4);
+    if (at == NULL)
+        return;
+    if (last != '{' && last != '[')
+        *at++ = ',';
+    if (name != NULL) {
+        *at++ = '"';
+        at = mempcpy(at, name, size);
+        *at++ = '"';
+        *at++ = ':';
+    }
+    out->size = (size_t)(at - out->text);
+}
+
+void
+pk_wire_out_begin(struct pk_wire_out *out, const char *name, char brace)
+{
+    begin_value(out, name);
+    append(out, &brace, 1);
+}
+
+void
+pk_wire_out_end(struct pk_wire_out *out, char brace)
+{
+    append(out, &brace, 1);
+}
+
 struct pk_wire_out
 pk_wire_out_new(void)
 {
-    struct pk_wire_out out = { .object = json_object() };
-    out.failed = out.object == NULL;
+    struct pk_wire_out out = { .text = NULL };
+    pk_wire_out_begin(&out, NULL, '{');
     return out;
+}
+
+void
+pk_wire_out_drop(struct pk_wire_out *out)
+{
+    free(pk_steal(out->text));
+}
+
+/* A value that is JSON already. */
+static void
+put_word(struct pk_wire_out *out, const char *name, const char *word)
+{
+    begin_value(out, name);
+    append(out, word, strlen(word));
 }
 
 void
 pk_wire_out_json(struct pk_wire_out *out, const char *name, json_t *value)
 {
-    if (out->object == NULL)
-        json_decref(value);
-    else if (json_object_set_new(out->object, name, value) != 0)
-        out->failed = true;
+    begin_value(out, name);
+    append_json(out, value);
+    json_decref(value);
 }
 
 void
 pk_wire_out_text(struct pk_wire_out *out, const char *name, const char *text)
 {
+    pk_autofree char *repaired = NULL;
     if (text == NULL)
         return;
-    if (pk_wire_utf8_valid(text)) {
-        pk_wire_out_json(out, name, json_string_nocheck(text));
-        return;
+    if (!pk_wire_utf8_valid(text)) {
+        repaired = pk_wire_utf8_repair(text);
+        out->failed = out->failed || repaired == NULL;
+        text = repaired != NULL ? repaired : "";
     }
-    pk_autofree char *repaired = pk_wire_utf8_repair(text);
-    pk_wire_out_json(out, name, json_string(repaired));
-}
-
-static json_t *
-capped_integer(uint64_t value)
-{
-    return json_integer(value > INT64_MAX ? INT64_MAX : (json_int_t)value);
+    begin_value(out, name);
+    append_string(out, text);
 }
 
 void
 pk_wire_out_integer(struct pk_wire_out *out, const char *name, uint64_t value)
 {
-    pk_wire_out_json(out, name, capped_integer(value));
+    begin_value(out, name);
+    append_integer(out, value);
 }
 
 void
 pk_wire_out_size(struct pk_wire_out *out, const char *name, uint64_t size)
 {
-    pk_wire_out_json(out, name, size == PK_UNSIZED ? json_null() : capped_integer(size));
+    if (size == PK_UNSIZED)
+        put_word(out, name, "null");
+    else
+        pk_wire_out_integer(out, name, size);
 }
 
 void
 pk_wire_out_sizes(struct pk_wire_out *out, const uint64_t *sizes, uint32_t count)
 {
-    json_t *array = json_array();
-    if (array == NULL)
-        out->failed = true;
-    for (uint32_t i = 0; array != NULL && i < count; i++) {
-        if (json_array_append_new(array,
-                                  sizes[i] == PK_UNSIZED ? json_null() : capped_integer(sizes[i]))
-            != 0)
-            out->failed = true;
-    }
-    pk_wire_out_json(out, "sizes", array);
+    pk_wire_out_begin(out, "sizes", '[');
+    for (uint32_t i = 0; i < count; i++)
+        pk_wire_out_size(out, NULL, sizes[i]);
+    pk_wire_out_end(out, ']');
 }
 
 void
 pk_wire_out_seconds(struct pk_wire_out *out, const char *name, uint64_t nanoseconds)
 {
     const uint64_t second = 1000000000U;
-    json_t *value;
     if (nanoseconds == PK_FOREVER)
-        value = json_null();
+        put_word(out, name, "null");
     else if (nanoseconds / second >= PK_WIRE_SECONDS_MAX)
-        value = json_integer(PK_WIRE_SECONDS_MAX);
+        pk_wire_out_integer(out, name, PK_WIRE_SECONDS_MAX);
     else if (nanoseconds % second == 0)
-        value = capped_integer(nanoseconds / second);
+        pk_wire_out_integer(out, name, nanoseconds / second);
     else
-        value = json_real((double)nanoseconds / 1e9);
-    pk_wire_out_json(out, name, value);
+        pk_wire_out_json(out, name, json_real((double)nanoseconds / 1e9));
 }
 
 void
@@ -200,36 +309,23 @@ pk_wire_out_time(struct pk_wire_out *out, const char *name, uint64_t nanoseconds
 {
     char text[PK_WIRE_TIME_SIZE];
     if (nanoseconds == 0) {
-        pk_wire_out_json(out, name, json_null());
+        put_word(out, name, "null");
         return;
     }
     pk_wire_time_format(nanoseconds, text);
-    pk_wire_out_json(out, name, json_string(text));
+    pk_wire_out_text(out, name, text);
 }
 
 void
 pk_wire_out_tag(struct pk_wire_out *out, const char *tag)
 {
     if (tag != NULL)
-        pk_wire_out_json(out, "tag", json_loads(tag, JSON_DECODE_ANY, NULL));
-}
-
-json_t *
-pk_wire_out_take(struct pk_wire_out *out)
-{
-    json_t *object = pk_steal(out->object);
-    if (out->failed) {
-        json_decref(object);
-        return NULL;
-    }
-    return object;
+        put_word(out, "tag", tag);
 }
 
 char *
-pk_wire_out_text_take(struct pk_wire_out *out)
+pk_wire_out_text_take(struct pk_wire_out *out, size_t *ret_size)
 {
-    json_t *object = pk_wire_out_take(out);
-    char *text = object != NULL ? pk_wire_json_text(object) : NULL;
-    json_decref(object);
-    return text;
+    pk_wire_out_end(out, '}');
+    return take(out, ret_size);
 }

@@ -12,15 +12,23 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-/* An object under construction. Members come out in the order in which they were put. */
+/* An object under construction, as the text that it becomes. Members come out in the order in which
+ * they were put; no name may be put twice. */
 struct pk_wire_out {
-    json_t *object;
-    bool failed; /* no memory, or a tag or member that was not what it should be */
+    char *text; /* not terminated */
+    size_t size;
+    size_t room;
+    bool failed; /* no memory, or a value that was not what it should be */
 };
 
 struct pk_wire_out pk_wire_out_new(void);
 
-/* Puts a value, which then belongs to the object; NULL makes the object fail. */
+/* Begins an object ('{') or an array ('[') inside, and ends it ('}', ']'). What is put in between
+ * is in it. In an array the name of each value is NULL. */
+void pk_wire_out_begin(struct pk_wire_out *out, const char *name, char brace);
+void pk_wire_out_end(struct pk_wire_out *out, char brace);
+
+/* Puts a value, and drops the reference to it; NULL makes the object fail. */
 void pk_wire_out_json(struct pk_wire_out *out, const char *name, json_t *value);
 
 /* Puts text; what is not UTF-8 is replaced. NULL puts nothing. */
@@ -41,14 +49,15 @@ void pk_wire_out_seconds(struct pk_wire_out *out, const char *name, uint64_t nan
 /* Puts a point in time, null for 0. */
 void pk_wire_out_time(struct pk_wire_out *out, const char *name, uint64_t nanoseconds);
 
-/* Puts "tag" from its JSON text; NULL puts nothing. */
+/* Puts "tag" from its JSON text, which is taken as it is; NULL puts nothing. */
 void pk_wire_out_tag(struct pk_wire_out *out, const char *tag);
 
-/* The object, for putting it into another one; NULL if it failed. */
-json_t *pk_wire_out_take(struct pk_wire_out *out);
+/* Ends the object: its text, malloc'd, or NULL if it failed. *ret_size bytes and a NUL, which has
+ * room for one more behind it. */
+char *pk_wire_out_text_take(struct pk_wire_out *out, size_t *ret_size);
 
-/* Ends the object: its text, malloc'd, or NULL if it failed. */
-char *pk_wire_out_text_take(struct pk_wire_out *out);
+/* Frees an object that is not to be ended. */
+void pk_wire_out_drop(struct pk_wire_out *out);
 
 /* The compact text of any value, malloc'd; NULL without memory. Reals come out as short as reads
  * back as the same number. Recurses: for values of bounded depth. */

@@ -49,11 +49,10 @@ finish(struct pk_wire_out *out, const struct pk_wire_reply_format *format, uint3
 {
     if (!format->item && !format->http)
         pk_wire_out_integer(out, "fds", fds);
-    char *text = pk_wire_out_text_take(out);
+    char *text = pk_wire_out_text_take(out, ret_size);
     if (text == NULL)
         return -ENOMEM;
     *ret_text = text;
-    *ret_size = strlen(text);
     return 0;
 }
 
@@ -65,7 +64,12 @@ put_meta(struct pk_wire_out *out, const char *text)
     json_t *meta = NULL;
     if (pk_wire_meta_parse(text, &meta, NULL) == -ENOMEM)
         out->failed = true;
-    pk_wire_out_json(out, "meta", meta != NULL ? meta : json_object());
+    if (meta != NULL) {
+        pk_wire_out_json(out, "meta", meta);
+        return;
+    }
+    pk_wire_out_begin(out, "meta", '{');
+    pk_wire_out_end(out, '}');
 }
 
 static const char *
@@ -130,53 +134,49 @@ told_offset(const struct pk_handle *handle, const struct pk_wire_reply_format *f
     return served ? 0 : handle->offset;
 }
 
-static json_t *
-handle_json(const struct pk_reply *reply, uint32_t blob, const struct pk_wire_reply_format *format,
-            uint32_t fd)
+static void
+put_handle(struct pk_wire_out *out, const struct pk_reply *reply, uint32_t blob,
+           const struct pk_wire_reply_format *format, uint32_t fd)
 {
     const struct pk_handle *handle = handle_at(reply, blob);
-    struct pk_wire_out out = pk_wire_out_new();
+    pk_wire_out_begin(out, NULL, '{');
     if (handle->kind == PK_HANDLE_URL)
-        put_url(&out, handle);
+        put_url(out, handle);
     else if (format->http)
-        put_http(&out, handle, tells_path(handle, format), reply->object_id, blob);
+        put_http(out, handle, tells_path(handle, format), reply->object_id, blob);
     else
-        put_local(&out, handle, fd);
-    pk_wire_out_size(&out, "size", handle->size);
-    pk_wire_out_integer(&out, "offset", told_offset(handle, format));
-    return pk_wire_out_take(&out);
+        put_local(out, handle, fd);
+    pk_wire_out_size(out, "size", handle->size);
+    pk_wire_out_integer(out, "offset", told_offset(handle, format));
+    pk_wire_out_end(out, '}');
 }
 
+/* The paths alone when all are paths. */
 static void
-append(struct pk_wire_out *out, json_t *array, json_t *value)
+put_paths(struct pk_wire_out *out, const struct pk_reply *reply,
+          const struct pk_wire_reply_format *format)
 {
-    if (array == NULL)
-        json_decref(value);
-    else if (json_array_append_new(array, value) != 0)
-        out->failed = true;
-}
-
-/* "handles", the paths alone when all are paths, and "blobs". */
-static void
-put_handles(struct pk_wire_out *out, const struct pk_reply *reply,
-            const struct pk_wire_reply_format *format)
-{
-    uint32_t fd = format->first_fd;
-    json_t *paths = json_array();
-    json_t *blobs = json_array();
     bool all = true;
     for (uint32_t i = 0; i < reply->blob_count; i++)
         all = all && tells_path(handle_at(reply, i), format);
+    pk_wire_out_begin(out, "handles", '[');
+    for (uint32_t i = 0; all && i < reply->blob_count; i++)
+        pk_wire_out_text(out, NULL, handle_at(reply, i)->text);
+    pk_wire_out_end(out, ']');
+}
+
+static void
+put_blobs(struct pk_wire_out *out, const struct pk_reply *reply,
+          const struct pk_wire_reply_format *format)
+{
+    uint32_t fd = format->first_fd;
+    pk_wire_out_begin(out, "blobs", '[');
     for (uint32_t i = 0; i < reply->blob_count; i++) {
-        const struct pk_handle *handle = handle_at(reply, i);
-        if (all)
-            append(out, paths, json_string(handle->text));
-        append(out, blobs, handle_json(reply, i, format, fd));
-        if (handle->kind != PK_HANDLE_URL)
+        put_handle(out, reply, i, format, fd);
+        if (handle_at(reply, i)->kind != PK_HANDLE_URL)
             fd++;
     }
-    pk_wire_out_json(out, "handles", paths);
-    pk_wire_out_json(out, "blobs", blobs);
+    pk_wire_out_end(out, ']');
 }
 
 uint32_t
@@ -206,18 +206,19 @@ put_lease(struct pk_wire_out *out, const struct pk_reply *reply,
     pk_wire_out_seconds(out, "ttl_seconds", reply->ttl);
     pk_wire_out_text(out, "state", state_name(reply->state));
     put_meta(out, reply->meta);
-    put_handles(out, reply, format);
+    put_paths(out, reply, format);
+    put_blobs(out, reply, format);
 }
 
-static json_t *
-owner_json(const struct pk_principal *owner)
+static void
+put_owner(struct pk_wire_out *out, const struct pk_principal *owner)
 {
-    struct pk_wire_out out = pk_wire_out_new();
+    pk_wire_out_begin(out, "owner", '{');
     if (owner->kind == PK_PRINCIPAL_UNIX)
-        pk_wire_out_integer(&out, "uid", owner->uid);
+        pk_wire_out_integer(out, "uid", owner->uid);
     else if (owner->kind == PK_PRINCIPAL_TOKEN)
-        pk_wire_out_text(&out, "name", owner->name);
-    return pk_wire_out_take(&out);
+        pk_wire_out_text(out, "name", owner->name);
+    pk_wire_out_end(out, '}');
 }
 
 /* One object; all of it for stat, without sizes and meta in a list. */
@@ -235,19 +236,19 @@ put_object(struct pk_wire_out *out, const struct pk_object_info *object, bool al
     }
     pk_wire_out_time(out, "created_at", object->created_at);
     pk_wire_out_time(out, "sealed_at", object->sealed_at);
-    pk_wire_out_json(out, "owner", owner_json(&object->owner));
+    put_owner(out, &object->owner);
 }
 
 static void
 put_list(struct pk_wire_out *out, const struct pk_reply *reply)
 {
-    json_t *objects = json_array();
+    pk_wire_out_begin(out, "objects", '[');
     for (uint32_t i = 0; i < reply->object_count; i++) {
-        struct pk_wire_out entry = pk_wire_out_new();
-        put_object(&entry, object_at(reply, i), false);
-        append(out, objects, pk_wire_out_take(&entry));
+        pk_wire_out_begin(out, NULL, '{');
+        put_object(out, object_at(reply, i), false);
+        pk_wire_out_end(out, '}');
     }
-    pk_wire_out_json(out, "objects", objects);
+    pk_wire_out_end(out, ']');
     if (reply->cursor == 0) {
         pk_wire_out_json(out, "cursor", json_null());
         return;
@@ -323,15 +324,15 @@ pk_wire_stats_encode(const struct pk_stat *stats, size_t count,
                      const struct pk_wire_reply_format *format, char **ret_text, size_t *ret_size)
 {
     struct pk_wire_out out = begin("ok", format);
-    struct pk_wire_out figures = pk_wire_out_new();
+    json_t *figures = json_object(); /* a tree, since a name can come twice */
     for (size_t i = 0; i < count; i++) {
         pk_autofree char *name = pk_wire_utf8_repair(stats[i].name);
-        if (name == NULL)
-            figures.failed = true;
-        else
-            pk_wire_out_integer(&figures, name, stats[i].value);
+        uint64_t value = stats[i].value > INT64_MAX ? INT64_MAX : stats[i].value;
+        if (name == NULL
+            || json_object_set_new(figures, name, json_integer((json_int_t)value)) != 0)
+            out.failed = true;
     }
-    pk_wire_out_json(&out, "stats", pk_wire_out_take(&figures));
+    pk_wire_out_json(&out, "stats", figures);
     return finish(&out, format, 0, ret_text, ret_size);
 }
 

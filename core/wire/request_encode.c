@@ -43,10 +43,12 @@ put_meta(struct pk_wire_out *out, const char *text, struct pk_error *err)
 {
     pk_autofree char *compact = NULL; /* for its length alone */
     json_t *meta = NULL;
+    if (text == NULL || *text == '\0')
+        return 0;
     int32_t rc = pk_wire_meta_compact(text, &compact, err);
     if (rc == 0)
         rc = pk_wire_meta_parse(text, &meta, err);
-    if (rc == 0 && meta != NULL)
+    if (rc == 0)
         pk_wire_out_json(out, "meta", meta);
     return rc;
 }
@@ -169,19 +171,15 @@ put_request(struct pk_wire_out *out, const struct pk_request *request, const cha
 static int32_t
 finish(struct pk_wire_out *out, char **ret_text, size_t *ret_size, struct pk_error *err)
 {
-    pk_autofree char *text = pk_wire_out_text_take(out);
+    size_t size = 0;
+    pk_autofree char *text = pk_wire_out_text_take(out, &size);
     if (text == NULL)
         return pk_fail(err, -ENOMEM, "out of memory");
-    size_t size = strlen(text);
     if (size > PK_WIRE_REQUEST_MAX)
         return pk_fail(err, -EFBIG, "request longer than %u bytes", PK_WIRE_REQUEST_MAX);
-    char *line = realloc(text, size + 2);
-    if (line == NULL)
-        return pk_fail(err, -ENOMEM, "out of memory");
-    text = NULL;
-    line[size] = '\n';
-    line[size + 1] = '\0';
-    *ret_text = line;
+    text[size] = '\n';
+    text[size + 1] = '\0';
+    *ret_text = pk_steal(text);
     *ret_size = size + 1;
     return 0;
 }
@@ -194,27 +192,33 @@ pk_wire_request_encode(const struct pk_request *request, const char *tag, char *
     int32_t rc = put_request(&out, request, tag, err);
     if (rc == 0)
         return finish(&out, ret_text, ret_size, err);
-    json_decref(out.object);
+    pk_wire_out_drop(&out);
     return rc;
 }
 
-/* Puts the requests of a batch one by one. */
 static int32_t
-put_items(json_t *array, const struct pk_request *requests, size_t count, struct pk_error *err)
+put_item(struct pk_wire_out *out, const struct pk_request *request, struct pk_error *err)
 {
+    if (request->verb == PK_WIRE_VERB_STATS)
+        return pk_fail(err, -EINVAL, "command: stats can't be part of a batch");
+    pk_wire_out_begin(out, NULL, '{');
+    int32_t rc = put_request(out, request, NULL, err);
+    pk_wire_out_end(out, '}');
+    return rc;
+}
+
+static int32_t
+put_items(struct pk_wire_out *out, const struct pk_request *requests, size_t count,
+          struct pk_error *err)
+{
+    pk_wire_out_begin(out, "requests", '[');
     for (size_t i = 0; i < count; i++) {
         struct pk_error why = PK_ERROR_INIT;
-        struct pk_wire_out item = pk_wire_out_new();
-        int32_t rc = requests[i].verb == PK_WIRE_VERB_STATS
-                         ? pk_fail(&why, -EINVAL, "command: stats can't be part of a batch")
-                         : put_request(&item, &requests[i], NULL, &why);
-        if (rc != 0) {
-            json_decref(item.object);
+        int32_t rc = put_item(out, &requests[i], &why);
+        if (rc != 0)
             return pk_fail(err, rc, "requests[%zu]: %.200s", i, why.message);
-        }
-        if (json_array_append_new(array, pk_wire_out_take(&item)) != 0)
-            return pk_fail(err, -ENOMEM, "out of memory");
     }
+    pk_wire_out_end(out, ']');
     return 0;
 }
 
@@ -225,14 +229,11 @@ pk_wire_batch_encode(const struct pk_request *requests, size_t count, const char
     if (count > PK_WIRE_BATCH_MAX)
         return pk_fail(err, -EINVAL, "requests: %zu, not at most %u", count, PK_WIRE_BATCH_MAX);
     struct pk_wire_out out = pk_wire_out_new();
-    json_t *array = json_array();
     pk_wire_out_text(&out, "command", "batch");
     pk_wire_out_tag(&out, tag);
-    int32_t rc = array == NULL ? pk_fail(err, -ENOMEM, "out of memory")
-                               : put_items(array, requests, count, err);
-    pk_wire_out_json(&out, "requests", array);
+    int32_t rc = put_items(&out, requests, count, err);
     if (rc == 0)
         return finish(&out, ret_text, ret_size, err);
-    json_decref(out.object);
+    pk_wire_out_drop(&out);
     return rc;
 }

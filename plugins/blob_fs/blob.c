@@ -232,13 +232,14 @@ fs_size(void *opaque, uint64_t *ret_size, struct pk_error *err)
 {
     const struct fs_blob *blob = opaque;
     struct stat st;
-    if (blob->size != PK_UNSIZED) {
+    if (blob->sealed) {
         *ret_size = blob->size;
         return 0;
     }
     if (fstat(blob->reader, &st) != 0)
         return disk_fail(err, errno, "a blob's size cannot be had");
-    *ret_size = (uint64_t)st.st_size;
+    uint64_t size = (uint64_t)st.st_size;
+    *ret_size = blob->size != PK_UNSIZED && size < blob->size ? blob->size : size;
     return 0;
 }
 

@@ -178,7 +178,7 @@ static void
 blob_fs_traits(void *instance, struct pk_blob_traits *ret_traits)
 {
     const struct blob_fs *fs = instance;
-    ret_traits->flags = PK_BLOB_DURABLE | PK_BLOB_CONDITIONAL;
+    ret_traits->flags = PK_BLOB_DURABLE | PK_BLOB_CONDITIONAL | PK_BLOB_GROWS;
     if (fs->root.options.shared)
         ret_traits->flags |= PK_BLOB_SHARED;
 }

@@ -90,15 +90,20 @@ no_such_lease(struct pk_error *err)
 static int32_t
 new_lease_id(const struct pk_host *host, char *ret_id, struct pk_error *err)
 {
+    static const char digits[] = "0123456789abcdef";
     uint8_t b[16];
     if (host->random(host->ctx, b, sizeof(b)) != 0)
         return pk_fail(err, -EIO, "no randomness for a lease id");
     b[6] = (uint8_t)((b[6] & 0x0f) | 0x40);
     b[8] = (uint8_t)((b[8] & 0x3f) | 0x80);
-    (void)snprintf(ret_id, PK_LEASE_ID_LEN + 1,
-                   "%02x%02x%02x%02x-%02x%02x-%02x%02x-%02x%02x-%02x%02x%02x%02x%02x%02x", b[0],
-                   b[1], b[2], b[3], b[4], b[5], b[6], b[7], b[8], b[9], b[10], b[11], b[12], b[13],
-                   b[14], b[15]);
+    char *at = ret_id;
+    for (size_t i = 0; i < sizeof(b); i++) {
+        if (i == 4 || i == 6 || i == 8 || i == 10)
+            *at++ = '-';
+        *at++ = digits[b[i] >> 4U];
+        *at++ = digits[b[i] & 0x0fU];
+    }
+    *at = '\0';
     explicit_bzero(b, sizeof(b));
     return 0;
 }

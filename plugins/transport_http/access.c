@@ -101,12 +101,15 @@ find_token(const struct http_connection *connection, const struct http_secrets *
     return 0;
 }
 
-/* The common name of the client's certificate, which the handshake has verified. */
+/* The common name of the client's certificate, which the handshake has verified. A handshake before
+ * the reload that brought the authority asked for none. */
 static int32_t
-find_certificate(const struct http_connection *connection, struct pk_principal *principal,
-                 struct pk_error *err)
+find_certificate(const struct http_connection *connection, const struct http_secrets *secrets,
+                 struct pk_principal *principal, struct pk_error *err)
 {
     X509 *certificate = SSL_get0_peer_certificate(connection->socket.ssl);
+    if (certificate == NULL && secrets->has_client_ca)
+        return pk_fail(err, -EKEYREJECTED, "a certificate is needed, on a new connection");
     if (certificate == NULL)
         return 0;
     char name[sizeof(principal->name)];
@@ -129,7 +132,7 @@ find_caller(struct http_connection *connection, struct pk_principal *principal,
     if (secrets->tokens.list != NULL)
         r = find_token(connection, secrets, principal, err);
     else if (connection->socket.ssl != NULL)
-        r = find_certificate(connection, principal, err);
+        r = find_certificate(connection, secrets, principal, err);
     http_secrets_unref(secrets);
     return r;
 }

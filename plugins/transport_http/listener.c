@@ -16,7 +16,8 @@
 
 #define HTTP_ACCEPT_BUDGET 64 /* clients, before others get a turn */
 #define HTTP_PAUSE_MS 100
-#define HTTP_LAST_FDS 128U /* kept for who is connected already */
+#define HTTP_REFUSED_READS 64 /* of 256 bytes, from a client that is turned away */
+#define HTTP_LAST_FDS 128U    /* kept for who is connected already */
 
 /* Under TLS there is nothing that could be said before the handshake. */
 static void
@@ -33,9 +34,11 @@ refuse(struct http_transport *transport, int fd, const char *why)
         ssize_t ignored = send(fd, text, (size_t)size, MSG_NOSIGNAL | MSG_DONTWAIT);
         (void)ignored;
         (void)shutdown(fd, SHUT_WR);
-        /* What has come already would turn the close into a reset, and take the answer along. */
-        while (recv(fd, text, sizeof(text), MSG_DONTWAIT | MSG_TRUNC) > 0) {
-        }
+        /* What has come already would turn the close into a reset, and take the answer along: a
+         * request is read, but whoever sends without end must not keep the loop from others. */
+        for (int i = 0; i < HTTP_REFUSED_READS; i++)
+            if (recv(fd, text, sizeof(text), MSG_DONTWAIT | MSG_TRUNC) <= 0)
+                break;
     }
     (void)close(fd);
 }

@@ -2,7 +2,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The callbacks of llhttp. It is built strict; what is left to refuse is refused here: a header
- * that is given twice, an encoding that this server doesn't know, a head without end.
+ * that is given twice, an encoding that this server doesn't know, a head without end, lines of a
+ * head or of trailers that others might end elsewhere.
  */
 #include "parser.h"
 #include <ctype.h>
@@ -190,6 +191,18 @@ on_body(llhttp_t *state, const char *data, size_t size)
     return 0;
 }
 
+/* The last chunk, which is empty: lines come, which have to be looked at as those of the head. */
+static int
+on_chunk(llhttp_t *state)
+{
+    struct http_parser *parser = parser_of(state);
+    if (state->content_length > 0)
+        return 0;
+    parser->in_trailers = true;
+    parser->last = '\n';
+    return HPE_PAUSED;
+}
+
 static int
 on_extension(llhttp_t *state, const char *data, size_t size)
 {
@@ -213,6 +226,7 @@ static const llhttp_settings_t settings = {
     .on_header_value_complete = on_value_complete,
     .on_headers_complete = on_head_complete,
     .on_body = on_body,
+    .on_chunk_header = on_chunk,
     .on_chunk_extension_name = on_extension,
     .on_chunk_extension_value = on_extension,
     .on_message_complete = on_message_complete,
@@ -248,6 +262,7 @@ http_parser_next(struct http_parser *parser)
     parser->last = '\0';
     parser->name_size = 0;
     parser->head_done = false;
+    parser->in_trailers = false;
     parser->body_done = false;
     parser->target = NULL;
     memset(parser->fields, 0, sizeof(parser->fields));
@@ -268,9 +283,9 @@ check_lines(struct http_parser *parser, const char *data, size_t size)
         char last = parser->last;
         parser->last = data[i];
         if (data[i] == '\n' && last != '\r')
-            (void)refuse(parser, 400, "a line of the head ends without a carriage return");
+            (void)refuse(parser, 400, "a line ends without a carriage return");
         if (last == '\n' && (data[i] == ' ' || data[i] == '\t' || data[i] == ':'))
-            (void)refuse(parser, 400, "a line of the head begins without a name");
+            (void)refuse(parser, 400, "a line begins without a name");
     }
     return parser->status != 0 ? -EPROTO : 0;
 }
@@ -295,6 +310,7 @@ http_parser_feed(struct http_parser *parser, const char *data, size_t size, size
             return -ENOMEM;
     }
     bool in_head = !parser->head_done;
+    bool in_lines = in_head || parser->in_trailers;
     size_t left = parser->head_max - parser->head_size;
     if (in_head && size > left)
         size = left;
@@ -308,7 +324,7 @@ http_parser_feed(struct http_parser *parser, const char *data, size_t size, size
     }
     if (in_head)
         parser->head_size += used;
-    if (in_head && check_lines(parser, data, used) < 0)
+    if (in_lines && check_lines(parser, data, used) < 0)
         return -EPROTO;
     if (!parser->head_done && parser->head_size >= parser->head_max) {
         (void)refuse(parser, 431, "the head of the request is too large");

@@ -46,9 +46,10 @@ struct http_parser {
 
     char *text; /* head_max bytes; NULL = between requests */
     size_t text_used;
-    char last;        /* byte read of the head */
+    char last;        /* byte read of the head or the trailers */
     size_t head_size; /* bytes read of the head */
-    size_t trailing;  /* bytes read of trailers and extensions */
+    bool in_trailers;
+    size_t trailing; /* bytes read of trailers and extensions */
     char name[HTTP_NAME_MAX + 1];
     size_t name_size;
     int field; /* that is being read; -1 = one that nobody asks for */

@@ -129,18 +129,22 @@ respond_object(struct http_connection *connection, uint64_t size)
 }
 
 /* A repeat has the lease of the request before it. If that one is still at it here, its client has
- * given it up: the newer one goes on. */
-static void
+ * given it up, and the newer one goes on. False: it is about to be sealed, with all its bytes. */
+static bool
 take_over(struct http_connection *connection, const char *lease_id)
 {
     struct http_connection *other;
     TAILQ_FOREACH (other, &connection->transport->connections, link) {
-        if (other == connection || strcmp(other->exchange.lease_id, lease_id) != 0)
+        if (other == connection || other->exchange.responded
+            || strcmp(other->exchange.lease_id, lease_id) != 0)
             continue;
+        if (other->phase == HTTP_PHASE_ANSWER)
+            return false;
         other->exchange.lease_id[0] = '\0';
         other->gone = true;
         http_loop_enqueue(&other->transport->loop, other);
     }
+    return true;
 }
 
 static void ask_object(struct http_connection *connection);
@@ -159,8 +163,10 @@ on_create(struct http_connection *connection, struct http_ask *ask)
         http_respond_error(connection, answer->status, answer->message);
         return;
     }
-    if (exchange->keep)
-        take_over(connection, answer->lease_id);
+    if (exchange->keep && !take_over(connection, answer->lease_id)) {
+        http_respond_error(connection, -EBUSY, "the same request is being completed: ask again");
+        return;
+    }
     if (answer->state != PK_STATE_SEALED) {
         start_upload(connection, answer);
         return;

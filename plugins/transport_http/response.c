@@ -183,12 +183,13 @@ http_respond_error(struct http_connection *connection, int32_t code, const char 
     http_respond_status(connection, status, code, headers, message);
 }
 
+/* HTTP/1.0 has no answers before the answer, and its clients would take this one for it. */
 void
 http_respond_continue(struct http_connection *connection)
 {
     static const char text[] = "HTTP/1.1 100 Continue\r\n\r\n";
-    if (connection->parser.fields[HTTP_EXPECT] == NULL || connection->exchange.received > 0
-        || connection->begin < connection->end)
+    if (connection->parser.fields[HTTP_EXPECT] == NULL || connection->parser.state.http_minor == 0
+        || connection->exchange.received > 0 || connection->begin < connection->end)
         return;
     char *copy = strdup(text);
     if (copy == NULL || http_output_put(&connection->output, copy, sizeof(text) - 1) < 0)

@@ -10,6 +10,7 @@
 #include "token.h"
 #include <openssl/ssl.h>
 #include <stdatomic.h>
+#include <stdbool.h>
 
 /* Paths, each NULL if not given. */
 struct http_secret_files {
@@ -23,7 +24,7 @@ struct http_secrets {
     atomic_size_t refs;
     struct http_tokens tokens; /* list NULL = callers need none */
     SSL_CTX *tls;              /* NULL = plain HTTP */
-    int has_client_ca;
+    bool has_client_ca;
 };
 
 /* Reads all files, or none; the caller holds the first reference. -EINVAL with the option or file

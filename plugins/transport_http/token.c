@@ -52,6 +52,21 @@ check_name(const struct http_tokens *tokens, const char *name, size_t size, size
     return 0;
 }
 
+/* Two names with one token could not be told apart. */
+static int32_t
+add_token(struct http_tokens *tokens, const char *token, size_t size, size_t line,
+          struct pk_error *err)
+{
+    struct http_token *entry = &tokens->list[tokens->count];
+    if (!make_digest(token, size, entry->digest))
+        return pk_fail(err, -ENOMEM, "out of memory");
+    for (size_t i = 0; i < tokens->count; i++)
+        if (memcmp(tokens->list[i].digest, entry->digest, sizeof(entry->digest)) == 0)
+            return pk_fail(err, -EINVAL, "line %zu: the token is that of '%s'", line,
+                           tokens->list[i].name);
+    return 0;
+}
+
 /* One line without its end, NUL-terminated. */
 static int32_t
 parse_line(struct http_tokens *tokens, const char *line, size_t number, struct pk_error *err)
@@ -70,13 +85,11 @@ parse_line(struct http_tokens *tokens, const char *line, size_t number, struct p
         r = check_token(token, size, number, err);
     if (r == 0 && token[size + strspn(token + size, space)] != '\0')
         r = pk_fail(err, -EINVAL, "line %zu: more than a name and a token", number);
+    if (r == 0)
+        r = add_token(tokens, token, size, number, err);
     if (r < 0)
         return r;
-    struct http_token *entry = &tokens->list[tokens->count];
-    if (!make_digest(token, size, entry->digest))
-        return pk_fail(err, -ENOMEM, "out of memory");
-    memcpy(entry->name, line, name_size);
-    tokens->count++;
+    memcpy(tokens->list[tokens->count++].name, line, name_size);
     return 0;
 }
 

@@ -3,6 +3,7 @@
 """Bounds: capacity, the size and number of objects, calls and sessions. What is refused changes
 nothing."""
 
+import os
 import unittest
 
 from client import Closed, write_all
@@ -95,6 +96,22 @@ class CapacityTest(NodeCase):
             self.client.request("seal", lease_id=made["lease_id"]).error,
             ("too_large", "lease_not_found"),
         )
+        self.client.request("release", lease_id=made["lease_id"])
+
+    def test_sized_growth_over_max_object_is_impossible_or_ends_the_create(self):
+        """A size that was named keeps nobody from writing more to a file; a memfd can't grow."""
+        made = self.acquire("grows", sizes=[1])
+        try:
+            os.ftruncate(made.fd(0), 9 * MIB)
+        except PermissionError:
+            pass
+        else:
+            poll(
+                lambda: self.client.request("stat", object_id="grows").error == "not_found",
+                "the object is gone",
+            )
+            self.check_holdings(objects=0, bytes=0)
+        made.close()
         self.client.request("release", lease_id=made["lease_id"])
 
     def test_unsized_over_max_object_never_seals(self):

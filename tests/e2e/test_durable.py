@@ -96,6 +96,8 @@ class DurableTest(DurableCase):
             client.put("x", b"other")
             self.assertEqual(client.get("x"), [b"other"])
         self.assertEqual(len(self.node.files("aside")), 1)
+        # Who set it aside, recovery or a lookup, tells of it after that.
+        poll(lambda: "set aside" in self.node.errors(), self.node.errors)
         self.assertRegex(self.node.errors(), r"objects/../x.json: damaged .*, set aside as aside/")
 
 

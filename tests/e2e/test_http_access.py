@@ -153,6 +153,7 @@ class TokenTest(FolderCase):
             ("", "it holds no token"),
             ("ci short\n", "line 1: a token has 16 to 512 bytes"),
             (f"ci {new}\nci {new}\n", "line 2: the name 'ci' is given twice"),
+            (f"ci {new}\nother {new}\n", "line 2: the token is that of 'ci'"),
             (f"c/i {new}\n", "line 1: no name"),
             (f"ci {new} x\n", "line 1: more than a name and a token"),
             (f"# x\nci {new}é\n", "line 2: a token is printable"),
@@ -288,6 +289,35 @@ class TlsTest(FolderCase):
         shutil.copy(self.path("kept-ca.pem"), self.ours.file)
         self.reload()
         self.refused(self.stranger)
+
+
+class TokenToCertificateTest(FolderCase):
+    """Who was let in by a token has no certificate to show when the tokens are gone."""
+
+    @classmethod
+    def options(cls):
+        cls.ours = Authority(cls.folder, "ours")
+        cls.cert, cls.key = cls.ours.sign("node", "subjectAltName=IP:127.0.0.1,DNS:localhost")
+        return {"cert": cls.cert, "key": cls.key,
+                "token_file": cls.write("tokens", f"ci {TOKENS['ci']}\n")}
+
+    def test_a_connection_without_a_certificate_is_nobodys_once_one_is_needed(self):
+        context = ssl.create_default_context(cafile=self.ours.file)
+        connection = http.client.HTTPSConnection("127.0.0.1", self.port, timeout=DEADLINE,
+                                                 context=context)
+        self._connections.append(connection)
+        for headers, status in (({}, 401), (bearer(TOKENS["ci"]), 200)):
+            got = self.request("GET", "/objects", None, headers, connection)
+            self.assertEqual(got.status, status)
+        with open(self.node.config, encoding="utf-8") as file:
+            text = file.read()
+        with open(self.node.config, "w", encoding="utf-8") as file:
+            file.write(text.replace(f"token_file = {self.path('tokens')}",
+                                    f"client_ca = {self.ours.file}"))
+        self.reload()
+        for headers in ({}, bearer(TOKENS["ci"])):
+            got = self.request("GET", "/objects", None, headers, connection)
+            self.assertEqual((got.status, got.error), (401, "unauthorized"))
 
 
 class StartTest(unittest.TestCase):

@@ -3,13 +3,14 @@
 """Clients of HTTP that mean harm: whatever they send, and however slowly, the node answers or ends
 their connection, nothing is left of them, and others are served."""
 
+import contextlib
 import json
 import socket
 import struct
 import unittest
 
 from harness import pattern, poll, scaled
-from http_case import PATIENT, HttpCase, blob_path, object_path
+from http_case import DEADLINE, PATIENT, HttpCase, blob_path, object_path
 
 HOST = b"Host: localhost\r\n"
 NEXT = b"GET /healthz HTTP/1.1\r\n" + HOST + b"Connection: close\r\n\r\n"
@@ -68,6 +69,13 @@ REFUSED = {
     "a chunk without CR": (400, CHUNKS + b"2\n{}\r\n0\r\n\r\n" + NEXT),
     "a chunk that goes on": (400, CHUNKS + b"2\r\n{}xx0\r\n\r\n" + NEXT),
     "a chunk with a space": (400, CHUNKS + b"2 \r\n{}\r\n0\r\n\r\n" + NEXT),
+    "a trailer without CR": (400, CHUNKS + b"2\r\n{}\r\n0\r\nX: a\n\r\n" + NEXT),
+    "a last line without CR behind a trailer": (400, CHUNKS + b"2\r\n{}\r\n0\r\nX: a\r\n\n"
+                                                + NEXT),
+    "a last line without CR behind chunks": (400, CHUNKS + b"2\r\n{}\r\n0\r\n\n" + NEXT),
+    "a folded trailer": (400, CHUNKS + b"2\r\n{}\r\n0\r\nX: a\r\n b\r\n\r\n" + NEXT),
+    "a trailer without a name": (400, CHUNKS + b"2\r\n{}\r\n0\r\n: a\r\n\r\n" + NEXT),
+    "a space before a trailer": (400, CHUNKS + b"2\r\n{}\r\n0\r\n X: a\r\n\r\n" + NEXT),
     "an extension without CR": (400, CHUNKS + b"2;a\n{}\r\n0\r\n\r\n" + NEXT),
     "a huge header": (431, GET + b"X: " + b"a" * 20000 + b"\r\n\r\n"),
     "a huge name": (431, GET + b"a" * 20000 + b": x\r\n\r\n"),
@@ -117,7 +125,8 @@ class ShapeTest(HttpCase):
 
     def test_shapes_are_the_same_byte_by_byte(self):
         for name in ("length and chunks", "a folded line", "a last line without CR", "no name",
-                     "a chunk that goes on", "two hosts"):
+                     "a chunk that goes on", "two hosts", "a folded trailer",
+                     "a last line without CR behind chunks"):
             with self.subTest(shape=name):
                 status, data = REFUSED[name]
                 bare = self.raw()
@@ -138,6 +147,14 @@ class ShapeTest(HttpCase):
             (GET + b"Connection: Close, x\r\n\r\n" + NEXT, 1),
         ):
             self.assertEqual(len(self.statuses(self.everything(self.raw(data)))), count, data)
+
+    def test_an_old_client_is_sent_nothing_before_its_answer(self):
+        bare = self.raw(b"PUT /objects/old HTTP/1.0\r\nExpect: 100-continue\r\n"
+                        b"Content-Length: 3\r\n\r\n")
+        self.check_holdings(objects=1)
+        bare.sendall(b"abc")
+        self.left("old")
+        self.assertEqual(self.statuses(self.everything(bare)), [201])
 
     def test_requests_in_a_pipeline_are_answered_in_their_order(self):
         self.upload("p", b"12345")
@@ -261,9 +278,31 @@ class FloodTest(HttpCase):
         self.check_figure("clients", 0)
         self.assertEqual(self.request("GET", "/healthz").status, 200)
 
+    def test_a_client_that_is_turned_away_can_not_go_on(self):
+        inside = [self.raw(GET) for _ in range(20)]
+        self.check_figure("clients", 20)
+        much = 32 << 20  # more than the buffers of any socket hold
+        for _ in range(scaled(300, 60)):
+            self.assertLess(self.pour(much), much)
+        for bare in inside:
+            bare.sendall(b"Connection: close\r\n\r\n")
+            self.assertEqual(self.statuses(self.everything(bare)), [200])
+
+    def pour(self, much):
+        """How many bytes one more client gets rid of."""
+        sent = 0
+        with contextlib.suppress(ConnectionError), socket.create_connection(
+            ("127.0.0.1", self.port), DEADLINE
+        ) as bare:
+            while sent < much:
+                sent += bare.send(bytes(1 << 20))
+        return sent
+
+    def figure(self, name):
+        return self.node.stats()[f'transport_http_{name}{{transport="web"}}']
+
     def check_figure(self, name, value):
-        key = f'transport_http_{name}{{transport="web"}}'
-        poll(lambda: self.node.stats()[key] == value, f"{name} is {value}")
+        poll(lambda: self.figure(name) == value, f"{name} is {value}")
 
 
 class CutTest(HttpCase):

@@ -164,7 +164,7 @@ static bool
 can_begin_anew(void)
 {
 #ifdef __SANITIZE_THREAD__
-    return target_has_node();
+    return target_has_node() && target.kind != TARGET_HTTP; /* its client starts a thread */
 #else
     return target.kind == TARGET_NAMED || target_has_node();
 #endif

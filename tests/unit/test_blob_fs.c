@@ -211,6 +211,26 @@ START_TEST(unsized_blob_grows)
 }
 END_TEST
 
+START_TEST(sized_blob_that_a_writer_makes_larger_says_so)
+{
+    uint64_t size = 0;
+    void *blob = fs_create_blob(&node, "x", 7, 5);
+    pk_autoclose int fd = fs_fd(&node, blob, PK_ACCESS_CREATE, NULL);
+    ck_assert_int_eq(ftruncate(fd, 1 << 20), 0);
+    ck_assert_int_eq(node.ops->size(blob, &size, &node.err), 0);
+    ck_assert_uint_eq(size, 1 << 20);
+    ck_assert_int_eq(ftruncate(fd, 3), 0);
+    ck_assert_int_eq(node.ops->size(blob, &size, &node.err), 0);
+    ck_assert_uint_eq(size, 5);
+    ck_assert_int_eq(ftruncate(fd, 5), 0);
+    ck_assert_int_eq(close(pk_steal_fd(fd)), 0);
+    ck_assert_int_eq(node.ops->seal(blob, 5, &node.err), 0);
+    ck_assert_int_eq(node.ops->size(blob, &size, &node.err), 0);
+    ck_assert_uint_eq(size, 5);
+    ck_assert_int_eq(node.ops->remove(blob, &node.err), 0);
+}
+END_TEST
+
 START_TEST(reads_end_where_the_blob_ends)
 {
     char text[8];
@@ -317,7 +337,7 @@ START_TEST(traits_and_blocking)
 {
     struct pk_blob_traits traits = { .struct_size = sizeof(traits) };
     node.ops->traits(node.fs, &traits);
-    ck_assert_uint_eq(traits.flags, PK_BLOB_DURABLE | PK_BLOB_CONDITIONAL);
+    ck_assert_uint_eq(traits.flags, PK_BLOB_DURABLE | PK_BLOB_CONDITIONAL | PK_BLOB_GROWS);
     ck_assert_uint_eq(node.ops->may_block(node.fs, PK_BLOB_HANDLE, 0), 1);
     ck_assert_uint_eq(node.ops->may_block(node.fs, PK_BLOB_SIZE, 0), 0);
 }
@@ -339,6 +359,7 @@ main(void)
         many_blobs_are_one_object,
         sized_blob_has_its_room_and_no_more,
         unsized_blob_grows,
+        sized_blob_that_a_writer_makes_larger_says_so,
         reads_end_where_the_blob_ends,
         more_room_than_there_is_is_refused_at_once,
         handles_are_paths_with_descriptors_of_their_own,

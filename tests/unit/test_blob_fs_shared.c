@@ -82,7 +82,8 @@ START_TEST(both_say_that_they_share)
 {
     struct pk_blob_traits traits = { .struct_size = sizeof(traits) };
     one.ops->traits(one.fs, &traits);
-    ck_assert_uint_eq(traits.flags, PK_BLOB_DURABLE | PK_BLOB_CONDITIONAL | PK_BLOB_SHARED);
+    ck_assert_uint_eq(traits.flags,
+                      PK_BLOB_DURABLE | PK_BLOB_CONDITIONAL | PK_BLOB_SHARED | PK_BLOB_GROWS);
 }
 END_TEST
 

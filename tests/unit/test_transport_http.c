@@ -220,6 +220,7 @@ START_TEST(token_files_without_sense_are_refused)
         { "# only this", "it holds no token" },
         { "ci", "line 1: a token has 16 to 512 bytes" },
         { "ci 0123456789abcde", "line 1: a token has 16 to 512 bytes" },
+        { "a 0123456789abcdef\nb 0123456789abcdef", "line 2: the token is that of 'a'" },
         { "\nc/i 0123456789abcdef", "line 2: no name of 1 to 63 letters, digits or ._@-" },
         { "a 0123456789abcdef\na 0123456789abcdeg", "line 2: the name 'a' is given twice" },
         { "a 0123456789abcdef b", "line 1: more than a name and a token" },

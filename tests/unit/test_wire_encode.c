@@ -68,6 +68,10 @@ expect_same(const struct pk_request *got, const struct pk_request *expected)
 
 static const uint64_t some_sizes[] = { 0, 1, PK_UNSIZED, INT64_MAX };
 
+static const char every_escape[] = "\x01\x02\x03\x04\x05\x06\x07\b\t\n\v\f\r\x0E\x0F\x10\x11\x12"
+                                   "\x13\x14\x15\x16\x17\x18\x19\x1A\x1B\x1C\x1D\x1E\x1F"
+                                   "\"\\ / \x7F\xC2\x80 \\n\\u0001\\";
+
 static const struct pk_request requests[] = {
     { .verb = PK_VERB_ACQUIRE, .access = PK_ACCESS_CREATE, .blob_count = 1 },
     { .verb = PK_VERB_ACQUIRE, .access = PK_ACCESS_CREATE, .blob_count = 253 },
@@ -97,6 +101,7 @@ static const struct pk_request requests[] = {
     { .verb = PK_VERB_VERIFY, .object_id = "a/b" },
     { .verb = PK_VERB_LIST },
     { .verb = PK_VERB_LIST, .prefix = "p/", .limit = 10, .cursor = INT64_MAX },
+    { .verb = PK_VERB_LIST, .prefix = every_escape },
     { .verb = PK_WIRE_VERB_STATS },
 };
 
@@ -143,6 +148,16 @@ START_TEST(the_command_comes_first)
     expect_text(&request, "7", "{\"command\":\"stat\",\"tag\":7,\"object_id\":\"a\"}\n");
     request = (struct pk_request){ .verb = PK_WIRE_VERB_STATS };
     expect_text(&request, NULL, "{\"command\":\"stats\"}\n");
+}
+END_TEST
+
+START_TEST(what_json_reserves_is_escaped)
+{
+    const struct pk_request request = { .verb = PK_VERB_STAT,
+                                        .object_id = "\"\\/\b\f\n\r\t\x01\x1F\x7F\xC3\xA9" };
+    expect_text(&request, NULL,
+                "{\"command\":\"stat\",\"object_id\":"
+                "\"\\\"\\\\/\\b\\f\\n\\r\\t\\u0001\\u001F\x7F\xC3\xA9\"}\n");
 }
 END_TEST
 
@@ -263,6 +278,7 @@ main(void)
     tcase_add_loop_test(tcase, a_request_is_read_back_as_it_was, 0, (int)REQUEST_COUNT);
     tcase_add_test(tcase, a_batch_is_read_back_as_it_was);
     tcase_add_test(tcase, the_command_comes_first);
+    tcase_add_test(tcase, what_json_reserves_is_escaped);
     tcase_add_test(tcase, no_end_is_said_by_the_bond_alone);
     tcase_add_test(tcase, waiting_for_ever_is_292_years);
     tcase_add_test(tcase, what_cant_be_said_is_refused);

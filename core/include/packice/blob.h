@@ -55,8 +55,9 @@ extern "C" {
 #define PK_BLOB_DURABLE 1U /* what is published outlives the process */
 #define PK_BLOB_SHARED 2U  /* other nodes publish into the same storage */
 #define PK_BLOB_CONDITIONAL \
-    4U /* publish fails when a manifest stands or the claim is another's; \
-          without it the host refuses SHARED */
+    4U                   /* publish fails when a manifest stands or the claim is another's; \
+                            without it the host refuses SHARED */
+#define PK_BLOB_GROWS 8U /* who writes to a sized blob can make it larger: `size` tells */
 
 struct pk_blob_traits {
     uint32_t struct_size;
@@ -118,7 +119,8 @@ struct pk_blob_ops {
      * the end of a sized blob, -EACCES when sealed, -ENOSPC. */
     int32_t (*write)(void *blob, uint64_t offset, const void *data, uint64_t size,
                      struct pk_error *err);
-    /* How many bytes it holds just now; of a sized blob, its size. */
+    /* How many bytes it holds just now; of a sized blob, its size. With GROWS, what a writer has
+     * made of a sized blob, if that is more: it can't be sealed so, and counts all the same. */
     int32_t (*size)(void *blob, uint64_t *ret_size, struct pk_error *err);
     /* Makes it immutable against every process, at `size` bytes (PK_UNSIZED: at what it holds).
      * 0 when it is sealed already at that size. Errors: -EBUSY: a writer or a writable map is left,
