@@ -313,6 +313,8 @@ add_transport(const struct pk_flags *flags, struct pk_ini *ini, struct pk_error 
         return pk_fail(err, -EINVAL,
                        "nobody could reach the node: give --socket PATH or --port "
                        "PORT");
+    if (transport == NULL && flags->socket != NULL && flags->port != NULL)
+        return pk_fail(err, -EINVAL, "--port: doesn't go with --socket; a config can have both");
     if (transport == NULL)
         transport = flags->socket != NULL ? "uds" : "http";
     int32_t failed = check_word("--transport", transport, words, 2, err);

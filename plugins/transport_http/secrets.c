@@ -10,14 +10,21 @@
 #include <stdlib.h>
 #include <string.h>
 
+/*
+ * The first error in the queue is the cause; those behind it only say which library passed it on.
+ * OpenSSL has no texts for those of the system.
+ */
 static int32_t
 tls_fail(struct pk_error *err, const char *option, const char *path)
 {
     char why[128];
-    unsigned long code = ERR_peek_last_error();
+    unsigned long code = ERR_peek_error();
     ERR_error_string_n(code, why, sizeof(why));
     const char *reason = ERR_reason_error_string(code);
     ERR_clear_error();
+    if (ERR_SYSTEM_ERROR(code) && ERR_GET_REASON(code) > 0)
+        return pk_fail(err, -ERR_GET_REASON(code), "%s '%s': %s", option, path,
+                       strerror(ERR_GET_REASON(code)));
     return pk_fail(err, -EINVAL, "%s '%s': %s", option, path, reason != NULL ? reason : why);
 }
 

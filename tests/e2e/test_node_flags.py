@@ -110,6 +110,7 @@ class CommandLineTest(FlagsCase):
             (["--transport", "uds"], "--transport uds: needs --socket PATH"),
             (["--transport", "uds", "--socket", "s", "--port", "1"], "--port: doesn't go with"),
             (["--transport", "http", "--socket", "s"], "--socket: doesn't go with --transport http"),
+            (["--port", "0", "--socket", "s"], "--port: doesn't go with --socket; a config"),
             (["--port", "65536"], "--port: '65536' is not 0 to 65535"),
             (["--port", "-1"], "--port: '-1' is not 0 to 65535"),
             (["--impl", "mem", "--data-dir", "d"], "--data-dir: doesn't go with --impl mem"),

@@ -67,7 +67,9 @@ class Readme(unittest.TestCase):
         as printed, and the shell waits for each node that it starts, and ends the last one."""
         self.assertIn("/tmp/packice", script)
         script = script.replace("/tmp/packice", os.path.join(self.folder, "packice"))
-        answers = f"until build/cli/packice -t {self.socket} ls >/dev/null 2>&1; do sleep 0.05; done"
+        script = script.replace("wait $!", "wait $! || :")  # who was killed ends the script else
+        path = re.search(r"--socket (\S+)", script)[1]
+        answers = f"until build/cli/packice -t {path} ls >/dev/null 2>&1; do sleep 0.05; done"
         script = script.replace("&\n", "&\n" + answers + "\n")
         with open(os.path.join(self.folder, "model.bin"), "wb") as file:
             file.write(self.model)
