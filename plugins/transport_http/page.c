@@ -42,9 +42,8 @@ http_answer_metrics(struct http_connection *connection)
 void
 http_answer_openapi(struct http_connection *connection)
 {
-    size_t size = sizeof(openapi_page);
-    char *text = malloc(size);
+    unsigned char *text = malloc(sizeof(openapi_page));
     if (text != NULL)
-        memcpy(text, openapi_page, size);
-    http_respond(connection, 200, "application/json", "", text, size);
+        memcpy(text, openapi_page, sizeof(openapi_page));
+    http_respond(connection, 200, "application/json", "", (char *)text, sizeof(openapi_page));
 }

@@ -155,8 +155,9 @@ PACKICE_EXPORT void packice_client_free(packice_client *client);
 
 /* For how long a call waits for a node that does not answer, beyond what it was told to wait;
  * then it fails with -ETIMEDOUT, and what came of it is unknown (a lease that comes late is
- * released again). While bytes go over HTTP it is the time in which none moves. 120 seconds unless set; PACKICE_FOREVER: no bound. Applies to calls that begin
- * later. Peers of this process always answer. -EINVAL: not a number over 0. */
+ * released again). While bytes go over HTTP it is the time in which none moves. 120 seconds unless
+ * set; PACKICE_FOREVER: no bound. Applies to calls that begin later. Peers of this process always
+ * answer. -EINVAL: not a number over 0. */
 PACKICE_EXPORT int packice_client_set_timeout(packice_client *client, double seconds);
 
 /* ---- acquire ---- */
@@ -205,8 +206,9 @@ PACKICE_EXPORT int packice_create(packice_client *client, const char *id, uint64
                                   packice_lease **ret_lease);
 
 /* Acquires a READ lease on a sealed object. Over HTTP its bytes come with it (see PACKICE_LAZY);
- * when they don't come whole, the lease is released, and the get fails. Errors: -ENOENT; -EAGAIN: it isn't sealed yet, and
- * wait is 0; -ETIMEDOUT: not sealed within wait; -ENOENT as well when it is discarded meanwhile. */
+ * when they don't come whole, the lease is released, and the get fails. Errors: -ENOENT; -EAGAIN:
+ * it isn't sealed yet, and wait is 0; -ETIMEDOUT: not sealed within wait; -ENOENT as well when it
+ * is discarded meanwhile. */
 PACKICE_EXPORT int packice_get_with(packice_client *client,
                                     const struct packice_get_options *options,
                                     packice_lease **ret_lease);
