@@ -46,13 +46,13 @@ struct http_parser {
 
     char *text; /* head_max bytes; NULL = between requests */
     size_t text_used;
-    char last;        /* byte read of the head or the trailers */
     size_t head_size; /* bytes read of the head */
-    bool in_trailers;
-    size_t trailing; /* bytes read of trailers and extensions */
-    char name[HTTP_NAME_MAX + 1];
+    size_t trailing;  /* bytes read of trailers and extensions */
     size_t name_size;
-    int field; /* that is being read; -1 = one that nobody asks for */
+    int field;                    /* that is being read; -1 = one that nobody asks for */
+    char name[HTTP_NAME_MAX + 1]; /* name_size bytes of its name */
+    char last;                    /* byte read of the head or the trailers */
+    bool in_trailers;
 
     /* The request, once head_done. */
     bool head_done;
