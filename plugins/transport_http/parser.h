@@ -48,14 +48,14 @@ struct http_parser {
     size_t text_used;
     char last;        /* byte read of the head or the trailers */
     size_t head_size; /* bytes read of the head */
-    bool in_trailers;
-    size_t trailing; /* bytes read of trailers and extensions */
+    size_t trailing;  /* bytes read of trailers and extensions */
     char name[HTTP_NAME_MAX + 1];
     size_t name_size;
     int field; /* that is being read; -1 = one that nobody asks for */
 
     /* The request, once head_done. */
     bool head_done;
+    bool in_trailers; /* the last chunk has come */
     bool body_done;
     uint8_t method; /* HTTP_GET... */
     bool keep_alive;
