@@ -83,17 +83,19 @@ pk_fail(struct pk_error *err, int32_t code, const char *format, ...)
 #define PK_HANDLE_FD 1U   /* an open descriptor; it belongs to whoever receives the handle */
 #define PK_HANDLE_PATH 2U /* an absolute path on this machine; valid as long as the lease */
 #define PK_HANDLE_URL 3U  /* an absolute URL; valid as long as the lease, and until expires_at */
+#define PK_HANDLE_DATA 4U /* the bytes themselves, in this process; borrowed for the call */
 
 struct pk_handle {
     uint32_t struct_size;
     uint32_t kind;       /* PK_HANDLE_* */
     int32_t fd;          /* FD: owned by the receiver, CLOEXEC, an open file description of its
-                            own. PATH: such a descriptor of the same file, or -1. URL: -1 */
+                            own. PATH: such a descriptor of the same file, or -1. Others: -1 */
     uint32_t reserved;   /* 0 */
     const char *text;    /* PATH, URL: NUL-terminated, borrowed for the call; else NULL */
     uint64_t offset;     /* where the blob starts behind the handle, bytes */
     uint64_t size;       /* of the blob, bytes; PK_UNSIZED while it has none */
     uint64_t expires_at; /* URL: CLOCK_REALTIME nanoseconds; 0 = with the lease */
+    const void *data;    /* DATA: size bytes; else NULL */
 };
 
 /* Who a caller is, as far as its transport can prove it. */
@@ -156,6 +158,7 @@ struct pk_lease {
 #define PK_VERB_WRITE 9U   /* bytes into a blob under a CREATE lease, likewise */
 #define PK_VERB_VERIFY 10U /* a sealed object's bytes against their checksums */
 #define PK_VERB_OPEN 11U   /* what a lease is for, and its handles once more */
+#define PK_VERB_PUT 12U    /* create, write, seal and release in one */
 
 /* The lease ends when the session that acquired it is closed, besides its ttl. */
 #define PK_REQUEST_BIND 1U
@@ -171,7 +174,8 @@ struct pk_lease {
  *            CREATE: blob_count (0 = 1), sizes (NULL = unsized), meta, object_ttl, expected: what
  *            an unsized object will come to; counted and refused as sizes are, but the storage
  *            sets nothing aside
- *            READ: wait
+ *            READ: wait; inline_max: if the object comes to so many bytes at most, they are in the
+ *            reply, and nothing is left to be released: no lease is granted
  *   SEAL     lease_id; sizes (NULL = what was written) with blob_count
  *   RENEW    lease_id; ttl
  *   RELEASE  lease_id
@@ -182,6 +186,11 @@ struct pk_lease {
  *   WRITE    lease_id; blob; offset; data, data_size: written there; flags
  *   VERIFY   object_id
  *   OPEN     lease_id
+ *   PUT      object_id (NULL: generated); meta; object_ttl; blob_count (0 = 1); sizes (NULL = one
+ *            blob of data_size) with, of all blobs, one behind the other, data, data_size; or,
+ *            with handles, blob_count of them, whose descriptors are the peer's from now on, on
+ *            failure too: each of a blob that its maker sealed; -EOPNOTSUPP where the storage
+ *            takes none
  */
 struct pk_request {
     uint32_t struct_size;
@@ -205,8 +214,12 @@ struct pk_request {
     uint32_t reserved;
     uint64_t offset; /* bytes */
     void *data;
-    uint64_t data_size; /* bytes */
-    uint64_t expected;  /* bytes; 0 = nobody knows */
+    uint64_t data_size;              /* bytes */
+    uint64_t expected;               /* bytes; 0 = nobody knows */
+    uint64_t inline_max;             /* bytes of all blobs together; 0 = a lease and handles */
+    const struct pk_handle *handles; /* FD, of sizes of their own; NULL = none */
+    uint32_t handle_stride;          /* bytes from one handle to the next */
+    uint32_t reserved2;
 };
 
 /* One object, as stat and list tell of it. Borrowed with its reply. */
@@ -232,9 +245,10 @@ struct pk_reply {
     int32_t status;        /* 0, or a negative errno; then only message counts */
     uint32_t access;       /* ACQUIRE, OPEN, SEAL, RENEW */
     const char *message;   /* "" on success */
-    const char *lease_id;  /* ACQUIRE, OPEN, SEAL, RENEW, RELEASE; a secret: never logged */
-    const char *object_id; /* ACQUIRE, OPEN, SEAL, RENEW, DISCARD, VERIFY */
-    uint64_t epoch;        /* ACQUIRE, OPEN, SEAL, VERIFY */
+    const char *lease_id;  /* ACQUIRE (NULL: none was granted, all handles are DATA), OPEN, SEAL,
+                              RENEW, RELEASE; a secret: never logged */
+    const char *object_id; /* ACQUIRE, OPEN, SEAL, RENEW, DISCARD, VERIFY, PUT */
+    uint64_t epoch;        /* ACQUIRE, OPEN, SEAL, VERIFY, PUT */
     uint64_t ttl;          /* ACQUIRE, OPEN, SEAL, RENEW: in force, nanoseconds; PK_FOREVER */
     uint32_t state;        /* ACQUIRE, OPEN, SEAL: PK_STATE_* */
     uint32_t blob_count;   /* ACQUIRE, OPEN, SEAL: entries of handles */
