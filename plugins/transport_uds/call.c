@@ -365,10 +365,14 @@ uds_call_new(struct uds_connection *connection, const char *text, size_t size,
         pk_wire_request_free(request);
         return -ENOMEM;
     }
-    call->tag = pk_steal(request->tag);
+    call->request = request;
+    call->tag = request->tag != NULL ? strdup(request->tag) : NULL;
     call->batch = batch;
     call->cost = size;
-    call->request = request;
+    if (request->tag != NULL && call->tag == NULL) {
+        uds_call_drop(call);
+        return -ENOMEM;
+    }
     if (request->error.code != 0) {
         answer_error(&call->items[0], request->error.code, request->error.message);
         pk_wire_request_free(pk_steal(call->request));
