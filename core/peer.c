@@ -188,7 +188,7 @@ verb_begin(uint32_t verb)
         [PK_VERB_DISCARD] = pk_discard_begin, [PK_VERB_STAT] = pk_stat_begin,
         [PK_VERB_LIST] = pk_list_begin,       [PK_VERB_READ] = pk_read_begin,
         [PK_VERB_WRITE] = pk_write_begin,     [PK_VERB_VERIFY] = pk_verify_begin,
-        [PK_VERB_OPEN] = pk_open_begin,
+        [PK_VERB_OPEN] = pk_open_begin,       [PK_VERB_PUT] = pk_put_begin,
     };
 
     return verb < sizeof(verbs) / sizeof(verbs[0]) ? verbs[verb] : NULL;
@@ -202,19 +202,22 @@ whole_request(const struct pk_request *request)
     size_t size = request->struct_size < sizeof(whole) ? request->struct_size : sizeof(whole);
 
     memcpy(&whole, request, size);
+    if (whole.blob_count == 0 && whole.handles != NULL)
+        whole.blob_count = 1;
     return whole;
 }
 
 /* An answer to a request that never became a call. */
 static void
-refuse(uint32_t verb, const struct pk_error *err, pk_done_fn *done, void *arg)
+refuse(const struct pk_request *request, const struct pk_error *err, pk_done_fn *done, void *arg)
 {
     const struct pk_reply reply = {
         .struct_size = sizeof(reply),
-        .verb = verb,
+        .verb = request->verb,
         .status = err->code,
         .message = err->message,
     };
+    pk_call_refuse(request);
     done(arg, &reply);
 }
 
@@ -248,11 +251,11 @@ pk_peer_call(struct pk_session *session, const struct pk_request *request, pk_do
     pk_call_fn *begin = verb_begin(whole.verb);
     if (begin == NULL) {
         (void)pk_fail(&err, -EOPNOTSUPP, "verb %u is not known", whole.verb);
-        refuse(whole.verb, &err, done, arg);
+        refuse(&whole, &err, done, arg);
         return;
     }
     if (pk_call_new(peer, session, &whole, &call, &err) != 0) {
-        refuse(whole.verb, &err, done, arg);
+        refuse(&whole, &err, done, arg);
         return;
     }
     call->started = session->figures != NULL ? pk_executor_now(peer->executor) : 0;

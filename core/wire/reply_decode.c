@@ -262,7 +262,7 @@ parse(struct pk_wire_reply *wire, struct pk_error *err)
     struct pk_wire_in in = reader(wire, "", err);
     int64_t fds = 0;
     int64_t data = 0;
-    int32_t rc = pk_wire_in_tag(&in, &wire->tag);
+    int32_t rc = pk_wire_in_tag(&in, &wire->tag_text);
     if (rc == 0)
         rc = pk_wire_in_integer(&in, "fds", 0, PK_WIRE_FDS_MAX, &fds);
     if (rc == 0)
@@ -271,6 +271,7 @@ parse(struct pk_wire_reply *wire, struct pk_error *err)
         rc = parse_status(&in, wire);
     if (rc != 0)
         return rc;
+    wire->tag = wire->tag_text;
     wire->fds = (uint32_t)fds;
     wire->data = (uint64_t)data;
     wire->fd_seen = calloc(PK_WIRE_FDS_MAX, 1);
@@ -383,7 +384,7 @@ pk_wire_reply_free(struct pk_wire_reply *reply)
     for (size_t i = 0; i < reply->item_count; i++)
         pk_wire_reply_free(reply->items[i]);
     free(reply->items);
-    free(reply->tag);
+    free(reply->tag_text);
     free(reply->fd_seen);
     free(reply->handles);
     free(reply->objects);

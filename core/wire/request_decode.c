@@ -432,7 +432,8 @@ decode(struct pk_wire_request *wire, const char *name)
     struct pk_wire_in in = {
         .object = wire->json, .prefix = "", .code = -EINVAL, .err = &wire->error
     };
-    int32_t tag = pk_wire_in_tag(&in, &wire->tag);
+    int32_t tag = pk_wire_in_tag(&in, &wire->tag_text);
+    wire->tag = wire->tag_text;
     if (tag == -ENOMEM)
         return tag;
     int32_t rc = decode_baggage(&in, wire);
@@ -483,7 +484,7 @@ pk_wire_request_free(struct pk_wire_request *request)
         pk_wire_request_free(request->items[i]);
     free(request->items);
     free(request->releases);
-    free(request->tag);
+    free(request->tag_text);
     free(request->sizes);
     free(request->meta);
     json_decref(request->json);

@@ -25,9 +25,10 @@
 #define UDS_REPLY_SPARE ((size_t)12 << 20)
 
 static struct uds_call *
-call_alloc(struct uds_connection *connection, size_t items)
+call_alloc(struct uds_connection *connection, size_t items, const char *tag)
 {
-    size_t size = sizeof(struct uds_call) + items * sizeof(struct uds_item);
+    size_t tag_size = tag != NULL ? strlen(tag) + 1 : 0;
+    size_t size = sizeof(struct uds_call) + items * sizeof(struct uds_item) + tag_size;
     struct uds_call *call = malloc(size); /* calloc does not use what was freed last */
     if (call == NULL)
         return NULL;
@@ -40,6 +41,8 @@ call_alloc(struct uds_connection *connection, size_t items)
     call->item_count = items;
     for (size_t i = 0; i < items; i++)
         call->items[i].call = call;
+    if (tag != NULL)
+        call->tag = memcpy(&call->items[items], tag, tag_size);
     call->connection = connection;
     connection->refs++;
     connection->transport->calls++;
@@ -63,7 +66,6 @@ call_free(struct uds_call *call)
     uds_reply_free(&call->connection->output, call->reply);
     pk_wire_request_free(call->request);
     free(call->text);
-    free(call->tag);
     free(call->data);
     if (call->batch)
         (void)pthread_mutex_destroy(&call->lock);
@@ -175,8 +177,8 @@ append_data(struct uds_reply *to, const struct pk_reply *reply, size_t more)
     if (more == 0)
         return 0;
     if (to->data_room - to->data_size < more) {
-        size_t room = to->data_room * 2 > to->data_size + more ? to->data_room * 2
-                                                               : to->data_size + more;
+        size_t room =
+            to->data_room * 2 > to->data_size + more ? to->data_room * 2 : to->data_size + more;
         char *data = realloc(to->data, room);
         if (data == NULL)
             return -ENOMEM;
@@ -276,8 +278,8 @@ join_texts(struct uds_call *call, const char **texts)
         if (texts[i] == NULL)
             return;
     }
-    if (pk_wire_batch_reply_encode(texts, call->item_count, reply->fd_count,
-                                   reply->data_size, call->tag, &reply->text, &reply->text_size)
+    if (pk_wire_batch_reply_encode(texts, call->item_count, reply->fd_count, reply->data_size,
+                                   call->tag, &reply->text, &reply->text_size)
         < 0)
         reply->text = NULL;
 }
@@ -478,8 +480,8 @@ make_room(struct uds_call *call)
     uint64_t max = call->connection->transport->options.max_data;
     call->last = size > max;
     if (size > max && size != PK_UNSIZED)
-        request->error.code = pk_fail(&request->error, -EFBIG, "data: more than %llu bytes",
-                                      (unsigned long long)max);
+        request->error.code =
+            pk_fail(&request->error, -EFBIG, "data: more than %llu bytes", (unsigned long long)max);
     if (size == 0 || call->last)
         return 0;
     call->data = malloc(size);
@@ -498,14 +500,13 @@ uds_call_new(struct uds_connection *connection, const char *text, size_t size,
     if (pk_wire_request_decode(text, size, NULL, &request, &err) < 0)
         return -ENOMEM;
     bool batch = request->request.verb == PK_WIRE_VERB_BATCH;
-    struct uds_call *call = call_alloc(connection, batch ? request->item_count : 1);
+    struct uds_call *call = call_alloc(connection, batch ? request->item_count : 1, request->tag);
     if (call == NULL) {
         pk_wire_request_free(request);
         return -ENOMEM;
     }
     if (batch)
         make_batch(call);
-    call->tag = pk_steal(request->tag);
     call->text_size = size;
     call->releases = request->release_count;
     call->request = request;
@@ -521,7 +522,7 @@ int32_t
 uds_call_new_error(struct uds_connection *connection, const struct pk_error *error,
                    struct uds_call **ret_call)
 {
-    struct uds_call *call = call_alloc(connection, 1);
+    struct uds_call *call = call_alloc(connection, 1, NULL);
     if (call == NULL)
         return -ENOMEM;
     answer_error(&call->items[0], error->code, error->message);

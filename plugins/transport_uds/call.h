@@ -27,7 +27,7 @@ struct uds_call {
     struct pk_wire_request *request;   /* until it is started; NULL = folded, or answered already */
     char *text;                        /* of a folded call's request */
     size_t text_size;                  /* bytes of the request's text */
-    char *tag;                         /* JSON text; NULL = untagged */
+    const char *tag;                   /* JSON text; NULL = untagged */
     char *data;                        /* the bytes behind the request; NULL = none */
     size_t data_size;
     size_t releases; /* leases that are released first */
@@ -38,7 +38,7 @@ struct uds_call {
     size_t left;             /* of a batch: items not completed, and one while they are started */
     atomic_size_t room;      /* of a batch: bytes that its reply may still have */
     size_t item_count;
-    struct uds_item items[];
+    struct uds_item items[]; /* behind them the tag */
 };
 
 /* Makes a call of one request's text, with room for the bytes that come behind it: data_size of

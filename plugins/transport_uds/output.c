@@ -93,8 +93,8 @@ gather(struct uds_output *output, struct iovec *parts)
         if (count + 2 > UDS_GATHER || (count > 0 && reply->fd_count > 0))
             break;
         count += add_part(&parts[count], reply->text, reply->text_size, 0, reply->sent);
-        count += add_part(&parts[count], reply->data, reply->data_size, reply->text_size,
-                          reply->sent);
+        count +=
+            add_part(&parts[count], reply->data, reply->data_size, reply->text_size, reply->sent);
     }
     return count;
 }

@@ -22,9 +22,9 @@ struct uds_reply {
     char *data; /* malloc'd; NULL = none */
     size_t data_size;
     size_t data_room; /* bytes allocated */
-    size_t sent; /* bytes, of text and data */
-    size_t held; /* bytes counted in bytes_held */
-    int *fds;    /* malloc'd; open until they are sent */
+    size_t sent;      /* bytes, of text and data */
+    size_t held;      /* bytes counted in bytes_held */
+    int *fds;         /* malloc'd; open until they are sent */
     uint32_t fd_count;
 };
 
