@@ -178,6 +178,8 @@ end_lease(struct model *model, struct model_lease *lease)
 
     lease->live = false;
     object->leases--;
+    if (object->leases == 0)
+        object->acquired = ++model->ends;
     bool abandoned = lease->creator && !object->sealed && object->named;
     if (abandoned)
         object->named = false;
@@ -195,6 +197,77 @@ fits(const struct model *model, uint64_t held, uint64_t more)
     return held <= capacity && more <= capacity - held;
 }
 
+static uint64_t
+count_named(const struct model *model)
+{
+    uint64_t count = 0;
+
+    for (uint32_t i = 0; i < model->object_count; i++)
+        count += model->objects[i].named;
+    return count;
+}
+
+static bool
+has_room(const struct model *model, uint64_t bytes, uint64_t objects)
+{
+    return fits(model, model->held, bytes)
+           && (objects == 0 || count_named(model) + objects <= model->world->options.max_objects);
+}
+
+static bool
+may_go(const struct model *model, const struct model_object *object)
+{
+    return model->world->options.evict && object->named && object->sealed && object->leases == 0;
+}
+
+static bool
+goes_before(const struct model_object *one, const struct model_object *other)
+{
+    if (one->acquired != other->acquired)
+        return one->acquired < other->acquired;
+    if (one->epoch != other->epoch)
+        return one->epoch < other->epoch;
+    return strcmp(world_ids[one->id], world_ids[other->id]) < 0;
+}
+
+/* Whether there is room, or would be if all went that may. */
+static bool
+could_have_room(const struct model *model, uint64_t bytes, uint64_t objects)
+{
+    struct model rest = *model;
+
+    for (uint32_t i = 0; i < rest.object_count; i++) {
+        if (!may_go(&rest, &rest.objects[i]))
+            continue;
+        rest.held -= rest.objects[i].held;
+        rest.objects[i].named = false;
+    }
+    return has_room(&rest, bytes, objects);
+}
+
+/* Which there could be. */
+static void
+make_room(struct model *model, uint64_t bytes, uint64_t objects)
+{
+    while (!has_room(model, bytes, objects)) {
+        struct model_object *victim = NULL;
+        for (uint32_t i = 0; i < model->object_count; i++) {
+            struct model_object *object = &model->objects[i];
+            if (may_go(model, object) && (victim == NULL || goes_before(object, victim)))
+                victim = object;
+        }
+        if (victim == NULL) {
+            differ(model, "the model itself is at its wits' end");
+            return;
+        }
+        model->evictions++;
+        model->evicted_bytes += victim->held;
+        model->published[victim->id].epoch = 0;
+        victim->named = false;
+        check_gone(model, victim);
+    }
+}
+
 void
 model_create(struct model *model, const struct pk_request *request, const struct record *record)
 {
@@ -205,7 +278,7 @@ model_create(struct model *model, const struct pk_request *request, const struct
     for (uint32_t i = 0; i < request->blob_count; i++)
         total += request->sizes[i] != PK_UNSIZED ? request->sizes[i] : 0;
     const struct model_object *standing = named(model, record->id);
-    bool room = total <= options->max_object && fits(model, model->held, total);
+    bool room = total <= options->max_object && could_have_room(model, total, 1);
     if (standing == NULL && room)
         standing = look_up(model, record->id);
     if (standing != NULL)
@@ -217,10 +290,12 @@ model_create(struct model *model, const struct pk_request *request, const struct
     expect(model, "create", record, status);
     if (status != 0)
         return;
+    make_room(model, total, 1);
     struct model_object *object = &model->objects[model->object_count++];
     *object = (struct model_object){
         .epoch = record->epoch,
         .id = record->id,
+        .blobs = request->blob_count,
         .named = true,
         .size = request->sizes[0],
         .rest = total - (request->sizes[0] != PK_UNSIZED ? request->sizes[0] : 0),
@@ -282,7 +357,7 @@ model_seal(struct model *model, const struct pk_request *request, const struct r
     uint64_t total = object->rest + (object->size != PK_UNSIZED ? object->size : object->written);
     if (total > options->max_object)
         status = -EFBIG;
-    else if (total > object->held && !fits(model, model->held - object->held, total))
+    else if (total > object->held && !could_have_room(model, total - object->held, 0))
         status = -ENOSPC;
     else if (model->published[object->id].epoch != 0)
         status = -ESTALE;
@@ -294,6 +369,8 @@ model_seal(struct model *model, const struct pk_request *request, const struct r
     }
     if (status != 0)
         return;
+    if (total > object->held)
+        make_room(model, total - object->held, 0);
     model->held = model->held - object->held + total;
     object->held = total;
     object->sealed = true;
@@ -405,17 +482,29 @@ model_write(struct model *model, const struct pk_request *request, const struct 
 {
     const struct model_lease *lease = live_lease(model, request->lease_id);
     struct model_object *object = lease != NULL ? &model->objects[lease->object] : NULL;
+    bool counts = request->flags & PK_REQUEST_COUNT && object != NULL && object->size == PK_UNSIZED;
+    uint64_t size = request->data_size;
+    bool grows = counts && object->blobs == 1 && size > object->held;
     int32_t status = 0;
 
     if (lease == NULL)
         status = -ESTALE;
     else if (!lease->creator || object->sealed)
         status = -EACCES;
+    else if (counts && size > model->world->options.max_object)
+        status = -EFBIG;
+    else if (grows && !could_have_room(model, size - object->held, 0))
+        status = -ENOSPC;
     else if (object->size != PK_UNSIZED && request->data_size > object->size)
         status = -EFBIG;
     expect(model, "write", record, status);
     if (status == 0 && object->written < request->data_size)
         object->written = request->data_size;
+    if (status == 0 && grows) {
+        make_room(model, size - object->held, 0);
+        model->held += size - object->held;
+        object->held = size;
+    }
 }
 
 void
@@ -496,6 +585,8 @@ model_restarted(struct model *model)
     for (uint32_t id = 0; id < WORLD_IDS; id++)
         if (model->published[id].epoch != 0)
             install(model, id)->unopened = true;
+    model->evictions = 0;
+    model->evicted_bytes = 0;
 }
 
 void
@@ -512,16 +603,27 @@ model_elsewhere(struct model *model, uint32_t id, uint64_t epoch, uint64_t size,
         (void)look_up(model, id);
 }
 
+static void
+compare_object(struct model *model, const struct model_object *object)
+{
+    const struct pk_name *name = pk_name_find(model->world->peer, world_ids[object->id]);
+
+    if (name == NULL || name->object == NULL || name->object->key.epoch != object->epoch)
+        differ(model, "'%s' of epoch %" PRIu64 " is not there", world_ids[object->id],
+               object->epoch);
+}
+
 void
 model_compare(struct model *model)
 {
     const struct pk_peer *peer = model->world->peer;
-    uint64_t named_count = 0;
+    uint64_t named_count = count_named(model);
     uint64_t leases = 0;
     uint64_t waits = 0;
 
     for (uint32_t i = 0; i < model->object_count; i++)
-        named_count += model->objects[i].named;
+        if (model->objects[i].named)
+            compare_object(model, &model->objects[i]);
     for (uint32_t i = 0; i < model->lease_count; i++)
         leases += model->leases[i].live;
     for (uint32_t i = 0; i < model->wait_count; i++)
@@ -533,4 +635,7 @@ model_compare(struct model *model)
                ", bytes %" PRIu64 "/%" PRIu64 " (due/found)",
                named_count, peer->named, leases, HASH_COUNT(peer->holders), waits, peer->waits,
                model->held, peer->held);
+    if (model->evictions != peer->evictions || model->evicted_bytes != peer->evicted_bytes)
+        differ(model, "evicted %" PRIu64 "/%" PRIu64 ", bytes %" PRIu64 "/%" PRIu64 " (due/found)",
+               model->evictions, peer->evictions, model->evicted_bytes, peer->evicted_bytes);
 }

@@ -12,6 +12,7 @@
 struct model_object {
     uint64_t epoch;
     uint32_t id;
+    uint32_t blobs;
     bool named;
     bool sealed;
     bool unopened;    /* recovery told of it, and nobody asked for it yet */
@@ -21,6 +22,7 @@ struct model_object {
     uint64_t written; /* of the first blob */
     uint64_t held;
     uint32_t leases;
+    uint64_t acquired; /* when its last lease ended, counted in such ends; 0 = it never had one */
 };
 
 struct model_lease {
@@ -59,6 +61,9 @@ struct model {
     struct model_wait waits[WORLD_CALLS];
     uint32_t wait_count;
     uint64_t held;
+    uint64_t ends; /* of last leases */
+    uint64_t evictions;
+    uint64_t evicted_bytes;
     char why[256]; /* the first difference */
 };
 
