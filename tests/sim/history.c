@@ -404,6 +404,7 @@ history_run(const struct history *history, char *why, size_t size)
     play.durable = sim_below(&random, 2) == 0;
     bool evict = sim_below(&random, 2) == 0;
     play.ids = evict ? WORLD_IDS : 3;
+    bool demotes = evict && sim_below(&random, 4) == 0;
     uint32_t shared = evict ? 0 : PK_BLOB_SHARED; /* which no peer evicts from */
     const struct world_options options = {
         .seed = history->seed,
@@ -415,14 +416,16 @@ history_run(const struct history *history, char *why, size_t size)
         .max_object = 90,
         .max_objects = evict && sim_below(&random, 2) == 0 ? 2 : 0,
         .evict = evict,
+        .demotes = demotes,
         .sample = play.exact ? 1000000ULL * WORLD_SECOND : WORLD_SECOND / 4,
     };
     world_open(&play.world, &options);
     play.model.world = &play.world;
     play.model.durable = play.durable;
+    play.model.demotes = demotes;
     play.model.now = play.world.executor.now;
     play.facts.world = &play.world;
-    play.facts.evicts = evict;
+    play.facts.evicts = evict && !demotes;
     for (uint32_t i = 0; i < history->count; i++) {
         play.world.step++;
         play_op(&play, &history->ops[i]);

@@ -73,9 +73,15 @@ add_lease(struct model *model, const struct record *record, struct model_object 
         .bound = bound,
         .session = record->session,
         .expires_at = end_of(model, ttl, bound),
+        .timed = ++model->times,
     };
     memcpy(lease->lease_id, record->lease_id, sizeof(lease->lease_id));
     object->leases++;
+    if (object->demoted) {
+        object->demoted = false;
+        object->held = object->whole;
+        model->held += object->held;
+    }
 }
 
 static void
@@ -137,7 +143,8 @@ install(struct model *model, uint32_t id)
                                      .named = true,
                                      .sealed = true,
                                      .size = published->size,
-                                     .held = published->size };
+                                     .held = published->size,
+                                     .whole = published->size };
     return object;
 }
 
@@ -217,7 +224,8 @@ has_room(const struct model *model, uint64_t bytes, uint64_t objects)
 static bool
 may_go(const struct model *model, const struct model_object *object)
 {
-    return model->world->options.evict && object->named && object->sealed && object->leases == 0;
+    return model->world->options.evict && object->named && object->sealed && object->leases == 0
+           && !object->demoted;
 }
 
 static bool
@@ -240,9 +248,23 @@ could_have_room(const struct model *model, uint64_t bytes, uint64_t objects)
         if (!may_go(&rest, &rest.objects[i]))
             continue;
         rest.held -= rest.objects[i].held;
-        rest.objects[i].named = false;
+        rest.objects[i].named = rest.demotes;
     }
     return has_room(&rest, bytes, objects);
+}
+
+static void
+go(struct model *model, struct model_object *object)
+{
+    if (model->demotes) {
+        object->demoted = true;
+        model->held -= object->held;
+        object->held = 0;
+        return;
+    }
+    model->published[object->id].epoch = 0;
+    object->named = false;
+    check_gone(model, object);
 }
 
 /* Which there could be. */
@@ -262,9 +284,7 @@ make_room(struct model *model, uint64_t bytes, uint64_t objects)
         }
         model->evictions++;
         model->evicted_bytes += victim->held;
-        model->published[victim->id].epoch = 0;
-        victim->named = false;
-        check_gone(model, victim);
+        go(model, victim);
     }
 }
 
@@ -373,6 +393,7 @@ model_seal(struct model *model, const struct pk_request *request, const struct r
         make_room(model, total - object->held, 0);
     model->held = model->held - object->held + total;
     object->held = total;
+    object->whole = total;
     object->sealed = true;
     if (model->durable)
         model->published[object->id] = (struct model_published){ object->epoch, total };
@@ -385,8 +406,10 @@ model_renew(struct model *model, const struct pk_request *request, const struct 
     struct model_lease *lease = live_lease(model, request->lease_id);
 
     expect(model, "renew", record, lease != NULL ? 0 : -ESTALE);
-    if (lease != NULL)
-        lease->expires_at = end_of(model, request->ttl, lease->bound);
+    if (lease == NULL)
+        return;
+    lease->expires_at = end_of(model, request->ttl, lease->bound);
+    lease->timed = ++model->times;
 }
 
 void
@@ -451,7 +474,7 @@ model_verify(struct model *model, const struct record *record)
     }
     expect(model, "verify", record, object == NULL ? -ENOENT : !object->sealed ? -EAGAIN : 0);
     if (object != NULL && object->sealed
-        && (record->epoch != object->epoch || record->bytes != object->held))
+        && (record->epoch != object->epoch || record->bytes != object->whole))
         differ(model, "verify: epoch %" PRIu64 ", %" PRIu64 " bytes", record->epoch, record->bytes);
 }
 
@@ -549,16 +572,31 @@ next_end(const struct model *model)
     return next;
 }
 
+/* Of those that have run out by now, whose end was set first. */
+static struct model_lease *
+next_over(struct model *model)
+{
+    struct model_lease *next = NULL;
+
+    for (uint32_t i = 0; i < model->lease_count; i++) {
+        struct model_lease *lease = &model->leases[i];
+        if (lease->live && lease->expires_at <= model->now
+            && (next == NULL || lease->timed < next->timed))
+            next = lease;
+    }
+    return next;
+}
+
 void
 model_time_passed(struct model *model)
 {
     uint64_t until = model->world->executor.now;
+    struct model_lease *lease;
 
     while (next_end(model) <= until) {
         model->now = next_end(model);
-        for (uint32_t i = 0; i < model->lease_count; i++)
-            if (model->leases[i].live && model->leases[i].expires_at <= model->now)
-                end_lease(model, &model->leases[i]);
+        while ((lease = next_over(model)) != NULL)
+            end_lease(model, lease);
         for (uint32_t i = 0; i < model->wait_count; i++) {
             struct model_wait *wait = &model->waits[i];
             if (wait->live && wait->deadline <= model->now) {

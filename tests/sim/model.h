@@ -22,6 +22,8 @@ struct model_object {
     uint64_t written; /* of the first blob */
     uint64_t held;
     uint32_t leases;
+    uint64_t whole;    /* what it held when it was sealed */
+    bool demoted;      /* to where it counts for nothing, until it is acquired again */
     uint64_t acquired; /* when its last lease ended, counted in such ends; 0 = it never had one */
 };
 
@@ -33,6 +35,7 @@ struct model_lease {
     bool bound;
     uint32_t session;
     uint64_t expires_at;
+    uint64_t timed; /* orders those that run out at the same time: by when that was set */
 };
 
 struct model_wait {
@@ -52,6 +55,7 @@ struct model_published {
 struct model {
     struct world *world;
     bool durable;
+    bool demotes;
     uint64_t now; /* of what is told of just now */
     struct model_published published[WORLD_IDS];
     struct model_object objects[WORLD_CALLS];
@@ -61,7 +65,8 @@ struct model {
     struct model_wait waits[WORLD_CALLS];
     uint32_t wait_count;
     uint64_t held;
-    uint64_t ends; /* of last leases */
+    uint64_t ends;  /* of last leases */
+    uint64_t times; /* that a lease's end was set */
     uint64_t evictions;
     uint64_t evicted_bytes;
     char why[256]; /* the first difference */

@@ -78,6 +78,8 @@ world_open(struct world *world, const struct world_options *options)
     if (!options->durable)
         world->storage.absent = 1U << PK_BLOB_PUBLISH | 1U << PK_BLOB_UNPUBLISH
                                 | 1U << PK_BLOB_LOOKUP | 1U << PK_BLOB_RECOVER;
+    if (!options->demotes)
+        world->storage.absent |= 1U << PK_BLOB_EVICT;
     world->storage.poll_interval = options->poll_interval;
     world->options = (struct pk_peer_options){
         .capacity = options->capacity,
@@ -332,14 +334,16 @@ check_idle(struct world *world, bool resting, char *why, size_t size)
             return wrong(why, size, "whether an object may be evicted", object->key.epoch, idle);
         count += idle;
         bytes += idle ? object->held : 0;
-        leaving += object->leaving;
+        if (object->leaving && resting)
+            return wrong(why, size, "an eviction at rest", object->key.epoch, 0);
+        leaving += object->leaving && !pk_blob_demotes(peer->blob);
     }
     if (count != peer->idle_count)
         return wrong(why, size, "objects that may be evicted", count, peer->idle_count);
     if (bytes != peer->idle_bytes)
         return wrong(why, size, "bytes that may be evicted", bytes, peer->idle_bytes);
-    if (leaving != peer->leaving || (resting && leaving != 0))
-        return wrong(why, size, "objects that are being evicted", leaving, peer->leaving);
+    if (leaving != peer->leaving)
+        return wrong(why, size, "names about to be free", leaving, peer->leaving);
     return true;
 }
 

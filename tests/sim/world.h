@@ -29,6 +29,7 @@ struct world_options {
     uint64_t max_object;
     uint64_t max_objects; /* 0 = more than anybody makes */
     bool evict;
+    bool demotes; /* what is evicted moves to slower storage */
     uint64_t sample;
 };
 
