@@ -21,10 +21,11 @@ struct model_object {
     uint64_t rest;    /* of the others */
     uint64_t written; /* of the first blob */
     uint64_t held;
+    int fill; /* what each byte is; WORLD_NO_FILL = not known */
     uint32_t leases;
     uint64_t whole;    /* what it held when it was sealed */
     bool demoted;      /* to where it counts for nothing, until it is acquired again */
-    uint64_t acquired; /* when its last lease ended, counted in such ends; 0 = it never had one */
+    uint64_t acquired; /* when it was last, or its last lease ended, in such events; 0 = never */
 };
 
 struct model_lease {
@@ -44,12 +45,14 @@ struct model_wait {
     bool bound;
     uint64_t ttl;
     uint64_t deadline;
+    uint64_t inline_max;
 };
 
 /* What is published under an id; this node may not know of it yet. */
 struct model_published {
     uint64_t epoch; /* 0 = nothing */
     uint64_t size;
+    int fill;
 };
 
 struct model {
@@ -65,7 +68,7 @@ struct model {
     struct model_wait waits[WORLD_CALLS];
     uint32_t wait_count;
     uint64_t held;
-    uint64_t ends;  /* of last leases */
+    uint64_t ends;  /* of last leases, and reads without one */
     uint64_t times; /* that a lease's end was set */
     uint64_t evictions;
     uint64_t evicted_bytes;
@@ -75,6 +78,7 @@ struct model {
 /* Each compares what the peer answered, or did not yet, with what it should have, and follows. */
 void model_create(struct model *model, const struct pk_request *request,
                   const struct record *record);
+void model_put(struct model *model, const struct record *record);
 void model_read(struct model *model, const struct pk_request *request, struct record *record);
 void model_seal(struct model *model, const struct pk_request *request, const struct record *record);
 void model_renew(struct model *model, const struct pk_request *request,
