@@ -241,6 +241,8 @@ void
 pk_peer_call(struct pk_session *session, const struct pk_request *request, pk_done_fn *done,
              void *arg, uint64_t *ret_call)
 {
+    if (pk_inline_answer(session, request, done, arg, ret_call))
+        return;
     struct pk_peer *peer = session->peer;
     struct pk_call *call = NULL;
     const struct pk_request whole = whole_request(request);
@@ -277,6 +279,18 @@ pk_peer_call(struct pk_session *session, const struct pk_request *request, pk_do
 
 /* ---- its life ---- */
 
+/* What is done under the lock is short: who finds it taken had better look again than sleep. */
+static void
+lock_init(pthread_mutex_t *lock)
+{
+    pthread_mutexattr_t attr;
+
+    (void)pthread_mutexattr_init(&attr); /* none of these can fail with kinds that there are */
+    (void)pthread_mutexattr_settype(&attr, PTHREAD_MUTEX_ADAPTIVE_NP);
+    (void)pthread_mutex_init(lock, &attr);
+    (void)pthread_mutexattr_destroy(&attr);
+}
+
 static void
 peer_destroy(struct pk_peer *peer)
 {
@@ -298,10 +312,12 @@ pk_peer_new(const struct pk_peer_options *options, struct pk_executor *executor,
     if (traits.flags & PK_BLOB_SHARED && !(traits.flags & PK_BLOB_CONDITIONAL))
         return pk_fail(err, -EINVAL, "%s: shared storage must publish conditionally",
                        blob->module->plugin.name);
+    if (pk_hash_init() != 0)
+        return pk_fail(err, -EIO, "no random numbers to be had");
     struct pk_peer *peer = calloc(1, sizeof(*peer));
     if (peer == NULL)
         return pk_fail(err, -ENOMEM, "out of memory");
-    (void)pthread_mutex_init(&peer->lock, NULL); /* the default kinds can't fail */
+    lock_init(&peer->lock);
     (void)pthread_cond_init(&peer->idle, NULL);
     (void)pthread_cond_init(&peer->told, NULL);
     TAILQ_INIT(&peer->transports);

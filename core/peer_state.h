@@ -135,6 +135,11 @@ bool pk_acquire_once_more(struct pk_call *call);
  * begins, once the call uses the object. With the lock held. */
 bool pk_inline_fits(const struct pk_request *request, const struct pk_object *object);
 void pk_inline_begin(struct pk_call *call);
+/* Answers such a READ at once, if the object stands under its name, sealed and in no transition,
+ * and its bytes are to be had without waiting and without a failure. False: nothing happened, and
+ * the request has to become a call. Without the lock. */
+bool pk_inline_answer(struct pk_session *session, const struct pk_request *request,
+                      pk_done_fn *done, void *arg, uint64_t *ret_call);
 
 /* What put shares with create and seal. Bytes of all the blobs that are to be made. */
 uint64_t pk_create_size(const struct pk_call *call);

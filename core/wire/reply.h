@@ -80,14 +80,16 @@ struct pk_wire_reply {
     struct pk_stat *stats; /* STATS: stat_count figures, of kind 0 and without help */
     size_t stat_count;
     struct pk_wire_reply *batch; /* what it is an item of; NULL = none */
-    void *json;                  /* the decoder's, as is all below */
+    struct pk_wire_json *json;   /* the decoder's, as is all below */
+    struct pk_wire_value *value;
     uint64_t data_seen;
-    char *tag_text;
-    uint8_t *fd_seen;
+    uint64_t fds_seen[PK_WIRE_FDS_MAX / 64 + 1]; /* a bit each */
     struct pk_handle *handles;
+    struct pk_handle one_handle;
     struct pk_object_info *objects;
     uint64_t *sizes;
-    char *meta;
+    char *tag_text;
+    char *meta_text;
     char *message;
 };
 

@@ -36,10 +36,11 @@ struct pk_wire_request {
     struct pk_wire_request **items; /* BATCH: item_count requests, none of them NULL, tagged, a
                                        batch, or stats, or with descriptors or releases */
     size_t item_count;
-    void *json; /* the decoder's, as are the next three */
-    char *tag_text;
+    struct pk_wire_json *json; /* the decoder's, as is all below: what the text is, and what is
+                                  malloc'd of it; items begins with all the items */
     uint64_t *sizes;
-    char *meta;
+    char *tag_text;
+    char *meta_text;
 };
 
 /*

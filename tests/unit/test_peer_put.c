@@ -297,6 +297,69 @@ START_TEST(wait_is_answered_with_the_bytes)
 }
 END_TEST
 
+/* A completion that discards what it is told of, and reads on. */
+struct discarding {
+    struct answer read;
+    struct answer discarded;
+    struct answer again;
+};
+
+static void
+discard_it(void *arg, const struct pk_reply *reply)
+{
+    struct discarding *discarding = arg;
+
+    discarding->discarded = object_verb(PK_VERB_DISCARD, reply->object_id);
+    discarding->again = read_inline(reply->object_id, 100);
+    copy_answer(&discarding->read, reply);
+}
+
+START_TEST(bytes_stay_until_they_were_told_whatever_the_completion_does)
+{
+    struct discarding discarding = { .read = { 0 } };
+    const struct pk_request request = { .struct_size = sizeof(request),
+                                        .verb = PK_VERB_ACQUIRE,
+                                        .access = PK_ACCESS_READ,
+                                        .object_id = "x",
+                                        .inline_max = 100 };
+    ck_assert_int_eq(ask(put_request("x", "hello")).status, 0);
+    pk_peer_call(world.sessions[0], &request, discard_it, &discarding, NULL);
+    ck_assert_int_eq(discarding.discarded.status, 0);
+    ck_assert_int_eq(discarding.again.status, -ENOENT);
+    ck_assert_uint_eq(discarding.read.answers, 1);
+    ck_assert_mem_eq(discarding.read.data, "hello", 5);
+    ck_assert_uint_eq(stat_of("bytes"), 0);
+    ck_assert_int_eq(world.storage.stored, 0);
+}
+END_TEST
+
+START_TEST(reads_with_bytes_are_calls_as_others)
+{
+    struct answer first;
+    struct answer waiting;
+    struct answer second;
+    struct pk_request read = {
+        .verb = PK_VERB_ACQUIRE, .access = PK_ACCESS_READ, .object_id = "x", .inline_max = 100
+    };
+    ck_assert_int_eq(ask(put_request("x", "hello")).status, 0);
+    uint64_t one = call_in(world.sessions[1], read, &first);
+    uint64_t other = call_in(world.sessions[1], read, &second);
+    ck_assert_uint_gt(one, 0);
+    ck_assert_uint_gt(other, one);
+    pk_peer_cancel(world.sessions[1], other); /* too late */
+    ck_assert_uint_eq(second.answers, 1);
+    ck_assert_int_eq(second.status, 0);
+    world.peer->options.max_calls = 1;
+    read.wait = WORLD_SECOND;
+    read.object_id = "y";
+    (void)call_in(world.sessions[1], read, &waiting);
+    read.object_id = "x";
+    (void)call_in(world.sessions[1], read, &second);
+    ck_assert_int_eq(second.status, -EBUSY);
+    ck_assert_uint_eq(stat_of("calls"), 1 + 1); /* the one that waits, and its timer */
+}
+END_TEST
+
 START_TEST(object_outlives_its_discard_until_its_bytes_were_told)
 {
     struct answer read;
@@ -347,6 +410,8 @@ main(void)
         larger_objects_come_with_a_lease,
         who_wants_to_repeat_a_read_wants_a_lease,
         wait_is_answered_with_the_bytes,
+        bytes_stay_until_they_were_told_whatever_the_completion_does,
+        reads_with_bytes_are_calls_as_others,
         object_outlives_its_discard_until_its_bytes_were_told,
     };
     const TTest *const durable[] = {
