@@ -8,6 +8,7 @@
 #include "core/wire/error_name.h"
 #include "sdk/error.h"
 #include "sdk/moment.h"
+#include "sdk/process.h"
 #include <errno.h>
 #include <packice/cleanup.h>
 #include <string.h>
@@ -25,7 +26,7 @@ packice_client_new(struct packice_link *link, packice_client **ret_client, struc
         return pk_fail(err, -ENOMEM, "no memory for a client");
     }
     client->link = link;
-    client->pid = getpid();
+    client->pid = packice_process();
     atomic_init(&client->timeout, DEFAULT_TIMEOUT);
     atomic_init(&client->refs, 1);
     client->renewal.link = link;
@@ -46,7 +47,7 @@ packice_client_unref(packice_client *client)
 {
     if (atomic_fetch_sub(&client->refs, 1) != 1)
         return;
-    if (client->pid == getpid()) /* a lock that came over a fork may be held for ever */
+    if (client->pid == packice_process()) /* a lock that came over a fork may be held for ever */
         packice_renewal_finish(&client->renewal);
     free(client);
 }
@@ -56,7 +57,7 @@ packice_client_free(packice_client *client)
 {
     if (client == NULL)
         return;
-    bool forked = client->pid != getpid();
+    bool forked = client->pid != packice_process();
     if (!forked) {
         client->link->ops->shut(client->link);
         packice_renewal_stop(&client->renewal);
@@ -70,7 +71,7 @@ packice_client_check(const packice_client *client, struct pk_error *err)
 {
     if (client->link == NULL)
         return pk_fail(err, -EPIPE, "the client of this lease was freed");
-    if (client->pid != getpid())
+    if (client->pid != packice_process())
         return pk_fail(err, -EPIPE, "the client belongs to process %d: connect again after a fork",
                        (int)client->pid);
     return 0;

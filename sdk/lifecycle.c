@@ -6,6 +6,7 @@
 #include "sdk/error.h"
 #include "sdk/lease.h"
 #include "sdk/moment.h"
+#include "sdk/process.h"
 #include "sdk/remote.h"
 #include <errno.h>
 #include <packice/cleanup.h>
@@ -117,7 +118,7 @@ static bool
 ended_by_itself(const packice_lease *lease)
 {
     struct packice_link *link = lease->client->link;
-    if (lease->client->pid != getpid())
+    if (lease->client->pid != packice_process())
         return true; /* the parent's, who goes on with it */
     return lease->generation != 0 && (link == NULL || !link->ops->alive(link, lease->generation));
 }

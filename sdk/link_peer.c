@@ -6,6 +6,7 @@
  */
 #include "sdk/moment.h"
 #include "sdk/peer.h"
+#include "sdk/process.h"
 #include "sdk/target.h"
 #include <errno.h>
 #include <packice/cleanup.h>
@@ -195,7 +196,7 @@ static const struct packice_link_ops peer_ops = {
 int32_t
 packice_link_peer(packice_peer *peer, struct packice_link **ret_link, struct pk_error *err)
 {
-    if (peer->pid != getpid())
+    if (peer->pid != packice_process())
         return pk_fail(err, -EPIPE, "the peer belongs to process %d", (int)peer->pid);
     pk_autofree struct peer_link *link = calloc(1, sizeof(*link));
     if (link == NULL)
@@ -204,7 +205,7 @@ packice_link_peer(packice_peer *peer, struct packice_link **ret_link, struct pk_
                                      .kind = PK_PRINCIPAL_UNIX,
                                      .uid = geteuid(),
                                      .gid = getegid(),
-                                     .pid = (uint32_t)getpid() };
+                                     .pid = (uint32_t)packice_process() };
     int32_t rc = pk_peer_session_open(peer->peer, &me, &link->session, err);
     if (rc != 0)
         return rc;
