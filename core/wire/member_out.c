@@ -273,6 +273,12 @@ pk_wire_out_integer(struct pk_wire_out *out, const char *name, uint64_t value)
 }
 
 void
+pk_wire_out_null(struct pk_wire_out *out, const char *name)
+{
+    put_word(out, name, "null");
+}
+
+void
 pk_wire_out_size(struct pk_wire_out *out, const char *name, uint64_t size)
 {
     if (size == PK_UNSIZED)

@@ -37,6 +37,8 @@ void pk_wire_out_text(struct pk_wire_out *out, const char *name, const char *tex
 /* Puts an integer; above INT64_MAX it is that. */
 void pk_wire_out_integer(struct pk_wire_out *out, const char *name, uint64_t value);
 
+void pk_wire_out_null(struct pk_wire_out *out, const char *name);
+
 /* Puts a size, null for PK_UNSIZED. */
 void pk_wire_out_size(struct pk_wire_out *out, const char *name, uint64_t size);
 

@@ -45,6 +45,24 @@ new_objects(struct pk_wire_reply *wire, size_t count, struct pk_error *err)
     return 0;
 }
 
+/* What comes instead of a lease: the bytes. */
+static int32_t
+decode_inline(const struct pk_wire_in *in, struct pk_wire_reply *wire)
+{
+    struct pk_reply *reply = &wire->reply;
+    reply->access = PK_ACCESS_READ;
+    reply->ttl = PK_FOREVER;
+    int32_t rc = pk_wire_read_key(in, &reply->object_id, &reply->epoch);
+    if (rc == 0)
+        rc = pk_wire_read_state(in, &reply->state);
+    if (rc == 0)
+        rc = pk_wire_in_meta(in, &wire->meta);
+    if (rc == 0)
+        rc = pk_wire_read_inline(in, wire);
+    reply->meta = wire->meta != NULL ? wire->meta : "";
+    return rc;
+}
+
 static int32_t
 decode_lease(const struct pk_wire_in *in, struct pk_wire_reply *wire)
 {
@@ -65,6 +83,19 @@ decode_lease(const struct pk_wire_in *in, struct pk_wire_reply *wire)
         rc = pk_wire_read_handles(in, wire);
     reply->meta = wire->meta != NULL ? wire->meta : "";
     return rc;
+}
+
+static int32_t
+decode_acquire(const struct pk_wire_in *in, struct pk_wire_reply *wire)
+{
+    bool lease = pk_wire_in_get(in, "lease_id") != NULL;
+    return lease ? decode_lease(in, wire) : decode_inline(in, wire);
+}
+
+static int32_t
+decode_put(const struct pk_wire_in *in, struct pk_wire_reply *wire)
+{
+    return pk_wire_read_key(in, &wire->reply.object_id, &wire->reply.epoch);
 }
 
 static int32_t
@@ -230,14 +261,18 @@ parse(struct pk_wire_reply *wire, struct pk_error *err)
 {
     struct pk_wire_in in = reader(wire, "", err);
     int64_t fds = 0;
+    int64_t data = 0;
     int32_t rc = pk_wire_in_tag(&in, &wire->tag);
     if (rc == 0)
         rc = pk_wire_in_integer(&in, "fds", 0, PK_WIRE_FDS_MAX, &fds);
+    if (rc == 0)
+        rc = pk_wire_in_integer(&in, "data", 0, PK_SIZE_MAX, &data);
     if (rc == 0)
         rc = parse_status(&in, wire);
     if (rc != 0)
         return rc;
     wire->fds = (uint32_t)fds;
+    wire->data = (uint64_t)data;
     wire->fd_seen = calloc(PK_WIRE_FDS_MAX, 1);
     return wire->fd_seen == NULL ? pk_fail(err, -ENOMEM, "out of memory") : 0;
 }
@@ -306,7 +341,7 @@ static const struct {
     const char *status;
     int32_t (*decode)(const struct pk_wire_in *in, struct pk_wire_reply *wire);
 } verbs[] = {
-    { PK_VERB_ACQUIRE, "ok", decode_lease },
+    { PK_VERB_ACQUIRE, "ok", decode_acquire },
     { PK_VERB_SEAL, "sealed", decode_lease },
     { PK_VERB_RENEW, "ok", decode_renew },
     { PK_VERB_RELEASE, "released", decode_nothing },
@@ -315,6 +350,7 @@ static const struct {
     { PK_VERB_LIST, "ok", decode_list },
     { PK_VERB_VERIFY, "ok", decode_verify },
     { PK_WIRE_VERB_STATS, "ok", decode_stats },
+    { PK_VERB_PUT, "sealed", decode_put },
 };
 
 int32_t

@@ -123,8 +123,33 @@ read_handle(const struct pk_wire_in *in, struct pk_wire_reply *wire, struct pk_h
     return rc;
 }
 
-int32_t
-pk_wire_read_handles(const struct pk_wire_in *in, struct pk_wire_reply *wire)
+/* Where a blob's bytes are: within those of the whole reply, behind those of the blobs before. */
+static int32_t
+read_data(const struct pk_wire_in *in, struct pk_wire_reply *wire, struct pk_handle *handle)
+{
+    static const char *const words[] = { "data" };
+    struct pk_wire_reply *whole = wire->batch != NULL ? wire->batch : wire;
+    uint32_t word = 0;
+    int32_t rc = pk_wire_read_word(in, "kind", words, 1, &word);
+    if (rc == 0)
+        rc = read_count(in, "size", 0, INT64_MAX, &handle->size);
+    if (rc == 0)
+        rc = read_count(in, "offset", 0, INT64_MAX, &handle->offset);
+    if (rc != 0)
+        return rc;
+    if (handle->offset < whole->data_seen)
+        return pk_wire_in_fail(in, "offset", "within another blob's bytes");
+    if (handle->offset > whole->data || handle->size > whole->data - handle->offset)
+        return pk_wire_in_fail(in, "size", "beyond the bytes of the reply");
+    whole->data_seen = handle->offset + handle->size;
+    handle->kind = PK_HANDLE_DATA;
+    return 0;
+}
+
+static int32_t
+read_blobs(const struct pk_wire_in *in, struct pk_wire_reply *wire,
+           int32_t (*read)(const struct pk_wire_in *in, struct pk_wire_reply *wire,
+                           struct pk_handle *handle))
 {
     json_t *array = NULL;
     int32_t rc = pk_wire_in_need(in, "blobs");
@@ -142,12 +167,24 @@ pk_wire_read_handles(const struct pk_wire_in *in, struct pk_wire_reply *wire)
         struct pk_wire_in blob = { json_array_get(array, i), prefix, in->code, in->err };
         wire->handles[i].struct_size = sizeof(wire->handles[i]);
         wire->handles[i].fd = -1;
-        rc = read_handle(&blob, wire, &wire->handles[i]);
+        rc = read(&blob, wire, &wire->handles[i]);
     }
     wire->reply.handles = wire->handles;
     wire->reply.handle_stride = sizeof(*wire->handles);
     wire->reply.blob_count = (uint32_t)count;
     return rc;
+}
+
+int32_t
+pk_wire_read_handles(const struct pk_wire_in *in, struct pk_wire_reply *wire)
+{
+    return read_blobs(in, wire, read_handle);
+}
+
+int32_t
+pk_wire_read_inline(const struct pk_wire_in *in, struct pk_wire_reply *wire)
+{
+    return read_blobs(in, wire, read_data);
 }
 
 /* ---- objects ---- */

@@ -206,7 +206,7 @@ join_texts(struct uds_call *call, const char **texts)
         if (texts[i] == NULL)
             return;
     }
-    if (pk_wire_batch_reply_encode(texts, call->item_count, reply->fd_count, call->tag,
+    if (pk_wire_batch_reply_encode(texts, call->item_count, reply->fd_count, 0, call->tag,
                                    &reply->text, &reply->size)
         < 0)
         reply->text = NULL;
@@ -285,6 +285,8 @@ check_item(struct uds_item *item, const struct pk_wire_request *request, struct 
         return pk_fail(err, request->error.code, "%s", request->error.message);
     if (full)
         return pk_fail(err, -EFBIG, "not started: the replies before fill the batch's");
+    if (request->request.verb == PK_VERB_PUT)
+        return pk_fail(err, -EOPNOTSUPP, "command: not a verb of this transport");
     return 0;
 }
 
@@ -326,7 +328,7 @@ unfold(struct uds_call *call)
     struct pk_wire_request *request = NULL;
     if (call->text == NULL)
         return;
-    if (pk_wire_request_decode(call->text, call->cost, NULL, &request, NULL, &err) == 0)
+    if (pk_wire_request_decode(call->text, call->cost, NULL, &request, &err) == 0)
         call->request = request;
     free(pk_steal(call->text));
 }
@@ -355,20 +357,22 @@ uds_call_new(struct uds_connection *connection, const char *text, size_t size,
 {
     struct pk_error err = PK_ERROR_INIT;
     struct pk_wire_request *request = NULL;
-    pk_autofree char *tag = NULL;
-    int32_t r = pk_wire_request_decode(text, size, NULL, &request, &tag, &err);
-    bool batch = r == 0 && request->request.verb == PK_WIRE_VERB_BATCH;
+    if (pk_wire_request_decode(text, size, NULL, &request, &err) < 0)
+        return -ENOMEM;
+    bool batch = request->request.verb == PK_WIRE_VERB_BATCH;
     struct uds_call *call = call_alloc(connection, batch ? request->item_count : 1);
     if (call == NULL) {
         pk_wire_request_free(request);
         return -ENOMEM;
     }
-    call->request = request;
-    call->tag = pk_steal(tag);
+    call->tag = pk_steal(request->tag);
     call->batch = batch;
     call->cost = size;
-    if (r < 0)
-        answer_error(&call->items[0], r, err.message);
+    call->request = request;
+    if (request->error.code != 0) {
+        answer_error(&call->items[0], request->error.code, request->error.message);
+        pk_wire_request_free(pk_steal(call->request));
+    }
     *ret_call = call;
     return 0;
 }
