@@ -146,7 +146,7 @@ ask(packice_client *client, const struct packice_acquire *acquire, packice_lease
         return rc;
     packice_lease *lease = NULL;
     rc = packice_lease_new(client, acquire->flags, answer, &lease, err);
-    packice_answer_free(answer);
+    packice_answer_unref(answer);
     if (rc == 0)
         rc = packice_remote_settle(&lease, err);
     if (rc == 0)

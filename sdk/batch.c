@@ -151,7 +151,7 @@ ask_again(struct trip *trip, size_t index, struct pk_error *err)
     int32_t rc = packice_client_call(trip->client, request, 1, 0, request->wait, &answer, err);
     if (rc != 0)
         return rc;
-    packice_answer_free(trip->answers[index]);
+    packice_answer_unref(trip->answers[index]);
     trip->answers[index] = answer;
     return 0;
 }
@@ -183,7 +183,7 @@ go(struct trip *trip, struct pk_error *err)
     for (size_t i = 0; i < trip->count; i++) {
         int32_t status = rc != 0 ? rc : finish_item(trip, i, err);
         settle(trip->items[i], status);
-        packice_answer_free(pk_steal(trip->answers[i]));
+        packice_answer_unref(pk_steal(trip->answers[i]));
         packice_acquire_finish(&trip->acquires[i]);
     }
     for (size_t i = 0; i < trip->count; i++) { /* once each lease is there and is renewed */

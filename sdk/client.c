@@ -116,7 +116,7 @@ packice_client_ask(packice_client *client, const struct pk_request *request, uin
         return rc;
     rc = packice_answer_status(answer, err);
     if (rc != 0)
-        packice_answer_free(answer);
+        packice_answer_unref(answer);
     else
         *ret_answer = answer;
     return rc;

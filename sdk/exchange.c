@@ -108,7 +108,7 @@ make_answer(struct packice_exchange *exchange, size_t index, const struct pk_req
     answer->generation = generation;
     int32_t rc = packice_answer_check(answer, request, err);
     if (rc != 0)
-        packice_answer_free(answer);
+        packice_answer_unref(answer);
     else
         *ret_answer = answer;
     return rc;
@@ -121,7 +121,7 @@ refuse_all(const struct packice_exchange *exchange, struct packice_answer **ret_
 {
     for (size_t i = 0; i < exchange->count; i++) {
         if (packice_answer_copy(&exchange->reply->reply, &ret_answers[i]) != 0) {
-            packice_answers_free(ret_answers, i);
+            packice_answers_unref(ret_answers, i);
             return pk_fail(err, -ENOMEM, "no memory for a reply");
         }
     }
@@ -140,7 +140,7 @@ packice_exchange_answers(struct packice_exchange *exchange, const struct pk_requ
     for (size_t i = 0; i < exchange->count; i++) {
         int32_t rc = make_answer(exchange, i, &requests[i], generation, &ret_answers[i], err);
         if (rc != 0) {
-            packice_answers_free(ret_answers, i);
+            packice_answers_unref(ret_answers, i);
             return rc;
         }
     }

@@ -35,7 +35,7 @@ seal(packice_lease *lease, struct pk_error *err)
     if (rc != 0)
         return rc;
     rc = packice_lease_sealed(lease, answer, err);
-    packice_answer_free(answer);
+    packice_answer_unref(answer);
     return rc;
 }
 
@@ -64,7 +64,7 @@ renew(packice_client *client, const char *lease_id, uint64_t generation, double 
     if (rc != 0)
         return rc;
     *ret_ttl = answer->reply.ttl;
-    packice_answer_free(answer);
+    packice_answer_unref(answer);
     return 0;
 }
 
@@ -109,7 +109,7 @@ release(packice_client *client, const char *lease_id, uint64_t generation, struc
     struct packice_answer *answer = NULL;
     int32_t rc = packice_client_ask(client, &request, generation, &answer, err);
     if (rc == 0)
-        packice_answer_free(answer);
+        packice_answer_unref(answer);
     return rc == -ESTALE ? 0 : rc; /* it had ended before */
 }
 

@@ -249,7 +249,7 @@ take_answers(struct http_link *link, const struct packice_ask *ask, struct packi
     }
     if (rc == 0)
         return 0;
-    packice_answers_free(ret_answers, ask->count);
+    packice_answers_unref(ret_answers, ask->count);
     return pk_fail(err, rc, "no memory for a lease");
 }
 

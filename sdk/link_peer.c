@@ -98,7 +98,7 @@ ask_all(struct peer_link *link, const struct packice_ask *ask, struct slot *slot
     (void)pthread_mutex_destroy(&waiting.lock);
     if (waiting.failure == 0)
         return 0;
-    packice_answers_free(ret_answers, ask->count);
+    packice_answers_unref(ret_answers, ask->count);
     return pk_fail(err, waiting.failure, "no memory for a reply");
 }
 

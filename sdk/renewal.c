@@ -67,7 +67,7 @@ renew(struct packice_renewal *renewal, const char *lease_id, uint64_t generation
         rc = answer->reply.status;
         if (rc == 0)
             *ttl = answer->reply.ttl;
-        packice_answer_free(answer);
+        packice_answer_unref(answer);
     }
     return rc;
 }
