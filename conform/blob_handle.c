@@ -320,8 +320,9 @@ static const struct rule rules[] = {
     { "handle: out of descriptors is -EBUSY, and emits nothing",
       "On failure every ret_* is as it was, nothing was emitted", 0, no_descriptors },
     { "handle: any number at once of a sealed blob, with read and verify",
-      "`handle`, `read` and `verify` of one sealed blob are the exception: any number at once.", 0,
-      any_number_at_once },
+      "`handle`, `read`, `bytes` and `verify` of one sealed blob are the exception: any number at "
+      "once.",
+      0, any_number_at_once },
 };
 
 const struct rule_group blob_handle_rules = RULE_GROUP(rules);

@@ -69,6 +69,12 @@ pk_blob_read(const struct pk_instance *blob, void *bytes, uint64_t offset, void 
     return rc;
 }
 
+const void *
+pk_blob_bytes(const struct pk_instance *blob, void *bytes)
+{
+    return blob->ops.blob.bytes != NULL ? blob->ops.blob.bytes(bytes) : NULL;
+}
+
 int32_t
 pk_blob_write(const struct pk_instance *blob, void *bytes, uint64_t offset, const void *data,
               uint64_t size, struct pk_error *err)

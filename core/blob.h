@@ -23,6 +23,8 @@ int32_t pk_blob_create(const struct pk_instance *blob, const struct pk_key *key,
                        uint64_t size, void **ret_blob, struct pk_error *err);
 int32_t pk_blob_read(const struct pk_instance *blob, void *bytes, uint64_t offset, void *data,
                      uint64_t size, uint64_t *ret_size, struct pk_error *err);
+/* NULL: they are to be read. */
+const void *pk_blob_bytes(const struct pk_instance *blob, void *bytes);
 int32_t pk_blob_write(const struct pk_instance *blob, void *bytes, uint64_t offset,
                       const void *data, uint64_t size, struct pk_error *err);
 int32_t pk_blob_size(const struct pk_instance *blob, void *bytes, uint64_t *ret_size,

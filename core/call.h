@@ -69,9 +69,12 @@ struct pk_call {
     struct pk_handle *handles; /* owned until they are told */
     uint32_t handle_count;
     uint32_t handle_room;
-    uint64_t bytes;               /* of a read, write or verify */
-    uint32_t verified;            /* blobs found to be what was sealed */
-    struct pk_object **listed;    /* objects that a stat, list or verify tells of, in use */
+    struct pk_handle *given;   /* request.blob_count, of a put; their descriptors are the call's */
+    bool inlined;              /* they tell the bytes, and no lease was granted */
+    char *copied;              /* what was read of these, one behind the other */
+    uint64_t bytes;            /* of a read, write or verify */
+    uint32_t verified;         /* blobs found to be what was sealed */
+    struct pk_object **listed; /* objects that a stat, list or verify tells of, in use */
     struct pk_object_info *infos; /* what it tells of them, and their sizes */
     uint32_t listed_count;
     uint64_t cursor;
@@ -84,10 +87,12 @@ struct pk_call {
 };
 
 /* Copies the request, which is as long as this host knows it; -EINVAL and -EFBIG for what no verb
- * can mean. */
+ * can mean. The descriptors that a put brings are the call's if it is made. */
 int32_t pk_call_new(struct pk_peer *peer, struct pk_session *session,
                     const struct pk_request *request, struct pk_call **ret_call,
                     struct pk_error *err);
+/* Closes the descriptors of a request that becomes no call. */
+void pk_call_refuse(const struct pk_request *request);
 /* A call of the peer's own, about a name. NULL: out of memory. */
 struct pk_call *pk_call_new_internal(struct pk_peer *peer, const char *object_id,
                                      pk_call_fn *begin);
@@ -118,6 +123,8 @@ bool pk_call_orphaned(const struct pk_call *call);
 
 /* Goes on until it is parked, on another thread, or complete. */
 void pk_call_run(struct pk_call *call);
+/* Drops the handles it has, and makes room for so many. -ENOMEM. */
+int32_t pk_call_handle_room(struct pk_call *call, uint32_t count);
 /* Gets a handle to each blob of the object: to read what is sealed of it, to write the rest. */
 int32_t pk_call_make_handles(struct pk_call *call, struct pk_object *object);
 void pk_call_drop_handles(struct pk_call *call);

@@ -4,7 +4,6 @@
  * Holders: what the peer keeps of each lease that it had granted, and how one comes to its end:
  * found, detached, ended in the factory, dropped.
  */
-#define HASH_NONFATAL_OOM 1
 #include "core/log.h"
 #include "core/peer_state.h"
 

@@ -4,7 +4,6 @@
  * Names: one entry for each object id that matters just now, its transition, its queue and its
  * waiters.
  */
-#define HASH_NONFATAL_OOM 1
 #include "core/peer_state.h"
 
 #include <errno.h>
@@ -14,9 +13,17 @@
 struct pk_name *
 pk_name_find(struct pk_peer *peer, const char *id)
 {
+    size_t size = strlen(id);
+
+    return pk_name_find_hashed(peer, id, size, pk_hash(id, size));
+}
+
+struct pk_name *
+pk_name_find_hashed(struct pk_peer *peer, const char *id, size_t size, uint32_t hash)
+{
     struct pk_name *name = NULL;
 
-    HASH_FIND_STR(peer->names, id, name);
+    HASH_FIND_BYHASHVALUE(hh, peer->names, id, size, hash, name);
     return name;
 }
 

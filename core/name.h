@@ -28,6 +28,9 @@ struct pk_name {
 TAILQ_HEAD(pk_name_list, pk_name);
 
 struct pk_name *pk_name_find(struct pk_peer *peer, const char *id);
+/* The same, of whose id the size and the pk_hash are known already. */
+struct pk_name *pk_name_find_hashed(struct pk_peer *peer, const char *id, size_t size,
+                                    uint32_t hash);
 /* Finds or makes it; whoever made it for nothing calls pk_name_check. NULL: out of memory. */
 struct pk_name *pk_name_get(struct pk_peer *peer, const char *id);
 /* Frees it if nothing is concerned with it. */

@@ -4,7 +4,6 @@
  * Objects: made, found by id and epoch, kept in the order of epochs, counted in the capacity, and
  * freed once there is neither a name, nor a lease, nor a call left that needs them.
  */
-#define HASH_NONFATAL_OOM 1
 #include "core/log.h"
 #include "core/peer_state.h"
 

@@ -9,11 +9,11 @@
 #define PK_OBJECT_H
 
 #include "core/executor.h"
+#include "core/hash.h"
 #include <bsd/sys/tree.h>
 #include <packice/types.h>
 #include <stdbool.h>
 #include <sys/queue.h>
-#include <uthash.h>
 
 struct pk_name;
 struct pk_peer;

@@ -5,7 +5,6 @@
  * It may take long, so it has a thread of its own, and lists alone wait for its end. What it tells
  * may be outdated by then: it never brings back what was discarded meanwhile.
  */
-#define HASH_NONFATAL_OOM 1
 #include "core/log.h"
 #include "core/peer_state.h"
 

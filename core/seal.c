@@ -11,9 +11,8 @@
 #include <errno.h>
 #include <packice/cleanup.h>
 
-/* With the lock held: the object is sealed. */
-static void
-become_sealed(struct pk_object *object)
+void
+pk_seal_done(struct pk_object *object)
 {
     struct pk_peer *peer = object->peer;
 
@@ -34,7 +33,7 @@ seal_commit(struct pk_call *call)
 
     pk_peer_lock(peer);
     if (sealed && object->state == PK_STATE_CREATING) {
-        become_sealed(object);
+        pk_seal_done(object);
         call->holder->lease.access = PK_ACCESS_READ;
     }
     call->lease = call->holder->lease;
@@ -112,11 +111,10 @@ measure(struct pk_call *call, uint64_t *sizes)
     return 0;
 }
 
-static int32_t
-seal_blobs(struct pk_call *call, const uint64_t *sizes)
+int32_t
+pk_seal_blobs(struct pk_call *call, struct pk_object *object, const uint64_t *sizes)
 {
     struct pk_peer *peer = call->peer;
-    struct pk_object *object = call->object;
 
     /* After -EBUSY those before stay sealed, and the rest may be tried again. */
     while (object->sealed_count < object->blob_count) {
@@ -148,8 +146,18 @@ is_published(struct pk_call *call)
     return rc == 0;
 }
 
-static int32_t
-publish(struct pk_call *call)
+/* Another node has the name now: what was made here is of no more use to anybody. */
+static void
+say_lost(struct pk_call *call)
+{
+    struct pk_error why = call->error;
+
+    (void)pk_fail(&call->error, -ESTALE, "the claim on '%s' was lost: %s", call->object->key.id,
+                  why.message);
+}
+
+int32_t
+pk_seal_publish(struct pk_call *call)
 {
     struct pk_peer *peer = call->peer;
     struct pk_object *object = call->object;
@@ -165,24 +173,17 @@ publish(struct pk_call *call)
         .owner = object->owner,
     };
     int32_t rc = pk_blob_publish(peer->blob, &manifest, object->blobs, &call->error);
-    if (rc != 0 && !is_published(call))
+    if (rc != 0 && !is_published(call)) {
+        if (rc == -ESTALE)
+            say_lost(call);
         return rc;
+    }
     pk_peer_lock(peer);
     object->sealed_at = now;
     object->in_doubt = false;
     object->published = pk_blob_publishes(peer->blob);
     pk_peer_unlock_only(peer);
     return 0;
-}
-
-/* Another node has the name now: what was made here is of no more use to anybody. */
-static void
-say_lost(struct pk_call *call)
-{
-    struct pk_error why = call->error;
-
-    (void)pk_fail(&call->error, -ESTALE, "the claim on '%s' was lost: %s", call->object->key.id,
-                  why.message);
 }
 
 static void
@@ -197,11 +198,9 @@ seal_storage(struct pk_call *call)
         seal_commit(call);
         return;
     }
-    call->status = seal_blobs(call, sizes);
+    call->status = pk_seal_blobs(call, object, sizes);
     if (call->status == 0 && object->sealed_at == 0)
-        call->status = publish(call);
-    if (call->status == -ESTALE)
-        say_lost(call);
+        call->status = pk_seal_publish(call);
     if (call->status == -EINVAL || call->status == -ESTALE) {
         seal_doom(call);
         return;

@@ -71,7 +71,7 @@ struct pk_wire_reply {
                               kind "http" is a URL handle whose text begins with '/'. Of a DATA
                               handle, offset and size are within data, behind those of the blobs
                               before it, and who has the bytes sets handles[i].data */
-    char *tag;             /* JSON text, in the shortest form; NULL = untagged */
+    const char *tag;       /* JSON text, in the shortest form; NULL = untagged */
     uint32_t fds;          /* descriptors that travel with it, at most PK_WIRE_FDS_MAX */
     uint64_t data;         /* bytes behind it and its newline, at most PK_SIZE_MAX: whether that is
                               too much is the client's to say, who knows what it asked for */
@@ -80,13 +80,16 @@ struct pk_wire_reply {
     struct pk_stat *stats; /* STATS: stat_count figures, of kind 0 and without help */
     size_t stat_count;
     struct pk_wire_reply *batch; /* what it is an item of; NULL = none */
-    void *json;                  /* the decoder's, as is all below */
+    struct pk_wire_json *json;   /* the decoder's, as is all below */
+    struct pk_wire_value *value;
     uint64_t data_seen;
-    uint8_t *fd_seen;
+    uint64_t fds_seen[PK_WIRE_FDS_MAX / 64 + 1]; /* a bit each */
     struct pk_handle *handles;
+    struct pk_handle one_handle;
     struct pk_object_info *objects;
     uint64_t *sizes;
-    char *meta;
+    char *tag_text;
+    char *meta_text;
     char *message;
 };
 

@@ -5,10 +5,11 @@
  * other callers, so nothing about them is taken for granted.
  */
 #include "core/wire/error_name.h"
-#include "core/wire/member_in.h"
 #include "core/wire/member_out.h"
+#include "core/wire/meta.h"
 #include "core/wire/reply.h"
 #include "core/wire/text.h"
+#include "core/wire/tree.h"
 #include "core/wire/url.h"
 
 #include <errno.h>
@@ -63,15 +64,11 @@ finish(struct pk_wire_out *out, const struct pk_wire_reply_format *format, uint3
 static void
 put_meta(struct pk_wire_out *out, const char *text)
 {
-    json_t *meta = NULL;
-    if (pk_wire_meta_parse(text, &meta, NULL) == -ENOMEM)
+    int32_t rc = *text != '\0' ? pk_wire_meta_put(out, text, NULL) : -EINVAL;
+    if (rc == -ENOMEM)
         out->failed = true;
-    if (meta != NULL) {
-        pk_wire_out_json(out, "meta", meta);
-        return;
-    }
-    pk_wire_out_begin(out, "meta", '{');
-    pk_wire_out_end(out, '}');
+    else if (rc != 0)
+        pk_wire_out_word(out, "meta", "{}");
 }
 
 static const char *
@@ -396,7 +393,9 @@ pk_wire_stats_encode(const struct pk_stat *stats, size_t count,
             || json_object_set_new(figures, name, json_integer((json_int_t)value)) != 0)
             out.failed = true;
     }
-    pk_wire_out_json(&out, "stats", figures);
+    pk_autofree char *text = pk_wire_tree_text(figures);
+    out.failed = out.failed || text == NULL;
+    pk_wire_out_word(&out, "stats", text != NULL ? text : "");
     return finish(&out, format, 0, 0, ret_text, ret_size);
 }
 

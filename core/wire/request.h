@@ -29,16 +29,18 @@ struct pk_wire_request {
                                   with the request, so that nothing behind it can be read */
     struct pk_error error;     /* code is not 0 if it is wrong; then request is zero but for
                                   data_size, and this is what to answer */
-    char *tag;                 /* the tag's JSON text (string or integer); NULL = untagged */
+    const char *tag;           /* the tag's JSON text (string or integer); NULL = untagged */
     uint32_t request_fds;      /* descriptors that come with it ("fds"), at most PK_BLOBS_MAX */
     uint32_t release_count;
     const char **releases;          /* leases to be released first, also if the request is wrong */
     struct pk_wire_request **items; /* BATCH: item_count requests, none of them NULL, tagged, a
                                        batch, or stats, or with descriptors or releases */
     size_t item_count;
-    void *json; /* the decoder's, as are the next two */
+    struct pk_wire_json *json; /* the decoder's, as is all below: what the text is, and what is
+                                  malloc'd of it; items begins with all the items */
     uint64_t *sizes;
-    char *meta;
+    char *tag_text;
+    char *meta_text;
 };
 
 /*

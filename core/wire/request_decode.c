@@ -26,8 +26,7 @@ decode_blobs(const struct pk_wire_in *in, struct pk_wire_request *wire)
     if (rc != 0)
         return rc;
     if (count > 0 && blobs > 0 && (int64_t)count != blobs)
-        return pk_fail(in->err, in->code, "%sblobs: %lld, but sizes has %u", in->prefix,
-                       (long long)blobs, count);
+        return pk_wire_in_fail(in, "blobs", "%lld, but sizes has %u", (long long)blobs, count);
     wire->request.sizes = wire->sizes;
     wire->request.blob_count = count > 0 ? count : blobs > 0 ? (uint32_t)blobs : 1;
     return 0;
@@ -36,12 +35,12 @@ decode_blobs(const struct pk_wire_in *in, struct pk_wire_request *wire)
 static int32_t
 decode_create(const struct pk_wire_in *in, struct pk_wire_request *wire)
 {
+    struct pk_request *request = &wire->request;
     int32_t rc = decode_blobs(in, wire);
     if (rc == 0)
-        rc = pk_wire_in_meta(in, &wire->meta);
+        rc = pk_wire_in_meta(in, &request->meta, &wire->meta_text);
     if (rc == 0)
-        rc = pk_wire_in_seconds(in, "object_ttl_seconds", false, &wire->request.object_ttl);
-    wire->request.meta = wire->meta;
+        rc = pk_wire_in_seconds(in, "object_ttl_seconds", false, &request->object_ttl);
     return rc;
 }
 
@@ -136,11 +135,10 @@ decode_put(const struct pk_wire_in *in, struct pk_wire_request *wire)
     if (rc == 0)
         rc = pk_wire_in_sizes(in, &wire->sizes, &request->blob_count);
     if (rc == 0)
-        rc = pk_wire_in_meta(in, &wire->meta);
+        rc = pk_wire_in_meta(in, &request->meta, &wire->meta_text);
     if (rc == 0)
         rc = pk_wire_in_seconds(in, "object_ttl_seconds", false, &request->object_ttl);
     request->sizes = wire->sizes;
-    request->meta = wire->meta;
     return rc != 0 ? rc : check_put(in, wire);
 }
 
@@ -259,7 +257,7 @@ decode_verb(const struct pk_wire_in *in, const char *name, const struct verb **r
     }
     const struct verb *verb = find_verb(name);
     if (verb == NULL)
-        return pk_fail(in->err, -EOPNOTSUPP, "%scommand: not a verb of this node", in->prefix);
+        return pk_fail(in->err, -EOPNOTSUPP, "command: not a verb of this node");
     *ret_verb = verb;
     return 0;
 }
@@ -296,23 +294,21 @@ check_baggage(const struct pk_wire_in *in, const struct pk_wire_request *wire)
 static int32_t
 decode_releases(const struct pk_wire_in *in, struct pk_wire_request *wire)
 {
-    json_t *array = NULL;
-    const json_t *value;
-    size_t index;
-    int32_t rc = pk_wire_in_array(in, "releases", 0, PK_WIRE_RELEASES_MAX, &array);
-    if (rc != 0 || json_array_size(array) == 0)
+    struct pk_wire_value *entry = NULL;
+    size_t count = 0;
+    int32_t rc = pk_wire_in_array(in, "releases", 0, PK_WIRE_RELEASES_MAX, &entry, &count);
+    if (rc != 0 || count == 0)
         return rc;
-    wire->releases = calloc(json_array_size(array), sizeof(*wire->releases));
+    wire->releases = malloc(count * sizeof(*wire->releases));
     if (wire->releases == NULL)
         return pk_fail(in->err, -ENOMEM, "out of memory");
-    json_array_foreach(array, index, value)
-    {
-        size_t size = json_string_length(value); /* 0 for what is none */
-        if (size == 0 || size > PK_LEASE_ID_LEN)
-            return pk_fail(in->err, in->code, "releases[%zu]: not a lease id", index);
-        wire->releases[index] = json_string_value(value);
+    for (size_t i = 0; i < count; i++, entry += entry->span) {
+        const char *id = entry->kind == PK_WIRE_STRING ? pk_wire_json_string(in->json, entry) : "";
+        if (*id == '\0' || entry->size > PK_LEASE_ID_LEN)
+            return pk_fail(in->err, in->code, "releases[%zu]: not a lease id", i);
+        wire->releases[i] = id;
     }
-    wire->release_count = (uint32_t)index;
+    wire->release_count = (uint32_t)count;
     return 0;
 }
 
@@ -336,7 +332,7 @@ static int32_t
 decode_single(const struct pk_wire_in *in, struct pk_wire_request *item)
 {
     const struct verb *verb = NULL;
-    if (!json_is_object(in->object))
+    if (in->object->kind != PK_WIRE_OBJECT)
         return pk_fail(in->err, -EINVAL, "not a JSON object");
     int32_t rc = decode_verb(in, NULL, &verb);
     if (rc != 0 || verb == NULL)
@@ -361,11 +357,12 @@ forget(struct pk_wire_request *wire)
 /* Reads one request of a batch into an item; what is wrong with it goes there too. Fails for want
  * of memory, and if nobody can tell where the next item's bytes begin. */
 static int32_t
-decode_item(const struct pk_wire_in *batch, json_t *json, size_t index,
+decode_item(const struct pk_wire_in *batch, struct pk_wire_value *entry, size_t index,
             struct pk_wire_request *item)
 {
-    struct pk_wire_in in = { .object = json, .prefix = "", .code = -EINVAL, .err = &item->error };
-    item->json = json_incref(json);
+    struct pk_wire_in in = {
+        .json = batch->json, .object = entry, .prefix = "", .code = -EINVAL, .err = &item->error
+    };
     int32_t rc = decode_baggage(&in, item);
     if (rc != 0)
         return pk_fail(batch->err, rc, "requests[%zu].%.200s", index, item->error.message);
@@ -377,31 +374,38 @@ decode_item(const struct pk_wire_in *batch, json_t *json, size_t index,
     return 0;
 }
 
-static struct pk_wire_request *
-new_request(void)
+static void
+begin_request(struct pk_wire_request *wire)
 {
-    struct pk_wire_request *wire = calloc(1, sizeof(*wire));
-    if (wire == NULL)
-        return NULL;
     wire->request.struct_size = sizeof(wire->request);
     wire->error.struct_size = sizeof(wire->error);
-    return wire;
+}
+
+/* Items of a batch, and where they are, in one block. */
+static int32_t
+new_items(struct pk_wire_request *wire, size_t count, struct pk_error *err)
+{
+    struct pk_wire_request **items =
+        calloc(1 + count, sizeof(struct pk_wire_request *) + sizeof(struct pk_wire_request));
+    if (items == NULL)
+        return pk_fail(err, -ENOMEM, "out of memory");
+    struct pk_wire_request *first = (struct pk_wire_request *)(void *)(items + count);
+    for (size_t i = 0; i < count; i++) {
+        items[i] = &first[i];
+        begin_request(items[i]);
+    }
+    wire->items = items;
+    wire->item_count = count;
+    return 0;
 }
 
 static int32_t
-decode_items(const struct pk_wire_in *in, const json_t *array, struct pk_wire_request *wire)
+decode_items(const struct pk_wire_in *in, struct pk_wire_value *entry, struct pk_wire_request *wire)
 {
-    size_t count = json_array_size(array);
     uint64_t rest = wire->request.data_size;
-    wire->items = calloc(count > 0 ? count : 1, sizeof(struct pk_wire_request *));
-    if (wire->items == NULL)
-        return pk_fail(in->err, -ENOMEM, "out of memory");
-    for (size_t i = 0; i < count; i++) {
-        struct pk_wire_request *item = new_request();
-        if (item == NULL)
-            return pk_fail(in->err, -ENOMEM, "out of memory");
-        wire->items[wire->item_count++] = item;
-        int32_t rc = decode_item(in, json_array_get(array, i), i, item);
+    for (size_t i = 0; i < wire->item_count; i++, entry += entry->span) {
+        struct pk_wire_request *item = wire->items[i];
+        int32_t rc = decode_item(in, entry, i, item);
         if (rc != 0)
             return rc;
         if (item->request.data_size > rest)
@@ -416,23 +420,30 @@ decode_items(const struct pk_wire_in *in, const json_t *array, struct pk_wire_re
 static int32_t
 decode_batch(const struct pk_wire_in *in, struct pk_wire_request *wire)
 {
-    json_t *array = NULL;
+    struct pk_wire_value *first = NULL;
+    size_t count = 0;
     int32_t rc = pk_wire_in_need(in, "requests");
     if (rc == 0)
-        rc = pk_wire_in_array(in, "requests", 0, PK_WIRE_BATCH_MAX, &array);
-    return rc != 0 ? rc : decode_items(in, array, wire);
+        rc = pk_wire_in_array(in, "requests", 0, PK_WIRE_BATCH_MAX, &first, &count);
+    if (rc == 0)
+        rc = new_items(wire, count, in->err);
+    return rc != 0 ? rc : decode_items(in, first, wire);
 }
 
 /* ---- a request ---- */
 
-/* Everything of a request whose JSON was read. First what an error needs too. */
+/* Everything of a request whose JSON was scanned. First what an error needs too. */
 static int32_t
 decode(struct pk_wire_request *wire, const char *name)
 {
     struct pk_wire_in in = {
-        .object = wire->json, .prefix = "", .code = -EINVAL, .err = &wire->error
+        .json = wire->json,
+        .object = wire->json->values,
+        .prefix = "",
+        .code = -EINVAL,
+        .err = &wire->error,
     };
-    int32_t tag = pk_wire_in_tag(&in, &wire->tag);
+    int32_t tag = pk_wire_in_tag(&in, &wire->tag, &wire->tag_text);
     if (tag == -ENOMEM)
         return tag;
     int32_t rc = decode_baggage(&in, wire);
@@ -454,12 +465,13 @@ int32_t
 pk_wire_request_decode(const char *text, size_t size, const char *verb,
                        struct pk_wire_request **ret_request, struct pk_error *err)
 {
-    struct pk_wire_request *wire = new_request();
-    if (wire == NULL)
+    struct pk_wire_json *json = pk_wire_json_new(sizeof(struct pk_wire_request), text, size);
+    if (json == NULL)
         return pk_fail(err, -ENOMEM, "out of memory");
-    json_t *json = NULL;
-    int32_t rc = pk_wire_json_parse(text, size, -EINVAL, &json, &wire->error);
+    struct pk_wire_request *wire = (struct pk_wire_request *)(void *)(json + 1);
+    begin_request(wire);
     wire->json = json;
+    int32_t rc = pk_wire_json_scan(json, -EINVAL, &wire->error);
     if (rc == 0)
         rc = decode(wire, verb);
     else if (may_have_baggage(text, size))
@@ -474,18 +486,23 @@ pk_wire_request_decode(const char *text, size_t size, const char *verb,
     return 0;
 }
 
+static void
+free_members(struct pk_wire_request *wire)
+{
+    free(wire->sizes);
+    free(wire->meta_text);
+}
+
 void
 pk_wire_request_free(struct pk_wire_request *request)
 {
     if (request == NULL)
         return;
     for (size_t i = 0; i < request->item_count; i++)
-        pk_wire_request_free(request->items[i]);
+        free_members(request->items[i]);
+    free_members(request);
     free(request->items);
     free(request->releases);
-    free(request->tag);
-    free(request->sizes);
-    free(request->meta);
-    json_decref(request->json);
-    free(request);
+    free(request->tag_text);
+    pk_wire_json_free(request->json); /* which it is within */
 }

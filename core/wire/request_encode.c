@@ -5,8 +5,8 @@
  * not repeat the checks of the decoder: a node makes them.
  */
 #include "core/wire/frame.h"
-#include "core/wire/member_in.h"
 #include "core/wire/member_out.h"
+#include "core/wire/meta.h"
 #include "core/wire/request.h"
 #include "core/wire/text.h"
 
@@ -41,16 +41,7 @@ put_ttl(struct pk_wire_out *out, const struct pk_request *request, struct pk_err
 static int32_t
 put_meta(struct pk_wire_out *out, const char *text, struct pk_error *err)
 {
-    pk_autofree char *compact = NULL; /* for its length alone */
-    json_t *meta = NULL;
-    if (text == NULL || *text == '\0')
-        return 0;
-    int32_t rc = pk_wire_meta_compact(text, &compact, err);
-    if (rc == 0)
-        rc = pk_wire_meta_parse(text, &meta, err);
-    if (rc == 0)
-        pk_wire_out_json(out, "meta", meta);
-    return rc;
+    return text == NULL || *text == '\0' ? 0 : pk_wire_meta_put(out, text, err);
 }
 
 static int32_t

@@ -15,6 +15,7 @@
 
 enum kind {
     CREATE,
+    PUT,
     READ,
     WAIT,
     SEAL,
@@ -45,6 +46,7 @@ static const struct {
     [LIST] = { "list", 3 },       [CANCEL] = { "cancel", 3 },   [REOPEN] = { "reopen", 4 },
     [TIME] = { "time", 8 },       [WORK] = { "work", 30 },      [FAULT] = { "fault", 3 },
     [RESTART] = { "restart", 1 }, [VERIFY] = { "verify", 3 },   [ELSEWHERE] = { "elsewhere", 5 },
+    [PUT] = { "put", 12 },
 };
 
 struct play {
@@ -53,7 +55,8 @@ struct play {
     struct facts facts;
     bool exact;
     bool durable;
-    uint64_t foreign_epoch; /* the last one that another node counted up to */
+    uint64_t foreign_epoch;      /* the last one that another node counted up to */
+    char data[WORLD_CALLS][128]; /* of puts, by their record: until the answer */
 };
 
 void
@@ -149,6 +152,30 @@ play_create(struct play *play, const struct history_op *op, uint32_t id, uint32_
 }
 
 static void
+play_put(struct play *play, const struct history_op *op, uint32_t id, uint32_t session)
+{
+    char meta[64];
+    char *data = play->data[play->world.record_count];
+    const uint64_t sizes[2] = { op->d / 4 % 60, op->d / 400 % 60 };
+    uint32_t count = 1 + op->d / 30000 % 2;
+    struct pk_request request = {
+        .verb = PK_VERB_PUT,
+        .object_id = world_ids[id],
+        .meta = meta,
+        .sizes = count == 1 && op->d % 4 == 0 ? NULL : sizes,
+        .blob_count = count,
+        .data = data,
+        .data_size = sizes[0] + (count > 1 ? sizes[1] : 0),
+    };
+
+    memset(data, 'a' + (int)(op->c % 20), sizeof(play->data[0]));
+    (void)snprintf(meta, sizeof(meta), "meta of %s", world_ids[id]);
+    const struct record *record = world_call(&play->world, session, id, &request);
+    if (play->exact)
+        model_put(&play->model, record);
+}
+
+static void
 play_read(struct play *play, const struct history_op *op, uint32_t id, uint32_t session)
 {
     char request_id[16];
@@ -157,6 +184,8 @@ play_read(struct play *play, const struct history_op *op, uint32_t id, uint32_t 
     fill_acquire(play, op, &request, request_id, sizeof(request_id));
     if (op->kind == WAIT)
         request.wait = (1 + op->d % 8) * (uint64_t)WORLD_SECOND;
+    if (op->d / 8 % 3 == 0)
+        request.inline_max = 1 + op->d / 24 % 80;
     struct record *record = world_call(&play->world, session, id, &request);
     if (play->exact)
         model_read(&play->model, &request, record);
@@ -343,6 +372,9 @@ play_op(struct play *play, const struct history_op *op)
     switch ((enum kind)op->kind) {
     case CREATE:
         play_create(play, op, id, session);
+        break;
+    case PUT:
+        play_put(play, op, id, session);
         break;
     case READ:
     case WAIT:

@@ -78,6 +78,26 @@ add_lease(struct model *model, const struct record *record, struct model_object 
     object->leases++;
 }
 
+/* A read was answered, with a lease or, of what is small enough, with the bytes. */
+static void
+expect_read(struct model *model, const struct record *record, struct model_object *object,
+            uint64_t inline_max, bool bound, uint64_t ttl)
+{
+    bool inlined = inline_max > 0 && object->held <= inline_max;
+
+    if (record->epoch != object->epoch)
+        differ(model, "read epoch %" PRIu64 " where %" PRIu64 " was due", record->epoch,
+               object->epoch);
+    if (record->inlined != inlined || (record->lease_id[0] == '\0') != inlined)
+        differ(model, "bytes: %d, and due: %d", record->inlined, inlined);
+    if (!inlined)
+        add_lease(model, record, object, false, bound, ttl);
+    else if (record->bytes != object->held
+             || (object->fill != WORLD_NO_FILL && record->fill != object->fill))
+        differ(model, "%" PRIu64 " bytes of %d where %" PRIu64 " of %d were due", record->bytes,
+               record->fill, object->held, object->fill);
+}
+
 static void
 check_gone(struct model *model, struct model_object *object)
 {
@@ -106,7 +126,7 @@ end_waits(struct model *model, uint32_t id, int32_t status, struct model_object 
         wait->live = false;
         expect(model, "wait", wait->record, status);
         if (object != NULL)
-            add_lease(model, wait->record, object, false, wait->bound, wait->ttl);
+            expect_read(model, wait->record, object, wait->inline_max, wait->bound, wait->ttl);
     }
 }
 
@@ -137,7 +157,8 @@ install(struct model *model, uint32_t id)
                                      .named = true,
                                      .sealed = true,
                                      .size = published->size,
-                                     .held = published->size };
+                                     .held = published->size,
+                                     .fill = published->fill };
     return object;
 }
 
@@ -195,15 +216,12 @@ fits(const struct model *model, uint64_t held, uint64_t more)
     return held <= capacity && more <= capacity - held;
 }
 
-void
-model_create(struct model *model, const struct pk_request *request, const struct record *record)
+/* Room for so many bytes is wanted under a new name; NULL: that is refused. */
+static struct model_object *
+make(struct model *model, const char *verb, const struct record *record, uint64_t total)
 {
     const struct pk_peer_options *options = &model->world->options;
-    uint64_t total = 0;
     int32_t status = 0;
-
-    for (uint32_t i = 0; i < request->blob_count; i++)
-        total += request->sizes[i] != PK_UNSIZED ? request->sizes[i] : 0;
     const struct model_object *standing = named(model, record->id);
     bool room = total <= options->max_object && fits(model, model->held, total);
     if (standing == NULL && room)
@@ -214,20 +232,57 @@ model_create(struct model *model, const struct pk_request *request, const struct
         status = -EFBIG;
     else if (!room)
         status = -ENOSPC;
-    expect(model, "create", record, status);
+    expect(model, verb, record, status);
     if (status != 0)
-        return;
+        return NULL;
     struct model_object *object = &model->objects[model->object_count++];
     *object = (struct model_object){
         .epoch = record->epoch,
         .id = record->id,
         .named = true,
-        .size = request->sizes[0],
-        .rest = total - (request->sizes[0] != PK_UNSIZED ? request->sizes[0] : 0),
+        .size = total,
         .held = total,
+        .fill = WORLD_NO_FILL,
     };
     model->held += total;
+    return object;
+}
+
+/* What becomes of it, once it is sealed. */
+static void
+become_sealed(struct model *model, struct model_object *object)
+{
+    object->sealed = true;
+    if (model->durable)
+        model->published[object->id] =
+            (struct model_published){ object->epoch, object->held, object->fill };
+    end_waits(model, object->id, 0, object);
+}
+
+void
+model_create(struct model *model, const struct pk_request *request, const struct record *record)
+{
+    uint64_t total = 0;
+
+    for (uint32_t i = 0; i < request->blob_count; i++)
+        total += request->sizes[i] != PK_UNSIZED ? request->sizes[i] : 0;
+    struct model_object *object = make(model, "create", record, total);
+    if (object == NULL)
+        return;
+    object->size = request->sizes[0];
+    object->rest = total - (request->sizes[0] != PK_UNSIZED ? request->sizes[0] : 0);
     add_lease(model, record, object, true, request->flags & PK_REQUEST_BIND, request->ttl);
+}
+
+void
+model_put(struct model *model, const struct record *record)
+{
+    struct model_object *object = make(model, "put", record, record->put_size);
+
+    if (object == NULL)
+        return;
+    object->fill = record->put_size > 0 ? record->fill : WORLD_NO_FILL;
+    become_sealed(model, object);
 }
 
 void
@@ -240,10 +295,7 @@ model_read(struct model *model, const struct pk_request *request, struct record 
         object = look_up(model, record->id);
     if (object != NULL && object->sealed) {
         expect(model, "read", record, 0);
-        if (record->epoch != object->epoch)
-            differ(model, "read epoch %" PRIu64 " where %" PRIu64 " was due", record->epoch,
-                   object->epoch);
-        add_lease(model, record, object, false, bound, request->ttl);
+        expect_read(model, record, object, request->inline_max, bound, request->ttl);
     } else if (request->wait == 0) {
         expect(model, "read", record, object != NULL ? -EAGAIN : -ENOENT);
     } else {
@@ -255,6 +307,7 @@ model_read(struct model *model, const struct pk_request *request, struct record 
             .bound = bound,
             .ttl = request->ttl,
             .deadline = model->now + request->wait,
+            .inline_max = request->inline_max,
         };
     }
 }
@@ -296,10 +349,7 @@ model_seal(struct model *model, const struct pk_request *request, const struct r
         return;
     model->held = model->held - object->held + total;
     object->held = total;
-    object->sealed = true;
-    if (model->durable)
-        model->published[object->id] = (struct model_published){ object->epoch, total };
-    end_waits(model, object->id, 0, object);
+    become_sealed(model, object);
 }
 
 void
@@ -507,7 +557,7 @@ model_elsewhere(struct model *model, uint32_t id, uint64_t epoch, uint64_t size,
     for (uint32_t i = 0; i < model->object_count; i++)
         if (model->objects[i].id == id && model->objects[i].epoch == published->epoch)
             model->objects[i].taken = true;
-    *published = (struct model_published){ epoch, size };
+    *published = (struct model_published){ epoch, size, WORLD_NO_FILL };
     if (told && (standing != NULL ? standing->sealed : waited(model, id)))
         (void)look_up(model, id);
 }

@@ -20,6 +20,7 @@ struct model_object {
     uint64_t rest;    /* of the others */
     uint64_t written; /* of the first blob */
     uint64_t held;
+    int fill; /* what each byte is; WORLD_NO_FILL = not known */
     uint32_t leases;
 };
 
@@ -39,12 +40,14 @@ struct model_wait {
     bool bound;
     uint64_t ttl;
     uint64_t deadline;
+    uint64_t inline_max;
 };
 
 /* What is published under an id; this node may not know of it yet. */
 struct model_published {
     uint64_t epoch; /* 0 = nothing */
     uint64_t size;
+    int fill;
 };
 
 struct model {
@@ -65,6 +68,7 @@ struct model {
 /* Each compares what the peer answered, or did not yet, with what it should have, and follows. */
 void model_create(struct model *model, const struct pk_request *request,
                   const struct record *record);
+void model_put(struct model *model, const struct record *record);
 void model_read(struct model *model, const struct pk_request *request, struct record *record);
 void model_seal(struct model *model, const struct pk_request *request, const struct record *record);
 void model_renew(struct model *model, const struct pk_request *request,

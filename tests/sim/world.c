@@ -168,6 +168,23 @@ trouble(struct record *record, const char *format, ...)
     va_end(args);
 }
 
+/* Bytes that came instead of a lease. */
+static void
+check_data(struct record *record, const struct pk_handle *handle)
+{
+    const unsigned char *data = handle->data;
+
+    if (handle->kind != PK_HANDLE_DATA || handle->fd != -1 || (data == NULL && handle->size > 0)) {
+        trouble(record, "neither a lease nor bytes");
+        return;
+    }
+    for (uint64_t i = 0; i < handle->size; i++)
+        record->fill =
+            record->fill == WORLD_NO_FILL || record->fill == data[i] ? data[i] : WORLD_MIXED_FILL;
+    record->inlined = true;
+    record->bytes += handle->size;
+}
+
 /* Whatever happened meanwhile, a reply never contradicts itself. */
 static void
 check_handles(struct record *record, const struct pk_reply *reply)
@@ -179,8 +196,14 @@ check_handles(struct record *record, const struct pk_reply *reply)
     if (reply->blob_count == 0)
         trouble(record, "no handles");
     for (uint32_t i = 0; i < reply->blob_count; i++) {
+        if (reply->lease_id == NULL) {
+            check_data(record, &reply->handles[i]);
+            continue;
+        }
         (void)snprintf(expected, sizeof(expected), "sim://%" PRIu64 "/%u", reply->epoch, i);
-        if (strcmp(reply->handles[i].text, expected) != 0)
+        if (reply->handles[i].kind != PK_HANDLE_URL)
+            trouble(record, "bytes under a lease");
+        else if (strcmp(reply->handles[i].text, expected) != 0)
             trouble(record, "handle %s of epoch %" PRIu64, reply->handles[i].text, reply->epoch);
     }
     (void)snprintf(expected, sizeof(expected), "meta of %s", world_ids[record->id]);
@@ -244,7 +267,12 @@ world_call(struct world *world, uint32_t session, uint32_t id, struct pk_request
         .id = id,
         .step = world->step,
         .bound = request->flags & PK_REQUEST_BIND,
+        .fill = WORLD_NO_FILL,
     };
+    if (request->verb == PK_VERB_PUT && request->data_size > 0)
+        record->fill = *(const unsigned char *)request->data;
+    if (request->verb == PK_VERB_PUT)
+        record->put_size = (uint32_t)request->data_size;
     for (uint32_t i = 0; request->sizes != NULL && i < request->blob_count; i++)
         record->unsized |= request->sizes[i] == PK_UNSIZED;
     pk_peer_call(world->sessions[session], request, answered, record, &record->call);

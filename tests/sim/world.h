@@ -17,6 +17,9 @@
 #define WORLD_CALLS 256U
 #define WORLD_SECOND 1000000000U
 
+#define WORLD_NO_FILL (-2)    /* there are no bytes, or nobody knows */
+#define WORLD_MIXED_FILL (-1) /* they differ */
+
 struct world_options {
     uint64_t seed;
     bool durable;
@@ -47,6 +50,9 @@ struct record {
     uint32_t state;
     uint64_t ttl;
     uint64_t bytes;
+    bool inlined;      /* answered with the bytes, `bytes` of them */
+    int fill;          /* of inlined bytes, or of those of a put: what each of them is */
+    uint32_t put_size; /* PUT: how many */
     char lease_id[PK_LEASE_ID_LEN + 1];
     uint32_t object_count; /* LIST: that many of the next two */
     uint64_t epochs[WORLD_IDS];
