@@ -15,6 +15,8 @@
 
 /* Of one trip, well below what a node takes as one request. */
 #define TRIP_BYTES (512U << 10)
+/* Bytes of objects that one trip brings. */
+#define TRIP_INLINE (UINT64_C(1) << 20)
 
 struct trip {
     packice_client *client;
@@ -33,6 +35,8 @@ prepare_lease(struct packice_acquire *acquire, uint32_t verb, const packice_leas
 {
     if (lease == NULL)
         return pk_fail(err, -EINVAL, "lease: missing");
+    if (verb == PK_VERB_SEAL && !packice_lease_is_granted(lease))
+        return packice_lease_refuse_seal(err);
     acquire->request = (struct pk_request){ .struct_size = (uint32_t)sizeof(struct pk_request),
                                             .verb = verb,
                                             .lease_id = lease->lease_id };
@@ -48,7 +52,7 @@ prepare(packice_client *client, const struct packice_batch_item *item,
     case PACKICE_BATCH_CREATE:
         return packice_acquire_create(acquire, item->create, err);
     case PACKICE_BATCH_GET:
-        return packice_acquire_get(acquire, item->get, err);
+        return packice_acquire_get(acquire, client->inline_max, item->get, err);
     case PACKICE_BATCH_SEAL:
     case PACKICE_BATCH_RELEASE:
         if (item->lease != NULL && item->lease->client != client)
@@ -176,8 +180,11 @@ go(struct trip *trip, struct pk_error *err)
     if (trip->count == 0)
         return 0;
     uint64_t wait = 0;
-    for (size_t i = 0; i < trip->count; i++)
+    for (size_t i = 0; i < trip->count; i++) {
         wait = trip->requests[i].wait > wait ? trip->requests[i].wait : wait;
+        if (trip->requests[i].inline_max > TRIP_INLINE / trip->count)
+            trip->requests[i].inline_max = TRIP_INLINE / trip->count;
+    }
     int32_t rc =
         packice_client_call(trip->client, trip->requests, trip->count, 0, wait, trip->answers, err);
     for (size_t i = 0; i < trip->count; i++) {
@@ -212,6 +219,10 @@ board(struct trip *trip, struct packice_batch_item *item, struct pk_error *err)
         item->status = rc;
         return 0;
     }
+    if (item->op == PACKICE_BATCH_RELEASE && packice_lease_let_go(item->lease)) {
+        settle(item, 0);
+        return 0;
+    }
     size_t bytes = request_size(&acquire.request);
     uint32_t blobs = reply_blobs(item, &acquire.request);
     if (!fits(trip, bytes, blobs))
@@ -243,11 +254,12 @@ packice_batch(packice_client *client, struct packice_batch_item *items, size_t c
     size_t reached = 0;
     int32_t rc = packice_client_check(client, err);
     if (rc == 0) {
-        pk_autofree struct trip *trip = calloc(1, sizeof(*trip));
+        pk_autofree struct trip *trip = malloc(sizeof(*trip));
         if (trip == NULL) {
             rc = pk_fail(err, -ENOMEM, "no memory for a batch");
         } else {
             trip->client = client;
+            trip->count = trip->bytes = trip->blobs = 0;
             rc = go_all(trip, items, count, &reached, err);
         }
     }

@@ -14,9 +14,23 @@
 #include <string.h>
 
 #define DEFAULT_TIMEOUT UINT64_C(120000000000)
+#define DEFAULT_INLINE (UINT64_C(64) << 10)
+#define INLINE_LIMIT (UINT64_C(1) << 20)
+
+/* How many bytes a get asks for. */
+static uint64_t
+choose_inline(const struct packice_link *link, uint64_t inline_max)
+{
+    if (link->ops->put_max == 0 || inline_max == PACKICE_NO_INLINE)
+        return 0;
+    if (inline_max == 0)
+        return DEFAULT_INLINE;
+    return inline_max < INLINE_LIMIT ? inline_max : INLINE_LIMIT;
+}
 
 int32_t
-packice_client_new(struct packice_link *link, packice_client **ret_client, struct pk_error *err)
+packice_client_new(struct packice_link *link, uint64_t inline_max, packice_client **ret_client,
+                   struct pk_error *err)
 {
     packice_client *client = calloc(1, sizeof(*client));
     if (client == NULL || packice_renewal_init(&client->renewal) != 0) {
@@ -27,6 +41,9 @@ packice_client_new(struct packice_link *link, packice_client **ret_client, struc
     }
     client->link = link;
     client->pid = packice_process();
+    client->inline_max = choose_inline(link, inline_max);
+    atomic_init(&client->no_put, 0);
+    atomic_init(&client->no_adoption, 0);
     atomic_init(&client->timeout, DEFAULT_TIMEOUT);
     atomic_init(&client->refs, 1);
     client->renewal.link = link;

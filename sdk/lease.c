@@ -211,6 +211,12 @@ packice_lease_is_granted(const packice_lease *lease)
     return lease->lease_id[0] != '\0';
 }
 
+int32_t
+packice_lease_refuse_seal(struct pk_error *err)
+{
+    return pk_fail(err, -EACCES, "the lease is one to read: the object is sealed");
+}
+
 const char *
 packice_lease_id(const packice_lease *lease)
 {

@@ -40,6 +40,13 @@ int32_t packice_lease_new(packice_client *client, uint32_t flags, struct packice
 /* Whether there is a lease at the peer at all. */
 bool packice_lease_is_granted(const packice_lease *lease);
 
+/* What sealing by a lease fails with that is not granted. */
+int32_t packice_lease_refuse_seal(struct pk_error *err);
+
+/* Ends it, but for what packice_lease_free does, if nobody has to be asked, or can be told later.
+ * Whether that was so. */
+bool packice_lease_let_go(const packice_lease *lease);
+
 /* Lets go of everything here, without a word to the peer. NULL is fine. */
 void packice_lease_free(packice_lease *lease);
 
