@@ -205,7 +205,7 @@ packice_answers_free(struct packice_answer **answers, size_t count)
 static int32_t
 check_lease(const struct pk_reply *reply, const struct pk_request *request, struct pk_error *err)
 {
-    if (strlen(reply->lease_id) != PK_LEASE_ID_LEN)
+    if (reply->lease_id == NULL || strlen(reply->lease_id) != PK_LEASE_ID_LEN)
         return pk_fail(err, -EPROTO, "lease_id: not of %d bytes", PK_LEASE_ID_LEN);
     if (pk_id_check(reply->object_id, NULL) != 0)
         return pk_fail(err, -EPROTO, "object_id: not an id");

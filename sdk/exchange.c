@@ -47,12 +47,12 @@ packice_exchange_encode(const struct packice_exchange *exchange, const struct pk
 {
     char number[24];
     (void)snprintf(number, sizeof(number), "%" PRIu64, exchange->tag);
-    const char *tag = exchange->tag != 0 ? number : NULL;
+    const struct pk_wire_request_format format = { .tag = exchange->tag != 0 ? number : NULL };
     if (exchange->count > 1)
-        return pk_wire_batch_encode(requests, exchange->count, tag, ret_text, ret_size, err);
+        return pk_wire_batch_encode(requests, exchange->count, &format, ret_text, ret_size, err);
     struct pk_request stats = { .struct_size = (uint32_t)sizeof(stats),
                                 .verb = PK_WIRE_VERB_STATS };
-    return pk_wire_request_encode(requests != NULL ? requests : &stats, tag, ret_text, ret_size,
+    return pk_wire_request_encode(requests != NULL ? requests : &stats, &format, ret_text, ret_size,
                                   err);
 }
 

@@ -1,72 +1,42 @@
 /* SPDX-FileCopyrightText: PackIce authors */
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Reads members of JSON objects and says what is wrong with them. It trusts nothing but jansson,
- * which has refused what is no UTF-8, every NUL, and numbers that don't fit.
+ * Reads members of JSON objects and says what is wrong with them. It relies on the scan, which has
+ * refused what is no UTF-8, every NUL, and numbers that don't fit.
  */
 #include "core/wire/member_in.h"
 
-#include "core/wire/frame.h"
-#include "core/wire/member_out.h"
 #include "core/wire/request.h"
 #include "core/wire/text.h"
+#include "core/wire/tree.h"
 
 #include <errno.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
-/* ---- the object ---- */
-
-/* What jansson says without the excerpt, which may hold a lease id or a control character. */
-static int32_t
-fail_json(const json_error_t *error, int32_t code, struct pk_error *err)
-{
-    if (error->text[0] == '\0') /* of want of memory it has nothing to say */
-        return pk_fail(err, -ENOMEM, "out of memory");
-    const char *excerpt = strstr(error->text, " near '");
-    int size = excerpt != NULL ? (int)(excerpt - error->text) : (int)strlen(error->text);
-    return pk_fail(err, code, "not JSON: line %d, column %d: %.*s", error->line, error->column,
-                   size, error->text);
-}
-
-int32_t
-pk_wire_json_parse(const char *text, size_t size, int32_t code, json_t **ret_json,
-                   struct pk_error *err)
-{
-    struct pk_wire_frame frame = { 0 };
-    size_t start = 0;
-    size_t used = 0;
-    bool complete = false;
-    /* first the frame, which bounds the depth for all that recurses over the values */
-    struct pk_error why = PK_ERROR_INIT;
-    if (pk_wire_frame_scan(&frame, text, size, size, &start, &used, &complete, &why) != 0)
-        return pk_fail(err, code, "%s", why.message);
-    if (!complete)
-        return pk_fail(err, code, "not a JSON object: it does not end");
-    if (memchr(text, '\0', size) != NULL) /* which jansson overlooks behind a number */
-        return pk_fail(err, code, "not JSON: a NUL byte");
-    json_error_t error;
-    json_t *json = json_loadb(text, size, JSON_REJECT_DUPLICATES, &error);
-    if (json == NULL)
-        return fail_json(&error, code, err);
-    *ret_json = json;
-    return 0;
-}
-
 /* ---- members ---- */
 
 int32_t
-pk_wire_in_fail(const struct pk_wire_in *in, const char *name, const char *what)
+pk_wire_in_fail(const struct pk_wire_in *in, const char *name, const char *what, ...)
 {
-    return pk_fail(in->err, in->code, "%s%s: %s", in->prefix, name, what);
+    char text[200];
+    va_list args;
+    va_start(args, what);
+    int size = vsnprintf(text, sizeof(text), what, args);
+    va_end(args);
+    if (size < 0)
+        text[0] = '\0';
+    if (in->array != NULL)
+        return pk_fail(in->err, in->code, "%s[%zu].%s: %s", in->array, in->index, name, text);
+    return pk_fail(in->err, in->code, "%s%s: %s", in->prefix, name, text);
 }
 
-json_t *
+struct pk_wire_value *
 pk_wire_in_get(const struct pk_wire_in *in, const char *name)
 {
-    json_t *value = json_object_get(in->object, name);
-    return json_is_null(value) ? NULL : value;
+    struct pk_wire_value *value = pk_wire_json_member(in->json, in->object, name);
+    return value == NULL || value->kind == PK_WIRE_NULL ? NULL : value;
 }
 
 int32_t
@@ -79,16 +49,16 @@ int32_t
 pk_wire_in_text(const struct pk_wire_in *in, const char *name, size_t min, size_t max,
                 const char **ret_text)
 {
-    const json_t *value = pk_wire_in_get(in, name);
+    struct pk_wire_value *value = pk_wire_in_get(in, name);
     if (value == NULL)
         return 0;
-    if (!json_is_string(value))
+    if (value->kind != PK_WIRE_STRING)
         return pk_wire_in_fail(in, name, "not a string");
-    size_t size = json_string_length(value);
+    const char *text = pk_wire_json_string(in->json, value);
+    size_t size = value->size; /* of the text, now that it is read */
     if (size < min || size > max)
-        return pk_fail(in->err, in->code, "%s%s: %zu bytes long, not %zu to %zu", in->prefix, name,
-                       size, min, max);
-    *ret_text = json_string_value(value);
+        return pk_wire_in_fail(in, name, "%zu bytes long, not %zu to %zu", size, min, max);
+    *ret_text = text;
     return 0;
 }
 
@@ -125,17 +95,17 @@ fail_word(const struct pk_wire_in *in, const char *name, const char *const *word
             size += (size_t)(stpcpy(list + size, ", ") - (list + size));
         size += (size_t)(stpcpy(list + size, words[i]) - (list + size));
     }
-    return pk_fail(in->err, in->code, "%s%s: not one of: %s", in->prefix, name, list);
+    return pk_wire_in_fail(in, name, "not one of: %s", list);
 }
 
 int32_t
 pk_wire_in_word(const struct pk_wire_in *in, const char *name, const char *const *words,
                 size_t count, size_t *ret_index)
 {
-    const json_t *value = pk_wire_in_get(in, name);
+    struct pk_wire_value *value = pk_wire_in_get(in, name);
     if (value == NULL)
         return 0;
-    const char *text = json_string_value(value);
+    const char *text = value->kind == PK_WIRE_STRING ? pk_wire_json_string(in->json, value) : NULL;
     for (size_t i = 0; text != NULL && i < count; i++) {
         if (strcmp(text, words[i]) == 0) {
             *ret_index = i;
@@ -149,81 +119,90 @@ int32_t
 pk_wire_in_integer(const struct pk_wire_in *in, const char *name, int64_t min, int64_t max,
                    int64_t *ret_value)
 {
-    const json_t *value = pk_wire_in_get(in, name);
+    const struct pk_wire_value *value = pk_wire_in_get(in, name);
     if (value == NULL)
         return 0;
-    int64_t number = json_integer_value(value);
-    if (!json_is_integer(value) || number < min || number > max)
-        return pk_fail(in->err, in->code, "%s%s: not an integer from %lld to %lld", in->prefix,
-                       name, (long long)min, (long long)max);
+    int64_t number = value->kind == PK_WIRE_INTEGER ? pk_wire_json_integer(in->json, value) : 0;
+    if (value->kind != PK_WIRE_INTEGER || number < min || number > max)
+        return pk_wire_in_fail(in, name, "not an integer from %lld to %lld", (long long)min,
+                               (long long)max);
     *ret_value = number;
     return 0;
 }
 
-/* Nanoseconds of a JSON number of seconds; false if it is none, or out of bounds. What is above 0
- * stays above it. */
-static bool
-seconds_of(const json_t *value, uint64_t *ret_nanoseconds)
+/* Nanoseconds of a JSON number of seconds. What is above 0 stays above it. 0; -EINVAL if it is
+ * none, or out of bounds; -ENOMEM. */
+static int32_t
+seconds_of(const struct pk_wire_json *json, const struct pk_wire_value *value,
+           uint64_t *ret_nanoseconds)
 {
-    if (json_is_integer(value)) {
-        json_int_t seconds = json_integer_value(value);
-        if (seconds < 0 || seconds > PK_WIRE_SECONDS_MAX)
-            return false;
-        *ret_nanoseconds = (uint64_t)seconds * 1000000000U;
-        return true;
+    if (value->kind == PK_WIRE_INTEGER) {
+        int64_t whole = pk_wire_json_integer(json, value);
+        if (whole < 0 || whole > PK_WIRE_SECONDS_MAX)
+            return -EINVAL;
+        *ret_nanoseconds = (uint64_t)whole * 1000000000U;
+        return 0;
     }
-    double seconds = json_real_value(value); /* 0 for what is not a number */
-    if (!json_is_real(value) || !isfinite(seconds) || seconds < 0
-        || seconds > (double)PK_WIRE_SECONDS_MAX)
-        return false;
+    double seconds = -1;
+    int32_t rc = value->kind == PK_WIRE_REAL
+                     ? pk_wire_tree_real(json->text + value->start, value->size, &seconds)
+                     : -EINVAL;
+    if (rc != 0)
+        return rc;
+    if (!isfinite(seconds) || seconds < 0 || seconds > (double)PK_WIRE_SECONDS_MAX)
+        return -EINVAL;
     *ret_nanoseconds = (uint64_t)(seconds * 1e9 + 0.5);
     if (*ret_nanoseconds == 0 && seconds > 0)
         *ret_nanoseconds = 1;
-    return true;
+    return 0;
 }
 
 int32_t
 pk_wire_in_seconds(const struct pk_wire_in *in, const char *name, bool zero,
                    uint64_t *ret_nanoseconds)
 {
-    const json_t *value = pk_wire_in_get(in, name);
+    const struct pk_wire_value *value = pk_wire_in_get(in, name);
     if (value == NULL)
         return 0;
     uint64_t nanoseconds = 0;
-    if (!seconds_of(value, &nanoseconds) || (nanoseconds == 0 && !zero))
-        return pk_fail(in->err, in->code, "%s%s: not a number of seconds %s 0 and at most %lld",
-                       in->prefix, name, zero ? "from" : "above", (long long)PK_WIRE_SECONDS_MAX);
+    int32_t rc = seconds_of(in->json, value, &nanoseconds);
+    if (rc == -ENOMEM)
+        return pk_fail(in->err, -ENOMEM, "out of memory");
+    if (rc != 0 || (nanoseconds == 0 && !zero))
+        return pk_wire_in_fail(in, name, "not a number of seconds %s 0 and at most %lld",
+                               zero ? "from" : "above", (long long)PK_WIRE_SECONDS_MAX);
     *ret_nanoseconds = nanoseconds;
     return 0;
 }
 
 int32_t
 pk_wire_in_array(const struct pk_wire_in *in, const char *name, size_t min, size_t max,
-                 json_t **ret_array)
+                 struct pk_wire_value **ret_entries, size_t *ret_count)
 {
-    json_t *value = pk_wire_in_get(in, name);
+    struct pk_wire_value *value = pk_wire_in_get(in, name);
     if (value == NULL)
         return 0;
-    size_t size = json_array_size(value); /* 0 for what is not an array */
-    if (!json_is_array(value) || size < min || size > max)
-        return pk_fail(in->err, in->code, "%s%s: not an array of %zu to %zu entries", in->prefix,
-                       name, min, max);
-    *ret_array = value;
+    if (value->kind != PK_WIRE_ARRAY || value->count < min || value->count > max)
+        return pk_wire_in_fail(in, name, "not an array of %zu to %zu entries", min, max);
+    *ret_entries = value + 1;
+    *ret_count = value->count;
     return 0;
 }
 
 static int32_t
-fill_sizes(const struct pk_wire_in *in, const json_t *array, uint64_t *sizes)
+fill_sizes(const struct pk_wire_in *in, const struct pk_wire_value *entries, size_t count,
+           uint64_t *sizes)
 {
-    const json_t *value;
-    size_t index;
-    json_array_foreach(array, index, value)
-    {
-        json_int_t size = json_integer_value(value);
-        if (!json_is_null(value) && (!json_is_integer(value) || size < 0))
-            return pk_fail(in->err, in->code, "%ssizes[%zu]: not a size in bytes, nor null",
-                           in->prefix, index);
-        sizes[index] = json_is_null(value) ? PK_UNSIZED : (uint64_t)size;
+    const struct pk_wire_value *value = entries;
+    for (size_t i = 0; i < count; i++, value += value->span) {
+        bool integer = value->kind == PK_WIRE_INTEGER;
+        int64_t size = integer ? pk_wire_json_integer(in->json, value) : -1;
+        if (value->kind != PK_WIRE_NULL && size < 0) {
+            char name[32];
+            (void)snprintf(name, sizeof(name), "sizes[%zu]", i);
+            return pk_wire_in_fail(in, name, "not a size in bytes, nor null");
+        }
+        sizes[i] = integer ? (uint64_t)size : PK_UNSIZED;
     }
     return 0;
 }
@@ -231,15 +210,15 @@ fill_sizes(const struct pk_wire_in *in, const json_t *array, uint64_t *sizes)
 int32_t
 pk_wire_in_sizes(const struct pk_wire_in *in, uint64_t **ret_sizes, uint32_t *ret_count)
 {
-    json_t *array = NULL;
-    int32_t rc = pk_wire_in_array(in, "sizes", 1, PK_BLOBS_MAX, &array);
-    if (rc != 0 || array == NULL)
+    struct pk_wire_value *entries = NULL;
+    size_t count = 0;
+    int32_t rc = pk_wire_in_array(in, "sizes", 1, PK_BLOBS_MAX, &entries, &count);
+    if (rc != 0 || entries == NULL)
         return rc;
-    size_t count = json_array_size(array);
-    uint64_t *sizes = calloc(count, sizeof(*sizes));
+    uint64_t *sizes = malloc(count * sizeof(*sizes));
     if (sizes == NULL)
         return pk_fail(in->err, -ENOMEM, "out of memory");
-    rc = fill_sizes(in, array, sizes);
+    rc = fill_sizes(in, entries, count, sizes);
     if (rc != 0) {
         free(sizes);
         return rc;
@@ -249,103 +228,98 @@ pk_wire_in_sizes(const struct pk_wire_in *in, uint64_t **ret_sizes, uint32_t *re
     return 0;
 }
 
-/* Whether a value can be meta. */
-static int32_t
-check_meta(const struct pk_wire_in *in, const json_t *value)
-{
-    if (!json_is_object(value))
-        return pk_wire_in_fail(in, "meta", "not an object");
-    if (pk_wire_json_depth(value) > PK_WIRE_META_DEPTH)
-        return pk_fail(in->err, in->code, "%smeta: nested more than %u levels deep", in->prefix,
-                       PK_WIRE_META_DEPTH);
-    return 0;
-}
+/* ---- values as JSON text ---- */
 
-/* Meta as compact text; "" for an empty object and for none. */
+/* The text of a value in its shortest form: where it is, or malloc'd as *ret_owned too. */
 static int32_t
-compact_meta(const struct pk_wire_in *in, const json_t *value, char **ret_meta)
+compact(const struct pk_wire_in *in, const struct pk_wire_value *value, const char **ret_text,
+        char **ret_owned)
 {
-    char *text = json_object_size(value) > 0 ? pk_wire_json_text(value) : strdup("");
-    if (text == NULL)
-        return pk_fail(in->err, -ENOMEM, "out of memory");
-    size_t size = strlen(text);
-    if (size > PK_META_MAX) {
-        free(text);
-        return pk_fail(in->err, in->code, "%smeta: %zu bytes long, not at most %d", in->prefix,
-                       size, PK_META_MAX);
+    size_t quote = value->kind == PK_WIRE_STRING ? 1 : 0;
+    char *text = in->json->text + value->start - quote;
+    size_t size = value->size + 2 * quote;
+    if (value->plain) {
+        text[size] = '\0'; /* where the text of no value is */
+        *ret_text = text;
+        return 0;
     }
-    *ret_meta = text;
+    char *owned = pk_wire_tree_compact(text, size);
+    if (owned == NULL)
+        return pk_fail(in->err, -ENOMEM, "out of memory");
+    *ret_text = owned;
+    *ret_owned = owned;
     return 0;
 }
 
 int32_t
-pk_wire_in_meta(const struct pk_wire_in *in, char **ret_meta)
+pk_wire_in_meta(const struct pk_wire_in *in, const char **ret_meta, char **ret_owned)
 {
-    const json_t *value = pk_wire_in_get(in, "meta");
+    const char *text = "";
+    const struct pk_wire_value *value = pk_wire_in_get(in, "meta");
     if (value == NULL)
         return 0;
-    int32_t rc = check_meta(in, value);
-    return rc != 0 ? rc : compact_meta(in, value, ret_meta);
-}
-
-int32_t
-pk_wire_meta_parse(const char *text, json_t **ret_meta, struct pk_error *err)
-{
-    struct pk_wire_in in = { .prefix = "", .code = -EINVAL, .err = err };
-    struct pk_error why = PK_ERROR_INIT;
-    json_t *meta = NULL;
-    if (text == NULL || *text == '\0')
-        return 0;
-    int32_t rc = pk_wire_json_parse(text, strlen(text), -EINVAL, &meta, &why);
-    if (rc != 0)
-        return pk_fail(err, rc, "meta: %s", why.message);
-    rc = check_meta(&in, meta);
-    if (rc != 0) {
-        json_decref(meta);
-        return rc;
-    }
-    *ret_meta = meta;
-    return 0;
-}
-
-int32_t
-pk_wire_meta_compact(const char *text, char **ret_text, struct pk_error *err)
-{
-    struct pk_wire_in in = { .prefix = "", .code = -EINVAL, .err = err };
-    json_t *meta = NULL;
-    int32_t rc = pk_wire_meta_parse(text, &meta, err);
+    if (value->kind != PK_WIRE_OBJECT)
+        return pk_wire_in_fail(in, "meta", "not an object");
+    if (value->height > PK_WIRE_META_DEPTH)
+        return pk_wire_in_fail(in, "meta", "nested more than %u levels deep", PK_WIRE_META_DEPTH);
+    int32_t rc = value->count > 0 ? compact(in, value, &text, ret_owned) : 0;
+    size_t size = strlen(text);
+    if (rc == 0 && size > PK_META_MAX)
+        return pk_wire_in_fail(in, "meta", "%zu bytes long, not at most %d", size, PK_META_MAX);
     if (rc == 0)
-        rc = compact_meta(&in, meta, ret_text);
-    json_decref(meta);
+        *ret_meta = text;
     return rc;
 }
 
-int32_t
-pk_wire_in_tag(const struct pk_wire_in *in, char **ret_tag)
+static int32_t
+check_tag_size(const struct pk_wire_in *in, size_t size)
 {
-    const json_t *value = pk_wire_in_get(in, "tag");
+    if (size > PK_WIRE_TAG_MAX)
+        return pk_wire_in_fail(in, "tag", "%zu bytes long, not at most %u", size, PK_WIRE_TAG_MAX);
+    return 0;
+}
+
+/* A tag with escapes, which may not be the shortest. */
+static int32_t
+escaped_tag(const struct pk_wire_in *in, struct pk_wire_value *value, const char **ret_tag,
+            char **ret_owned)
+{
+    const char *text = pk_wire_json_string(in->json, value);
+    int32_t rc = check_tag_size(in, value->size);
+    if (rc != 0)
+        return rc;
+    char *owned = pk_wire_tree_text(json_string(text));
+    if (owned == NULL)
+        return pk_fail(in->err, -ENOMEM, "out of memory");
+    *ret_tag = owned;
+    *ret_owned = owned;
+    return 0;
+}
+
+int32_t
+pk_wire_in_tag(const struct pk_wire_in *in, const char **ret_tag, char **ret_owned)
+{
+    struct pk_wire_value *value = pk_wire_in_get(in, "tag");
     if (value == NULL)
         return 0;
-    if (!json_is_integer(value) && !json_is_string(value))
+    if (value->kind == PK_WIRE_INTEGER)
+        return compact(in, value, ret_tag, ret_owned);
+    if (value->kind != PK_WIRE_STRING)
         return pk_wire_in_fail(in, "tag", "neither a string nor an integer");
-    if (json_string_length(value) > PK_WIRE_TAG_MAX)
-        return pk_fail(in->err, in->code, "%stag: %zu bytes long, not at most %u", in->prefix,
-                       json_string_length(value), PK_WIRE_TAG_MAX);
-    char *text = pk_wire_json_text(value);
-    if (text == NULL)
-        return pk_fail(in->err, -ENOMEM, "out of memory");
-    *ret_tag = text;
-    return 0;
+    if (!value->plain)
+        return escaped_tag(in, value, ret_tag, ret_owned);
+    int32_t rc = check_tag_size(in, value->size);
+    return rc != 0 ? rc : compact(in, value, ret_tag, ret_owned);
 }
 
 int32_t
 pk_wire_in_time(const struct pk_wire_in *in, const char *name, uint64_t *ret_nanoseconds)
 {
-    const json_t *value = pk_wire_in_get(in, name);
+    struct pk_wire_value *value = pk_wire_in_get(in, name);
     if (value == NULL)
         return 0;
-    if (!json_is_string(value)
-        || pk_wire_time_parse(json_string_value(value), ret_nanoseconds) != 0)
+    if (value->kind != PK_WIRE_STRING
+        || pk_wire_time_parse(pk_wire_json_string(in->json, value), ret_nanoseconds) != 0)
         return pk_wire_in_fail(in, name, "not a point in time (RFC 3339, UTC)");
     return 0;
 }

@@ -7,35 +7,35 @@
 #ifndef PK_WIRE_MEMBER_IN_H
 #define PK_WIRE_MEMBER_IN_H
 
-#include <jansson.h>
+#include "core/wire/json.h"
 #include <packice/types.h>
 #include <stdbool.h>
 #include <stddef.h>
 
 /* An object that is being read, and how to complain of it. Every reader below returns 0, or code
- * with the message "PREFIXNAME: ..."; a member that is absent or null leaves its output alone. */
+ * with the message "PLACENAME: ..."; a member that is absent or null leaves its output alone. What
+ * is borrowed lives in json, which is written to: each member is read once. */
 struct pk_wire_in {
-    const json_t *object;
-    const char *prefix; /* where the object is: "", "blobs[2]." */
+    struct pk_wire_json *json;
+    struct pk_wire_value *object;
+    const char *array; /* the array that it is an entry of, and which one; NULL = none */
+    size_t index;
+    const char *prefix; /* where it is otherwise: "", "owner." */
     int32_t code;
     struct pk_error *err;
 };
 
-/* Parses one JSON object, nested PK_WIRE_DEPTH_MAX levels at most, no member twice, nothing but
- * white space around it. 0, code, -ENOMEM. */
-int32_t pk_wire_json_parse(const char *text, size_t size, int32_t code, json_t **ret_json,
-                           struct pk_error *err);
-
 /* Fails with what is wrong with member `name`. */
-int32_t pk_wire_in_fail(const struct pk_wire_in *in, const char *name, const char *what);
+__attribute__((format(printf, 3, 4))) int32_t
+pk_wire_in_fail(const struct pk_wire_in *in, const char *name, const char *what, ...);
 
 /* The member; NULL if it is absent or null. */
-json_t *pk_wire_in_get(const struct pk_wire_in *in, const char *name);
+struct pk_wire_value *pk_wire_in_get(const struct pk_wire_in *in, const char *name);
 
 /* Fails if the member is absent or null. */
 int32_t pk_wire_in_need(const struct pk_wire_in *in, const char *name);
 
-/* Text of min to max bytes, borrowed from the object. */
+/* Text of min to max bytes, borrowed. */
 int32_t pk_wire_in_text(const struct pk_wire_in *in, const char *name, size_t min, size_t max,
                         const char **ret_text);
 
@@ -57,21 +57,20 @@ int32_t pk_wire_in_integer(const struct pk_wire_in *in, const char *name, int64_
 int32_t pk_wire_in_seconds(const struct pk_wire_in *in, const char *name, bool zero,
                            uint64_t *ret_nanoseconds);
 
-/* An array of min to max entries, borrowed from the object. */
+/* An array of min to max entries: the first one, behind which come the others, each `span` values
+ * behind the one before. */
 int32_t pk_wire_in_array(const struct pk_wire_in *in, const char *name, size_t min, size_t max,
-                         json_t **ret_array);
+                         struct pk_wire_value **ret_entries, size_t *ret_count);
 
 /* "sizes": an array of 1 to PK_BLOBS_MAX sizes, null for PK_UNSIZED; malloc'd. */
 int32_t pk_wire_in_sizes(const struct pk_wire_in *in, uint64_t **ret_sizes, uint32_t *ret_count);
 
-/* "meta": an object, as compact text, malloc'd; "" if it is empty. */
-int32_t pk_wire_in_meta(const struct pk_wire_in *in, char **ret_meta);
+/* "meta": an object, as compact text, borrowed, or malloc'd as *ret_owned too; "" if it is empty.
+ */
+int32_t pk_wire_in_meta(const struct pk_wire_in *in, const char **ret_meta, char **ret_owned);
 
-/* Meta from text of its own; NULL for "" and for NULL. -EINVAL: no object, or nested too deep. */
-int32_t pk_wire_meta_parse(const char *text, json_t **ret_meta, struct pk_error *err);
-
-/* "tag": a string or an integer, as JSON text, malloc'd. */
-int32_t pk_wire_in_tag(const struct pk_wire_in *in, char **ret_tag);
+/* "tag": a string or an integer, as JSON text, borrowed, or malloc'd as *ret_owned too. */
+int32_t pk_wire_in_tag(const struct pk_wire_in *in, const char **ret_tag, char **ret_owned);
 
 /* A point in time, as nanoseconds. */
 int32_t pk_wire_in_time(const struct pk_wire_in *in, const char *name, uint64_t *ret_nanoseconds);

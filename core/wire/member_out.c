@@ -1,54 +1,16 @@
 /* SPDX-FileCopyrightText: PackIce authors */
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Writes members of JSON objects, and values as text. What it is given may be any bytes: what comes
+ * Writes members of JSON objects. What it is given may be any bytes: what comes
  * out is JSON in UTF-8.
  */
 #include "core/wire/member_out.h"
 
 #include "core/wire/text.h"
+#include "core/wire/tree.h"
 
 #include <packice/cleanup.h>
 #include <string.h>
-
-/* ---- values as text ---- */
-
-/* The fewest digits with which one real reads back as itself. */
-static uint32_t
-real_digits(double value)
-{
-    for (int digits = 15; digits < 17; digits++) {
-        char text[40];
-        (void)snprintf(text, sizeof(text), "%.*g", digits, value);
-        if (strtod(text, NULL) == value)
-            return (uint32_t)digits;
-    }
-    return 17;
-}
-
-/* The fewest digits that keep every real in a value; jansson takes one number for all. */
-static uint32_t
-most_digits(const json_t *value)
-{
-    uint32_t most = 15;
-    uint32_t digits = 15;
-    const char *name;
-    json_t *entry;
-    size_t index;
-    if (json_is_real(value))
-        return real_digits(json_real_value(value));
-    json_object_foreach((json_t *)value, name, entry)
-    {
-        digits = most_digits(entry);
-        most = digits > most ? digits : most;
-    }
-    json_array_foreach(value, index, entry)
-    {
-        digits = most_digits(entry);
-        most = digits > most ? digits : most;
-    }
-    return most;
-}
 
 /* ---- bytes ---- */
 
@@ -76,23 +38,6 @@ append(struct pk_wire_out *out, const char *piece, size_t size)
         return;
     memcpy(at, piece, size);
     out->size += size;
-}
-
-/* For jansson. It does not ask about every piece whether it was taken. */
-static int
-append_piece(const char *piece, size_t size, void *arg)
-{
-    struct pk_wire_out *out = arg;
-    append(out, piece, size);
-    return out->failed ? -1 : 0;
-}
-
-static void
-append_json(struct pk_wire_out *out, const json_t *value)
-{
-    size_t flags = JSON_COMPACT | JSON_ENCODE_ANY | JSON_REAL_PRECISION(most_digits(value));
-    if (json_dump_callback(value, append_piece, out, flags) != 0)
-        out->failed = true;
 }
 
 static void
@@ -135,52 +80,6 @@ append_string(struct pk_wire_out *out, const char *text)
             append_escape(out, *text++);
     }
     append(out, "\"", 1);
-}
-
-/* Terminates the text and hands it over. */
-static char *
-take(struct pk_wire_out *out, size_t *ret_size)
-{
-    char *text = pk_steal(out->text);
-    if (out->failed) {
-        free(text);
-        return NULL;
-    }
-    text[out->size] = '\0';
-    *ret_size = out->size;
-    return text;
-}
-
-char *
-pk_wire_json_text(const json_t *value)
-{
-    struct pk_wire_out out = { .text = NULL };
-    size_t size;
-    append_json(&out, value);
-    return take(&out, &size);
-}
-
-uint32_t
-pk_wire_json_depth(const json_t *value)
-{
-    uint32_t inner = 0;
-    uint32_t depth = 0;
-    const char *name;
-    json_t *entry;
-    size_t index;
-    if (!json_is_object(value) && !json_is_array(value))
-        return 0;
-    json_object_foreach((json_t *)value, name, entry)
-    {
-        depth = pk_wire_json_depth(entry);
-        inner = depth > inner ? depth : inner;
-    }
-    json_array_foreach(value, index, entry)
-    {
-        depth = pk_wire_json_depth(entry);
-        inner = depth > inner ? depth : inner;
-    }
-    return inner + 1;
 }
 
 /* ---- an object ---- */
@@ -234,20 +133,11 @@ pk_wire_out_drop(struct pk_wire_out *out)
     free(pk_steal(out->text));
 }
 
-/* A value that is JSON already. */
-static void
-put_word(struct pk_wire_out *out, const char *name, const char *word)
+void
+pk_wire_out_word(struct pk_wire_out *out, const char *name, const char *word)
 {
     begin_value(out, name);
     append(out, word, strlen(word));
-}
-
-void
-pk_wire_out_json(struct pk_wire_out *out, const char *name, json_t *value)
-{
-    begin_value(out, name);
-    append_json(out, value);
-    json_decref(value);
 }
 
 void
@@ -273,10 +163,16 @@ pk_wire_out_integer(struct pk_wire_out *out, const char *name, uint64_t value)
 }
 
 void
+pk_wire_out_null(struct pk_wire_out *out, const char *name)
+{
+    pk_wire_out_word(out, name, "null");
+}
+
+void
 pk_wire_out_size(struct pk_wire_out *out, const char *name, uint64_t size)
 {
     if (size == PK_UNSIZED)
-        put_word(out, name, "null");
+        pk_wire_out_word(out, name, "null");
     else
         pk_wire_out_integer(out, name, size);
 }
@@ -290,18 +186,26 @@ pk_wire_out_sizes(struct pk_wire_out *out, const uint64_t *sizes, uint32_t count
     pk_wire_out_end(out, ']');
 }
 
+static void
+put_real(struct pk_wire_out *out, const char *name, double value)
+{
+    pk_autofree char *text = pk_wire_tree_text(json_real(value));
+    out->failed = out->failed || text == NULL;
+    pk_wire_out_word(out, name, text != NULL ? text : "");
+}
+
 void
 pk_wire_out_seconds(struct pk_wire_out *out, const char *name, uint64_t nanoseconds)
 {
     const uint64_t second = 1000000000U;
     if (nanoseconds == PK_FOREVER)
-        put_word(out, name, "null");
+        pk_wire_out_word(out, name, "null");
     else if (nanoseconds / second >= PK_WIRE_SECONDS_MAX)
         pk_wire_out_integer(out, name, PK_WIRE_SECONDS_MAX);
     else if (nanoseconds % second == 0)
         pk_wire_out_integer(out, name, nanoseconds / second);
     else
-        pk_wire_out_json(out, name, json_real((double)nanoseconds / 1e9));
+        put_real(out, name, (double)nanoseconds / 1e9);
 }
 
 void
@@ -309,7 +213,7 @@ pk_wire_out_time(struct pk_wire_out *out, const char *name, uint64_t nanoseconds
 {
     char text[PK_WIRE_TIME_SIZE];
     if (nanoseconds == 0) {
-        put_word(out, name, "null");
+        pk_wire_out_word(out, name, "null");
         return;
     }
     pk_wire_time_format(nanoseconds, text);
@@ -320,12 +224,19 @@ void
 pk_wire_out_tag(struct pk_wire_out *out, const char *tag)
 {
     if (tag != NULL)
-        put_word(out, "tag", tag);
+        pk_wire_out_word(out, "tag", tag);
 }
 
 char *
 pk_wire_out_text_take(struct pk_wire_out *out, size_t *ret_size)
 {
     pk_wire_out_end(out, '}');
-    return take(out, ret_size);
+    char *text = pk_steal(out->text);
+    if (out->failed) {
+        free(text);
+        return NULL;
+    }
+    text[out->size] = '\0';
+    *ret_size = out->size;
+    return text;
 }

@@ -7,7 +7,6 @@
 #ifndef PK_WIRE_MEMBER_OUT_H
 #define PK_WIRE_MEMBER_OUT_H
 
-#include <jansson.h>
 #include <packice/types.h>
 #include <stdbool.h>
 #include <stddef.h>
@@ -28,14 +27,16 @@ struct pk_wire_out pk_wire_out_new(void);
 void pk_wire_out_begin(struct pk_wire_out *out, const char *name, char brace);
 void pk_wire_out_end(struct pk_wire_out *out, char brace);
 
-/* Puts a value, and drops the reference to it; NULL makes the object fail. */
-void pk_wire_out_json(struct pk_wire_out *out, const char *name, json_t *value);
+/* Puts a value that is JSON text already. */
+void pk_wire_out_word(struct pk_wire_out *out, const char *name, const char *word);
 
 /* Puts text; what is not UTF-8 is replaced. NULL puts nothing. */
 void pk_wire_out_text(struct pk_wire_out *out, const char *name, const char *text);
 
 /* Puts an integer; above INT64_MAX it is that. */
 void pk_wire_out_integer(struct pk_wire_out *out, const char *name, uint64_t value);
+
+void pk_wire_out_null(struct pk_wire_out *out, const char *name);
 
 /* Puts a size, null for PK_UNSIZED. */
 void pk_wire_out_size(struct pk_wire_out *out, const char *name, uint64_t size);
@@ -58,12 +59,5 @@ char *pk_wire_out_text_take(struct pk_wire_out *out, size_t *ret_size);
 
 /* Frees an object that is not to be ended. */
 void pk_wire_out_drop(struct pk_wire_out *out);
-
-/* The compact text of any value, malloc'd; NULL without memory. Reals come out as short as reads
- * back as the same number. Recurses: for values of bounded depth. */
-char *pk_wire_json_text(const json_t *value);
-
-/* How deep objects and arrays nest in a value; 0 for a scalar. Recurses as deep. */
-uint32_t pk_wire_json_depth(const json_t *value);
 
 #endif

@@ -19,11 +19,12 @@
  * without a newline, and give a malloc'd *ret_text that is the caller's, of *ret_size bytes and a
  * NUL. Text that is not UTF-8 comes out with U+FFFD in its place. 0 or -ENOMEM. */
 struct pk_wire_reply_format {
-    const char *tag;   /* JSON text, as a decoded request holds it; NULL = none */
-    uint32_t first_fd; /* index of this reply's first descriptor; 0 but in a batch */
-    bool item;         /* it goes into a batch reply: no tag, and no "fds" of its own */
-    bool http;         /* for HTTP: a blob is a URL of the node's, and there are no "fds" */
-    bool paths;        /* http: a blob that has a path is that path, beside the URL */
+    const char *tag;     /* JSON text, as a decoded request holds it; NULL = none */
+    uint32_t first_fd;   /* index of this reply's first descriptor; 0 but in a batch */
+    bool item;           /* it goes into a batch reply: no tag, no "fds" and "data" of its own */
+    bool http;           /* for HTTP: a blob is a URL of the node's, and there are no "fds" */
+    bool paths;          /* http: a blob that has a path is that path, beside the URL */
+    uint64_t first_data; /* where this reply's bytes begin behind the text; 0 but in a batch */
 };
 
 /* Instead of a number of descriptors: of a batch over HTTP. */
@@ -32,6 +33,10 @@ struct pk_wire_reply_format {
 /* How many descriptors travel with a reply: one for each FD handle, and one for each PATH handle,
  * opened by the transport; in blob order, numbered from first_fd. 0 for an error. */
 uint32_t pk_wire_reply_fds(const struct pk_reply *reply);
+
+/* How many bytes travel behind a reply and its newline: those of all DATA handles, in blob order,
+ * numbered from first_data. They are the transport's to send. */
+uint64_t pk_wire_reply_data(const struct pk_reply *reply);
 
 /* Any reply of the peer, errors included. */
 int32_t pk_wire_reply_encode(const struct pk_reply *reply,
@@ -50,9 +55,11 @@ int32_t pk_wire_stats_encode(const struct pk_stat *stats, size_t count,
                              size_t *ret_size);
 
 /* Puts the texts of replies encoded as items into one batch reply, which says how many descriptors
- * travel with it: those of all items, at most PK_WIRE_FDS_MAX, or PK_WIRE_NO_FDS. */
+ * travel with it, at most PK_WIRE_FDS_MAX, or PK_WIRE_NO_FDS, and how many bytes: those of all
+ * items. */
 int32_t pk_wire_batch_reply_encode(const char *const *replies, size_t count, uint32_t fds,
-                                   const char *tag, char **ret_text, size_t *ret_size);
+                                   uint64_t data, const char *tag, char **ret_text,
+                                   size_t *ret_size);
 
 /* ---- for who asked ---- */
 
@@ -61,25 +68,33 @@ int32_t pk_wire_batch_reply_encode(const char *const *replies, size_t count, uin
 struct pk_wire_reply {
     struct pk_reply reply; /* after parse: status and message alone. handles[i].fd is an index below
                               fds, no two the same, for FD and PATH handles; else -1. A blob of
-                              kind "http" is a URL handle whose text begins with '/' */
-    char *tag;             /* JSON text, in the shortest form; NULL = untagged */
+                              kind "http" is a URL handle whose text begins with '/'. Of a DATA
+                              handle, offset and size are within data, behind those of the blobs
+                              before it, and who has the bytes sets handles[i].data */
+    const char *tag;       /* JSON text, in the shortest form; NULL = untagged */
     uint32_t fds;          /* descriptors that travel with it, at most PK_WIRE_FDS_MAX */
+    uint64_t data;         /* bytes behind it and its newline, at most PK_SIZE_MAX: whether that is
+                              too much is the client's to say, who knows what it asked for */
     struct pk_wire_reply **items; /* BATCH: item_count replies, each parsed, not yet decoded */
     size_t item_count;
     struct pk_stat *stats; /* STATS: stat_count figures, of kind 0 and without help */
     size_t stat_count;
     struct pk_wire_reply *batch; /* what it is an item of; NULL = none */
-    void *json;                  /* the decoder's, as is all below */
-    uint8_t *fd_seen;
+    struct pk_wire_json *json;   /* the decoder's, as is all below */
+    struct pk_wire_value *value;
+    uint64_t data_seen;
+    uint64_t fds_seen[PK_WIRE_FDS_MAX / 64 + 1]; /* a bit each */
     struct pk_handle *handles;
+    struct pk_handle one_handle;
     struct pk_object_info *objects;
     uint64_t *sizes;
-    char *meta;
+    char *tag_text;
+    char *meta_text;
     char *message;
 };
 
-/* First step: reads the JSON, tag, fds and status. *ret_reply is the caller's to free. 0; -ENOMEM;
- * -EPROTO with the member at fault: the node is not trusted either. */
+/* First step: reads the JSON, tag, fds, data and status. *ret_reply is the caller's to free. 0;
+ * -ENOMEM; -EPROTO with the member at fault: the node is not trusted either. */
 int32_t pk_wire_reply_parse(const char *text, size_t size, struct pk_wire_reply **ret_reply,
                             struct pk_error *err);
 

@@ -15,12 +15,10 @@
 #include <packice/cleanup.h>
 #include <string.h>
 
-#define PREFIX_SIZE 32U
-
 static struct pk_wire_in
-reader(const struct pk_wire_reply *wire, const char *prefix, struct pk_error *err)
+reader(const struct pk_wire_reply *wire, struct pk_error *err)
 {
-    struct pk_wire_in in = { wire->json, prefix, -EPROTO, err };
+    struct pk_wire_in in = { wire->json, wire->value, NULL, 0, "", -EPROTO, err };
     return in;
 }
 
@@ -45,11 +43,30 @@ new_objects(struct pk_wire_reply *wire, size_t count, struct pk_error *err)
     return 0;
 }
 
+/* What comes instead of a lease: the bytes. */
+static int32_t
+decode_inline(const struct pk_wire_in *in, struct pk_wire_reply *wire)
+{
+    struct pk_reply *reply = &wire->reply;
+    reply->access = PK_ACCESS_READ;
+    reply->ttl = PK_FOREVER;
+    reply->meta = "";
+    int32_t rc = pk_wire_read_key(in, &reply->object_id, &reply->epoch);
+    if (rc == 0)
+        rc = pk_wire_read_state(in, &reply->state);
+    if (rc == 0)
+        rc = pk_wire_in_meta(in, &reply->meta, &wire->meta_text);
+    if (rc == 0)
+        rc = pk_wire_read_inline(in, wire);
+    return rc;
+}
+
 static int32_t
 decode_lease(const struct pk_wire_in *in, struct pk_wire_reply *wire)
 {
     static const char *const words[] = { "read", "create" }; /* PK_ACCESS_* */
     struct pk_reply *reply = &wire->reply;
+    reply->meta = "";
     int32_t rc = pk_wire_in_lease_id(in, &reply->lease_id);
     if (rc == 0)
         rc = pk_wire_read_key(in, &reply->object_id, &reply->epoch);
@@ -60,11 +77,23 @@ decode_lease(const struct pk_wire_in *in, struct pk_wire_reply *wire)
     if (rc == 0)
         rc = pk_wire_read_state(in, &reply->state);
     if (rc == 0)
-        rc = pk_wire_in_meta(in, &wire->meta);
+        rc = pk_wire_in_meta(in, &reply->meta, &wire->meta_text);
     if (rc == 0)
         rc = pk_wire_read_handles(in, wire);
-    reply->meta = wire->meta != NULL ? wire->meta : "";
     return rc;
+}
+
+static int32_t
+decode_acquire(const struct pk_wire_in *in, struct pk_wire_reply *wire)
+{
+    bool lease = pk_wire_in_get(in, "lease_id") != NULL;
+    return lease ? decode_lease(in, wire) : decode_inline(in, wire);
+}
+
+static int32_t
+decode_put(const struct pk_wire_in *in, struct pk_wire_reply *wire)
+{
+    return pk_wire_read_key(in, &wire->reply.object_id, &wire->reply.epoch);
 }
 
 static int32_t
@@ -88,13 +117,10 @@ decode_stat(const struct pk_wire_in *in, struct pk_wire_reply *wire)
     if (rc == 0 && count != wire->objects->blob_count)
         rc = pk_wire_in_fail(in, "sizes", "not one for each blob");
     if (rc == 0)
-        rc = pk_wire_in_meta(in, &wire->meta);
-    if (rc != 0)
-        return rc;
-    wire->objects->sizes = wire->sizes;
-    if (wire->meta != NULL)
-        wire->objects->meta = wire->meta;
-    return 0;
+        rc = pk_wire_in_meta(in, &wire->objects->meta, &wire->meta_text);
+    if (rc == 0)
+        wire->objects->sizes = wire->sizes;
+    return rc;
 }
 
 static int32_t
@@ -127,46 +153,54 @@ decode_cursor(const struct pk_wire_in *in, struct pk_wire_reply *wire)
 static int32_t
 decode_list(const struct pk_wire_in *in, struct pk_wire_reply *wire)
 {
-    json_t *array = NULL;
+    struct pk_wire_value *entry = NULL;
+    size_t count = 0;
     int32_t rc = pk_wire_in_need(in, "objects");
     if (rc == 0)
-        rc = pk_wire_in_array(in, "objects", 0, PK_LIST_MAX, &array);
+        rc = pk_wire_in_array(in, "objects", 0, PK_LIST_MAX, &entry, &count);
     if (rc == 0)
-        rc = new_objects(wire, json_array_size(array), in->err);
-    for (uint32_t i = 0; rc == 0 && i < wire->reply.object_count; i++) {
-        char prefix[PREFIX_SIZE];
-        (void)snprintf(prefix, sizeof(prefix), "objects[%u].", i);
-        struct pk_wire_in entry = { json_array_get(array, i), prefix, in->code, in->err };
-        rc = pk_wire_read_object(&entry, &wire->objects[i]);
+        rc = new_objects(wire, count, in->err);
+    for (size_t i = 0; rc == 0 && i < count; i++, entry += entry->span) {
+        struct pk_wire_in object = { in->json, entry, "objects", i, "", in->code, in->err };
+        rc = pk_wire_read_object(&object, &wire->objects[i]);
     }
     return rc != 0 ? rc : decode_cursor(in, wire);
 }
 
 static int32_t
+decode_figure(const struct pk_wire_in *in, struct pk_wire_value *name, struct pk_stat *stat)
+{
+    const struct pk_wire_value *value = name + 1;
+    int64_t count = value->kind == PK_WIRE_INTEGER ? pk_wire_json_integer(in->json, value) : -1;
+    stat->struct_size = sizeof(*stat);
+    stat->name = pk_wire_json_string(in->json, name);
+    stat->help = "";
+    stat->value = (uint64_t)count;
+    if (count < 0)
+        return pk_wire_in_fail(in, "stats", "holds what is not a count");
+    if (pk_wire_has_control(stat->name))
+        return pk_wire_in_fail(in, "stats", "holds a name with a control character");
+    return 0;
+}
+
+static int32_t
 decode_stats(const struct pk_wire_in *in, struct pk_wire_reply *wire)
 {
-    json_t *stats = pk_wire_in_get(in, "stats");
-    const char *name;
-    json_t *value;
-    if (!json_is_object(stats))
+    struct pk_wire_value *stats = pk_wire_in_get(in, "stats");
+    if (stats == NULL || stats->kind != PK_WIRE_OBJECT)
         return pk_wire_in_fail(in, "stats", stats == NULL ? "missing" : "not an object");
-    size_t count = json_object_size(stats);
-    wire->stats = calloc(count > 0 ? count : 1, sizeof(*wire->stats));
+    if (stats->count == PK_WIRE_COUNT_MAX)
+        return pk_wire_in_fail(in, "stats", "too many");
+    wire->stats = calloc(stats->count + 1U, sizeof(*wire->stats));
     if (wire->stats == NULL)
         return pk_fail(in->err, -ENOMEM, "out of memory");
-    json_object_foreach(stats, name, value)
-    {
-        struct pk_stat *stat = &wire->stats[wire->stat_count];
-        if (!json_is_integer(value) || json_integer_value(value) < 0)
-            return pk_wire_in_fail(in, "stats", "holds what is not a count");
-        if (pk_wire_has_control(name))
-            return pk_wire_in_fail(in, "stats", "holds a name with a control character");
-        stat->struct_size = sizeof(*stat);
-        stat->name = name;
-        stat->help = "";
-        stat->value = (uint64_t)json_integer_value(value);
-        wire->stat_count++;
+    struct pk_wire_value *name = stats + 1;
+    for (size_t i = 0; i < stats->count; i++, name += 1 + name[1].span) {
+        int32_t rc = decode_figure(in, name, &wire->stats[i]);
+        if (rc != 0)
+            return rc;
     }
+    wire->stat_count = stats->count;
     return 0;
 }
 
@@ -213,49 +247,44 @@ parse_status(const struct pk_wire_in *in, struct pk_wire_reply *wire)
     return strcmp(status, "error") == 0 ? parse_error(in, wire) : 0;
 }
 
-static struct pk_wire_reply *
-new_reply(json_t *json)
+static void
+begin_reply(struct pk_wire_reply *wire, struct pk_wire_json *json, struct pk_wire_value *value)
 {
-    struct pk_wire_reply *wire = calloc(1, sizeof(*wire));
-    if (wire == NULL)
-        return NULL;
     wire->json = json;
+    wire->value = value;
     wire->reply.struct_size = sizeof(wire->reply);
     wire->reply.message = "";
-    return wire;
 }
 
 static int32_t
 parse(struct pk_wire_reply *wire, struct pk_error *err)
 {
-    struct pk_wire_in in = reader(wire, "", err);
+    struct pk_wire_in in = reader(wire, err);
     int64_t fds = 0;
-    int32_t rc = pk_wire_in_tag(&in, &wire->tag);
+    int64_t data = 0;
+    int32_t rc = pk_wire_in_tag(&in, &wire->tag, &wire->tag_text);
     if (rc == 0)
         rc = pk_wire_in_integer(&in, "fds", 0, PK_WIRE_FDS_MAX, &fds);
     if (rc == 0)
-        rc = parse_status(&in, wire);
-    if (rc != 0)
-        return rc;
+        rc = pk_wire_in_integer(&in, "data", 0, PK_SIZE_MAX, &data);
     wire->fds = (uint32_t)fds;
-    wire->fd_seen = calloc(PK_WIRE_FDS_MAX, 1);
-    return wire->fd_seen == NULL ? pk_fail(err, -ENOMEM, "out of memory") : 0;
+    wire->data = (uint64_t)data;
+    return rc != 0 ? rc : parse_status(&in, wire);
 }
 
 int32_t
 pk_wire_reply_parse(const char *text, size_t size, struct pk_wire_reply **ret_reply,
                     struct pk_error *err)
 {
-    json_t *json = NULL;
-    int32_t rc = pk_wire_json_parse(text, size, -EPROTO, &json, err);
-    if (rc != 0)
-        return rc;
-    struct pk_wire_reply *wire = new_reply(json);
-    if (wire == NULL) {
-        json_decref(json);
+    struct pk_wire_json *json = pk_wire_json_new(sizeof(struct pk_wire_reply), text, size);
+    if (json == NULL)
         return pk_fail(err, -ENOMEM, "out of memory");
-    }
-    rc = parse(wire, err);
+    struct pk_wire_reply *wire = (struct pk_wire_reply *)(void *)(json + 1);
+    begin_reply(wire, json, json->values);
+    int32_t rc = pk_wire_json_scan(json, -EPROTO, err);
+    wire->value = json->values; /* which may have moved */
+    if (rc == 0)
+        rc = parse(wire, err);
     if (rc != 0) {
         pk_wire_reply_free(wire);
         return rc;
@@ -266,38 +295,46 @@ pk_wire_reply_parse(const char *text, size_t size, struct pk_wire_reply **ret_re
 
 /* ---- second step ---- */
 
+/* Items of a batch, and where they are, in one block. */
 static int32_t
-parse_item(struct pk_wire_reply *wire, json_t *json, size_t index, struct pk_error *err)
+new_items(struct pk_wire_reply *wire, size_t count, struct pk_error *err)
 {
-    char prefix[PREFIX_SIZE];
-    (void)snprintf(prefix, sizeof(prefix), "replies[%zu].", index);
-    if (!json_is_object(json))
-        return pk_fail(err, -EPROTO, "replies[%zu]: not an object", index);
-    struct pk_wire_reply *item = new_reply(json_incref(json));
-    if (item == NULL) {
-        json_decref(json);
+    struct pk_wire_reply **items =
+        calloc(1 + count, sizeof(struct pk_wire_reply *) + sizeof(struct pk_wire_reply));
+    if (items == NULL)
         return pk_fail(err, -ENOMEM, "out of memory");
-    }
+    struct pk_wire_reply *first = (struct pk_wire_reply *)(void *)(items + count);
+    for (size_t i = 0; i < count; i++)
+        items[i] = &first[i];
+    wire->items = items;
+    wire->item_count = count;
+    return 0;
+}
+
+static int32_t
+parse_item(struct pk_wire_reply *wire, struct pk_wire_value *entry, size_t index,
+           struct pk_error *err)
+{
+    struct pk_wire_reply *item = wire->items[index];
+    struct pk_wire_in in = { wire->json, entry, "replies", index, "", -EPROTO, err };
+    if (entry->kind != PK_WIRE_OBJECT)
+        return pk_fail(err, -EPROTO, "replies[%zu]: not an object", index);
+    begin_reply(item, wire->json, entry);
     item->batch = wire;
-    wire->items[wire->item_count++] = item;
-    struct pk_wire_in in = reader(item, prefix, err);
     return parse_status(&in, item);
 }
 
 static int32_t
 decode_batch(const struct pk_wire_in *in, struct pk_wire_reply *wire, size_t count)
 {
-    json_t *array = NULL;
+    struct pk_wire_value *entry = NULL;
     int32_t rc = pk_wire_in_need(in, "replies");
     if (rc == 0)
-        rc = pk_wire_in_array(in, "replies", count, count, &array);
-    if (rc != 0)
-        return rc;
-    wire->items = calloc(count > 0 ? count : 1, sizeof(struct pk_wire_reply *));
-    if (wire->items == NULL)
-        return pk_fail(in->err, -ENOMEM, "out of memory");
-    for (size_t i = 0; i < count && rc == 0; i++)
-        rc = parse_item(wire, json_array_get(array, i), i, in->err);
+        rc = pk_wire_in_array(in, "replies", count, count, &entry, &count);
+    if (rc == 0)
+        rc = new_items(wire, count, in->err);
+    for (size_t i = 0; rc == 0 && i < count; i++, entry += entry->span)
+        rc = parse_item(wire, entry, i, in->err);
     return rc;
 }
 
@@ -306,7 +343,7 @@ static const struct {
     const char *status;
     int32_t (*decode)(const struct pk_wire_in *in, struct pk_wire_reply *wire);
 } verbs[] = {
-    { PK_VERB_ACQUIRE, "ok", decode_lease },
+    { PK_VERB_ACQUIRE, "ok", decode_acquire },
     { PK_VERB_SEAL, "sealed", decode_lease },
     { PK_VERB_RENEW, "ok", decode_renew },
     { PK_VERB_RELEASE, "released", decode_nothing },
@@ -315,12 +352,13 @@ static const struct {
     { PK_VERB_LIST, "ok", decode_list },
     { PK_VERB_VERIFY, "ok", decode_verify },
     { PK_WIRE_VERB_STATS, "ok", decode_stats },
+    { PK_VERB_PUT, "sealed", decode_put },
 };
 
 int32_t
 pk_wire_reply_decode(struct pk_wire_reply *reply, uint32_t verb, size_t count, struct pk_error *err)
 {
-    struct pk_wire_in in = reader(reply, "", err);
+    struct pk_wire_in in = reader(reply, err);
     uint32_t word = 0;
     reply->reply.verb = verb;
     if (reply->reply.status != 0)
@@ -339,22 +377,27 @@ pk_wire_reply_decode(struct pk_wire_reply *reply, uint32_t verb, size_t count, s
     return pk_fail(err, -EINVAL, "no verb of the protocol: %u", verb);
 }
 
+static void
+free_members(struct pk_wire_reply *wire)
+{
+    if (wire->handles != &wire->one_handle)
+        free(wire->handles);
+    free(wire->objects);
+    free(wire->stats);
+    free(wire->sizes);
+    free(wire->meta_text);
+    free(wire->message);
+}
+
 void
 pk_wire_reply_free(struct pk_wire_reply *reply)
 {
     if (reply == NULL)
         return;
     for (size_t i = 0; i < reply->item_count; i++)
-        pk_wire_reply_free(reply->items[i]);
+        free_members(reply->items[i]);
+    free_members(reply);
     free(reply->items);
-    free(reply->tag);
-    free(reply->fd_seen);
-    free(reply->handles);
-    free(reply->objects);
-    free(reply->stats);
-    free(reply->sizes);
-    free(reply->meta);
-    free(reply->message);
-    json_decref(reply->json);
-    free(reply);
+    free(reply->tag_text);
+    pk_wire_json_free(reply->json); /* which it is within */
 }

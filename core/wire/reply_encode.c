@@ -5,10 +5,11 @@
  * other callers, so nothing about them is taken for granted.
  */
 #include "core/wire/error_name.h"
-#include "core/wire/member_in.h"
 #include "core/wire/member_out.h"
+#include "core/wire/meta.h"
 #include "core/wire/reply.h"
 #include "core/wire/text.h"
+#include "core/wire/tree.h"
 #include "core/wire/url.h"
 
 #include <errno.h>
@@ -42,13 +43,15 @@ begin(const char *status, const struct pk_wire_reply_format *format)
     return out;
 }
 
-/* Ends a reply with the number of its descriptors. */
+/* Ends a reply with the number of its descriptors and bytes. */
 static int32_t
 finish(struct pk_wire_out *out, const struct pk_wire_reply_format *format, uint32_t fds,
-       char **ret_text, size_t *ret_size)
+       uint64_t data, char **ret_text, size_t *ret_size)
 {
     if (!format->item && !format->http)
         pk_wire_out_integer(out, "fds", fds);
+    if (!format->item && data > 0)
+        pk_wire_out_integer(out, "data", data);
     char *text = pk_wire_out_text_take(out, ret_size);
     if (text == NULL)
         return -ENOMEM;
@@ -61,15 +64,11 @@ finish(struct pk_wire_out *out, const struct pk_wire_reply_format *format, uint3
 static void
 put_meta(struct pk_wire_out *out, const char *text)
 {
-    json_t *meta = NULL;
-    if (pk_wire_meta_parse(text, &meta, NULL) == -ENOMEM)
+    int32_t rc = *text != '\0' ? pk_wire_meta_put(out, text, NULL) : -EINVAL;
+    if (rc == -ENOMEM)
         out->failed = true;
-    if (meta != NULL) {
-        pk_wire_out_json(out, "meta", meta);
-        return;
-    }
-    pk_wire_out_begin(out, "meta", '{');
-    pk_wire_out_end(out, '}');
+    else if (rc != 0)
+        pk_wire_out_word(out, "meta", "{}");
 }
 
 static const char *
@@ -179,11 +178,47 @@ put_blobs(struct pk_wire_out *out, const struct pk_reply *reply,
     pk_wire_out_end(out, ']');
 }
 
+/* Blobs whose bytes come behind the text. */
+static void
+put_inline(struct pk_wire_out *out, const struct pk_reply *reply,
+           const struct pk_wire_reply_format *format)
+{
+    uint64_t offset = format->first_data;
+    pk_wire_out_begin(out, "blobs", '[');
+    for (uint32_t i = 0; i < reply->blob_count; i++) {
+        uint64_t size = handle_at(reply, i)->size;
+        pk_wire_out_begin(out, NULL, '{');
+        pk_wire_out_text(out, "kind", "data");
+        pk_wire_out_integer(out, "size", size);
+        pk_wire_out_integer(out, "offset", offset);
+        pk_wire_out_end(out, '}');
+        offset += size;
+    }
+    pk_wire_out_end(out, ']');
+}
+
+/* Whether bytes are all that was granted, instead of a lease. */
+static bool
+is_inline(const struct pk_reply *reply)
+{
+    return reply->status == 0 && reply->verb == PK_VERB_ACQUIRE && reply->lease_id == NULL;
+}
+
+uint64_t
+pk_wire_reply_data(const struct pk_reply *reply)
+{
+    uint64_t data = 0;
+    for (uint32_t i = 0; is_inline(reply) && i < reply->blob_count; i++)
+        data += handle_at(reply, i)->size;
+    return data;
+}
+
 uint32_t
 pk_wire_reply_fds(const struct pk_reply *reply)
 {
     uint32_t fds = 0;
-    if (reply->status != 0 || (reply->verb != PK_VERB_ACQUIRE && reply->verb != PK_VERB_SEAL))
+    if (reply->status != 0 || (reply->verb != PK_VERB_ACQUIRE && reply->verb != PK_VERB_SEAL)
+        || is_inline(reply))
         return 0;
     for (uint32_t i = 0; i < reply->blob_count; i++) {
         if (handle_at(reply, i)->kind != PK_HANDLE_URL)
@@ -208,6 +243,19 @@ put_lease(struct pk_wire_out *out, const struct pk_reply *reply,
     put_meta(out, reply->meta);
     put_paths(out, reply, format);
     put_blobs(out, reply, format);
+}
+
+/* acquire, when it granted no lease */
+static void
+put_bytes(struct pk_wire_out *out, const struct pk_reply *reply,
+          const struct pk_wire_reply_format *format)
+{
+    pk_wire_out_null(out, "lease_id");
+    pk_wire_out_text(out, "object_id", reply->object_id);
+    pk_wire_out_integer(out, "epoch", reply->epoch);
+    pk_wire_out_text(out, "state", state_name(reply->state));
+    put_meta(out, reply->meta);
+    put_inline(out, reply, format);
 }
 
 static void
@@ -250,7 +298,7 @@ put_list(struct pk_wire_out *out, const struct pk_reply *reply)
     }
     pk_wire_out_end(out, ']');
     if (reply->cursor == 0) {
-        pk_wire_out_json(out, "cursor", json_null());
+        pk_wire_out_null(out, "cursor");
         return;
     }
     char cursor[24];
@@ -268,6 +316,13 @@ put_verify(struct pk_wire_out *out, const struct pk_reply *reply)
 }
 
 static void
+put_put(struct pk_wire_out *out, const struct pk_reply *reply)
+{
+    pk_wire_out_text(out, "object_id", reply->object_id);
+    pk_wire_out_integer(out, "epoch", reply->epoch);
+}
+
+static void
 put_renew(struct pk_wire_out *out, const struct pk_reply *reply)
 {
     pk_wire_out_text(out, "lease_id", reply->lease_id);
@@ -279,6 +334,7 @@ status_name(uint32_t verb)
 {
     switch (verb) {
     case PK_VERB_SEAL:
+    case PK_VERB_PUT:
         return "sealed";
     case PK_VERB_RELEASE:
         return "released";
@@ -296,7 +352,9 @@ pk_wire_reply_encode(const struct pk_reply *reply, const struct pk_wire_reply_fo
     if (reply->status != 0)
         return pk_wire_error_encode(reply->status, reply->message, format, ret_text, ret_size);
     struct pk_wire_out out = begin(status_name(reply->verb), format);
-    if (reply->verb == PK_VERB_ACQUIRE || reply->verb == PK_VERB_SEAL)
+    if (is_inline(reply))
+        put_bytes(&out, reply, format);
+    else if (reply->verb == PK_VERB_ACQUIRE || reply->verb == PK_VERB_SEAL)
         put_lease(&out, reply, format);
     else if (reply->verb == PK_VERB_RENEW)
         put_renew(&out, reply);
@@ -306,7 +364,10 @@ pk_wire_reply_encode(const struct pk_reply *reply, const struct pk_wire_reply_fo
         put_list(&out, reply);
     else if (reply->verb == PK_VERB_VERIFY)
         put_verify(&out, reply);
-    return finish(&out, format, pk_wire_reply_fds(reply), ret_text, ret_size);
+    else if (reply->verb == PK_VERB_PUT)
+        put_put(&out, reply);
+    return finish(&out, format, pk_wire_reply_fds(reply), pk_wire_reply_data(reply), ret_text,
+                  ret_size);
 }
 
 int32_t
@@ -316,7 +377,7 @@ pk_wire_error_encode(int32_t code, const char *message, const struct pk_wire_rep
     struct pk_wire_out out = begin("error", format);
     pk_wire_out_text(&out, "error", pk_wire_error_name(code));
     pk_wire_out_text(&out, "message", message != NULL ? message : "");
-    return finish(&out, format, 0, ret_text, ret_size);
+    return finish(&out, format, 0, 0, ret_text, ret_size);
 }
 
 int32_t
@@ -332,8 +393,10 @@ pk_wire_stats_encode(const struct pk_stat *stats, size_t count,
             || json_object_set_new(figures, name, json_integer((json_int_t)value)) != 0)
             out.failed = true;
     }
-    pk_wire_out_json(&out, "stats", figures);
-    return finish(&out, format, 0, ret_text, ret_size);
+    pk_autofree char *text = pk_wire_tree_text(figures);
+    out.failed = out.failed || text == NULL;
+    pk_wire_out_word(&out, "stats", text != NULL ? text : "");
+    return finish(&out, format, 0, 0, ret_text, ret_size);
 }
 
 /* ---- a batch ---- */
@@ -351,10 +414,10 @@ join_replies(char *at, const char *const *replies, size_t count)
 
 /* The replies are JSON already, so they are joined as text instead of being read again. */
 int32_t
-pk_wire_batch_reply_encode(const char *const *replies, size_t count, uint32_t fds, const char *tag,
-                           char **ret_text, size_t *ret_size)
+pk_wire_batch_reply_encode(const char *const *replies, size_t count, uint32_t fds, uint64_t data,
+                           const char *tag, char **ret_text, size_t *ret_size)
 {
-    size_t size = 64 + (tag != NULL ? strlen(tag) : 0); /* the names around the replies */
+    size_t size = 96 + (tag != NULL ? strlen(tag) : 0); /* the names around the replies */
     for (size_t i = 0; i < count; i++)
         size += strlen(replies[i]) + 1;
     char *text = malloc(size);
@@ -363,11 +426,12 @@ pk_wire_batch_reply_encode(const char *const *replies, size_t count, uint32_t fd
     char *at = stpcpy(text, "{\"status\":\"ok\"");
     if (tag != NULL)
         at = stpcpy(stpcpy(at, ",\"tag\":"), tag);
-    at = join_replies(stpcpy(at, ",\"replies\":["), replies, count);
-    if (fds == PK_WIRE_NO_FDS)
-        at = stpcpy(at, "]}");
-    else
-        at += snprintf(at, 24, "],\"fds\":%u}", fds);
+    at = stpcpy(join_replies(stpcpy(at, ",\"replies\":["), replies, count), "]");
+    if (fds != PK_WIRE_NO_FDS)
+        at += snprintf(at, 24, ",\"fds\":%u", fds);
+    if (data > 0)
+        at += snprintf(at, 32, ",\"data\":%llu", (unsigned long long)data);
+    at = stpcpy(at, "}");
     *ret_text = text;
     *ret_size = (size_t)(at - text);
     return 0;

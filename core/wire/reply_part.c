@@ -9,7 +9,6 @@
 #include <packice/cleanup.h>
 #include <string.h>
 
-#define PREFIX_SIZE 32U
 #define KIND_HTTP 4U /* a URL of the node that was asked */
 
 /* ---- words and counts ---- */
@@ -72,9 +71,10 @@ read_fd(const struct pk_wire_in *in, struct pk_wire_reply *wire, int32_t *ret_fd
     int32_t rc = pk_wire_in_integer(in, "fd", 0, (int64_t)whole->fds - 1, &fd);
     if (rc != 0 || fd < 0)
         return rc;
-    if (whole->fd_seen[fd] != 0)
+    uint64_t bit = UINT64_C(1) << ((uint64_t)fd % 64);
+    if ((whole->fds_seen[fd / 64] & bit) != 0)
         return pk_wire_in_fail(in, "fd", "another blob's descriptor");
-    whole->fd_seen[fd] = 1;
+    whole->fds_seen[fd / 64] |= bit;
     *ret_fd = (int32_t)fd;
     return 0;
 }
@@ -123,31 +123,76 @@ read_handle(const struct pk_wire_in *in, struct pk_wire_reply *wire, struct pk_h
     return rc;
 }
 
-int32_t
-pk_wire_read_handles(const struct pk_wire_in *in, struct pk_wire_reply *wire)
+/* Where a blob's bytes are: within those of the whole reply, behind those of the blobs before. */
+static int32_t
+read_data(const struct pk_wire_in *in, struct pk_wire_reply *wire, struct pk_handle *handle)
 {
-    json_t *array = NULL;
-    int32_t rc = pk_wire_in_need(in, "blobs");
+    static const char *const words[] = { "data" };
+    struct pk_wire_reply *whole = wire->batch != NULL ? wire->batch : wire;
+    uint32_t word = 0;
+    int32_t rc = pk_wire_read_word(in, "kind", words, 1, &word);
     if (rc == 0)
-        rc = pk_wire_in_array(in, "blobs", 1, PK_BLOBS_MAX, &array);
+        rc = read_count(in, "size", 0, INT64_MAX, &handle->size);
+    if (rc == 0)
+        rc = read_count(in, "offset", 0, INT64_MAX, &handle->offset);
     if (rc != 0)
         return rc;
-    size_t count = json_array_size(array);
-    wire->handles = calloc(count, sizeof(*wire->handles));
+    if (handle->offset < whole->data_seen)
+        return pk_wire_in_fail(in, "offset", "within another blob's bytes");
+    if (handle->offset > whole->data || handle->size > whole->data - handle->offset)
+        return pk_wire_in_fail(in, "size", "beyond the bytes of the reply");
+    whole->data_seen = handle->offset + handle->size;
+    handle->kind = PK_HANDLE_DATA;
+    return 0;
+}
+
+static int32_t
+new_handles(struct pk_wire_reply *wire, size_t count, struct pk_error *err)
+{
+    wire->handles = count == 1 ? &wire->one_handle : calloc(count, sizeof(*wire->handles));
     if (wire->handles == NULL)
-        return pk_fail(in->err, -ENOMEM, "out of memory");
-    for (size_t i = 0; i < count && rc == 0; i++) {
-        char prefix[PREFIX_SIZE];
-        (void)snprintf(prefix, sizeof(prefix), "blobs[%zu].", i);
-        struct pk_wire_in blob = { json_array_get(array, i), prefix, in->code, in->err };
+        return pk_fail(err, -ENOMEM, "out of memory");
+    for (size_t i = 0; i < count; i++) {
         wire->handles[i].struct_size = sizeof(wire->handles[i]);
         wire->handles[i].fd = -1;
-        rc = read_handle(&blob, wire, &wire->handles[i]);
     }
     wire->reply.handles = wire->handles;
     wire->reply.handle_stride = sizeof(*wire->handles);
     wire->reply.blob_count = (uint32_t)count;
+    return 0;
+}
+
+static int32_t
+read_blobs(const struct pk_wire_in *in, struct pk_wire_reply *wire,
+           int32_t (*read)(const struct pk_wire_in *in, struct pk_wire_reply *wire,
+                           struct pk_handle *handle))
+{
+    struct pk_wire_value *entry = NULL;
+    size_t count = 0;
+    int32_t rc = pk_wire_in_need(in, "blobs");
+    if (rc == 0)
+        rc = pk_wire_in_array(in, "blobs", 1, PK_BLOBS_MAX, &entry, &count);
+    if (rc == 0)
+        rc = new_handles(wire, count, in->err);
+    for (size_t i = 0; i < count && rc == 0; i++, entry += entry->span) {
+        struct pk_wire_in blob = {
+            in->json, entry, "blobs", i, "", in->code, in->err,
+        };
+        rc = read(&blob, wire, &wire->handles[i]);
+    }
     return rc;
+}
+
+int32_t
+pk_wire_read_handles(const struct pk_wire_in *in, struct pk_wire_reply *wire)
+{
+    return read_blobs(in, wire, read_handle);
+}
+
+int32_t
+pk_wire_read_inline(const struct pk_wire_in *in, struct pk_wire_reply *wire)
+{
+    return read_blobs(in, wire, read_data);
 }
 
 /* ---- objects ---- */
@@ -155,17 +200,17 @@ pk_wire_read_handles(const struct pk_wire_in *in, struct pk_wire_reply *wire)
 static int32_t
 read_owner(const struct pk_wire_in *in, struct pk_principal *owner)
 {
-    json_t *json = pk_wire_in_get(in, "owner");
+    struct pk_wire_value *value = pk_wire_in_get(in, "owner");
     const char *name = NULL;
     int64_t uid = -1;
     owner->struct_size = sizeof(*owner);
     owner->uid = UINT32_MAX;
     owner->gid = UINT32_MAX;
-    if (json == NULL)
+    if (value == NULL)
         return 0;
-    if (!json_is_object(json))
+    if (value->kind != PK_WIRE_OBJECT)
         return pk_wire_in_fail(in, "owner", "not an object");
-    struct pk_wire_in inner = { json, "owner.", in->code, in->err };
+    struct pk_wire_in inner = { in->json, value, NULL, 0, "owner.", in->code, in->err };
     int32_t rc = pk_wire_in_integer(&inner, "uid", 0, UINT32_MAX, &uid);
     if (rc == 0)
         rc = pk_wire_in_text(&inner, "name", 1, sizeof(owner->name) - 1, &name);

@@ -25,6 +25,9 @@ int32_t pk_wire_read_key(const struct pk_wire_in *in, const char **ret_id, uint6
 /* "blobs" of a lease, which must be there, as wire->handles; "handles" only repeats its paths. */
 int32_t pk_wire_read_handles(const struct pk_wire_in *in, struct pk_wire_reply *wire);
 
+/* "blobs" whose bytes come with the reply, likewise. */
+int32_t pk_wire_read_inline(const struct pk_wire_in *in, struct pk_wire_reply *wire);
+
 /* What verify tells: key, blobs, and its bytes as the size of what is sealed; object is zeroed. */
 int32_t pk_wire_read_verified(const struct pk_wire_in *in, struct pk_object_info *object);
 

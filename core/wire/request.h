@@ -17,42 +17,61 @@
 #define PK_WIRE_BATCH_MAX 1000U /* requests in one batch */
 #define PK_WIRE_TAG_MAX 128U    /* bytes of a tag that is a string */
 #define PK_WIRE_META_DEPTH 24U  /* nesting of meta: less than a frame's, so that it fits a batch */
+#define PK_WIRE_RELEASES_MAX 256U /* leases that one request releases beside what it asks */
 
-/* A decoded request, with everything its strings need. */
+/* A decoded request, with everything its strings need. Bytes and descriptors that come with it are
+ * the transport's to receive: request.data and request.handles are NULL. */
 struct pk_wire_request {
-    struct pk_request request;      /* verb is a PK_VERB_* or a PK_WIRE_VERB_*; borrows from here */
-    char *tag;                      /* the tag's JSON text (string or integer); NULL = untagged */
-    struct pk_error error;          /* an item of a batch: code is not 0 if it didn't decode; then
-                                       request is zero, and this is what to answer */
+    struct pk_request request; /* verb is a PK_VERB_* or a PK_WIRE_VERB_*; borrows from here.
+                                  data_size: the bytes right behind the text ("data"); of a batch,
+                                  those of its items together, one item's behind the other's. Of an
+                                  item that is wrong too. PK_UNSIZED: nobody can tell what comes
+                                  with the request, so that nothing behind it can be read */
+    struct pk_error error;     /* code is not 0 if it is wrong; then request is zero but for
+                                  data_size, and this is what to answer */
+    const char *tag;           /* the tag's JSON text (string or integer); NULL = untagged */
+    uint32_t request_fds;      /* descriptors that come with it ("fds"), at most PK_BLOBS_MAX */
+    uint32_t release_count;
+    const char **releases;          /* leases to be released first, also if the request is wrong */
     struct pk_wire_request **items; /* BATCH: item_count requests, none of them NULL, tagged, a
-                                       batch, or stats */
+                                       batch, or stats, or with descriptors or releases */
     size_t item_count;
-    void *json; /* the decoder's, as are the next two */
+    struct pk_wire_json *json; /* the decoder's, as is all below: what the text is, and what is
+                                  malloc'd of it; items begins with all the items */
     uint64_t *sizes;
-    char *meta;
+    char *tag_text;
+    char *meta_text;
 };
 
 /*
  * Decodes one JSON text. verb: what the transport knows (from a URL's path), or NULL to take the
- * member "command". An item of a batch that doesn't decode does not fail the batch: see `error`.
- * 0; -EINVAL, with a message that begins with the member at fault ("sizes[3]: ..."); -EOPNOTSUPP:
- * a verb that is not known; -ENOMEM. *ret_tag (ret_tag may be NULL) is set in any case, on errors
- * too: a copy of the tag's JSON text, the caller's to free, or NULL where there was none to read.
+ * member "command". 0, whatever the text, or -ENOMEM. A request that is wrong, or an item of a
+ * batch, has `error` set: -EINVAL, with a message that begins with the member at fault ("sizes[3]:
+ * ..."), or -EOPNOTSUPP: a verb that is not known. Its tag, data_size, request_fds and releases are
+ * there nevertheless, as far as they could be read; an item that is wrong leaves the batch right.
  */
 int32_t pk_wire_request_decode(const char *text, size_t size, const char *verb,
-                               struct pk_wire_request **ret_request, char **ret_tag,
-                               struct pk_error *err);
+                               struct pk_wire_request **ret_request, struct pk_error *err);
 
 /* NULL is fine. */
 void pk_wire_request_free(struct pk_wire_request *request);
 
-/* Encodes a request for a stream, on one line: "command" first, then "tag" (JSON text of a string
- * or an integer; NULL = none), and a newline at the end, which *ret_size counts and a NUL follows.
- * *ret_text is malloc'd, the caller's. verb may be PK_WIRE_VERB_STATS.
+/* What a request says beside what it asks. */
+struct pk_wire_request_format {
+    const char *tag;             /* JSON text of a string or an integer; NULL = none */
+    const char *const *releases; /* release_count lease ids, at most PK_WIRE_RELEASES_MAX */
+    size_t release_count;
+};
+
+/* Encodes a request for a stream, on one line: "command" first, then what the format says (NULL =
+ * nothing), and at the end a newline, or, where the bytes of a put come next, nothing: those, or
+ * the descriptors of its handles, are the caller's to send. *ret_size counts the newline, and a NUL
+ * follows. *ret_text is malloc'd, the caller's. verb may be PK_WIRE_VERB_STATS.
  * 0; -ENOMEM; -EINVAL: what the protocol can't say (text that is not UTF-8, meta that is not a JSON
  * object, a ttl of PK_FOREVER without PK_REQUEST_BIND); -EOPNOTSUPP: a verb that it doesn't have;
  * -EFBIG: longer than PK_WIRE_REQUEST_MAX. */
-int32_t pk_wire_request_encode(const struct pk_request *request, const char *tag, char **ret_text,
+int32_t pk_wire_request_encode(const struct pk_request *request,
+                               const struct pk_wire_request_format *format, char **ret_text,
                                size_t *ret_size, struct pk_error *err);
 
 /* Checks that text is a JSON object of at most PK_META_MAX bytes and PK_WIRE_META_DEPTH levels once
@@ -60,9 +79,11 @@ int32_t pk_wire_request_encode(const struct pk_request *request, const char *tag
  * -EINVAL, -ENOMEM. For clients whose peer has no wire before it. */
 int32_t pk_wire_meta_compact(const char *text, char **ret_text, struct pk_error *err);
 
-/* As pk_wire_request_encode, for a batch of up to PK_WIRE_BATCH_MAX requests, none of them stats.
- * Errors name the request at fault ("requests[3]: ..."). */
-int32_t pk_wire_batch_encode(const struct pk_request *requests, size_t count, const char *tag,
-                             char **ret_text, size_t *ret_size, struct pk_error *err);
+/* As pk_wire_request_encode, for a batch of up to PK_WIRE_BATCH_MAX requests, none of them stats or
+ * with descriptors. The bytes of its puts come behind it in their order. Errors name the request at
+ * fault ("requests[3]: ..."). */
+int32_t pk_wire_batch_encode(const struct pk_request *requests, size_t count,
+                             const struct pk_wire_request_format *format, char **ret_text,
+                             size_t *ret_size, struct pk_error *err);
 
 #endif

@@ -26,8 +26,7 @@ decode_blobs(const struct pk_wire_in *in, struct pk_wire_request *wire)
     if (rc != 0)
         return rc;
     if (count > 0 && blobs > 0 && (int64_t)count != blobs)
-        return pk_fail(in->err, in->code, "%sblobs: %lld, but sizes has %u", in->prefix,
-                       (long long)blobs, count);
+        return pk_wire_in_fail(in, "blobs", "%lld, but sizes has %u", (long long)blobs, count);
     wire->request.sizes = wire->sizes;
     wire->request.blob_count = count > 0 ? count : blobs > 0 ? (uint32_t)blobs : 1;
     return 0;
@@ -36,22 +35,26 @@ decode_blobs(const struct pk_wire_in *in, struct pk_wire_request *wire)
 static int32_t
 decode_create(const struct pk_wire_in *in, struct pk_wire_request *wire)
 {
+    struct pk_request *request = &wire->request;
     int32_t rc = decode_blobs(in, wire);
     if (rc == 0)
-        rc = pk_wire_in_meta(in, &wire->meta);
+        rc = pk_wire_in_meta(in, &request->meta, &wire->meta_text);
     if (rc == 0)
-        rc = pk_wire_in_seconds(in, "object_ttl_seconds", false, &wire->request.object_ttl);
-    wire->request.meta = wire->meta;
+        rc = pk_wire_in_seconds(in, "object_ttl_seconds", false, &request->object_ttl);
     return rc;
 }
 
 static int32_t
 decode_read(const struct pk_wire_in *in, struct pk_wire_request *wire)
 {
+    int64_t inline_max = 0;
     int32_t rc = pk_wire_in_need(in, "object_id");
-    if (rc != 0)
-        return rc;
-    return pk_wire_in_seconds(in, "wait_seconds", true, &wire->request.wait);
+    if (rc == 0)
+        rc = pk_wire_in_seconds(in, "wait_seconds", true, &wire->request.wait);
+    if (rc == 0)
+        rc = pk_wire_in_integer(in, "inline_max", 0, PK_SIZE_MAX, &inline_max);
+    wire->request.inline_max = (uint64_t)inline_max;
+    return rc;
 }
 
 static int32_t
@@ -87,6 +90,56 @@ decode_acquire(const struct pk_wire_in *in, struct pk_wire_request *wire)
         return rc;
     request->access = intent == 0 ? PK_ACCESS_CREATE : PK_ACCESS_READ;
     return intent == 0 ? decode_create(in, wire) : decode_read(in, wire);
+}
+
+/* Whether all sizes of a put are known, and come to its bytes. */
+static int32_t
+check_put_sizes(const struct pk_wire_in *in, const struct pk_wire_request *wire)
+{
+    uint64_t rest = wire->request.data_size;
+    for (uint32_t i = 0; i < wire->request.blob_count; i++) {
+        uint64_t size = wire->sizes[i];
+        if (size == PK_UNSIZED)
+            return pk_fail(in->err, in->code, "sizes[%u]: not a size in bytes", i);
+        if (wire->request_fds == 0 && size > rest)
+            return pk_wire_in_fail(in, "sizes", "more than data");
+        rest -= wire->request_fds == 0 ? size : 0;
+    }
+    if (wire->request_fds == 0 && rest > 0)
+        return pk_wire_in_fail(in, "sizes", "less than data");
+    return 0;
+}
+
+/* A put has bytes, of one blob without sizes, or else one descriptor for each size. */
+static int32_t
+check_put(const struct pk_wire_in *in, struct pk_wire_request *wire)
+{
+    bool data = pk_wire_in_get(in, "data") != NULL;
+    if (!data && wire->request_fds == 0)
+        return pk_wire_in_fail(in, "data", "missing");
+    if (data && wire->request_fds > 0)
+        return pk_wire_in_fail(in, "fds", "not beside data");
+    if (wire->request_fds > 0 && wire->request_fds != wire->request.blob_count)
+        return pk_wire_in_fail(in, "sizes", "not one for each descriptor");
+    if (wire->sizes != NULL)
+        return check_put_sizes(in, wire);
+    wire->request.blob_count = 1;
+    return 0;
+}
+
+static int32_t
+decode_put(const struct pk_wire_in *in, struct pk_wire_request *wire)
+{
+    struct pk_request *request = &wire->request;
+    int32_t rc = pk_wire_in_object_id(in, &request->object_id);
+    if (rc == 0)
+        rc = pk_wire_in_sizes(in, &wire->sizes, &request->blob_count);
+    if (rc == 0)
+        rc = pk_wire_in_meta(in, &request->meta, &wire->meta_text);
+    if (rc == 0)
+        rc = pk_wire_in_seconds(in, "object_ttl_seconds", false, &request->object_ttl);
+    request->sizes = wire->sizes;
+    return rc != 0 ? rc : check_put(in, wire);
 }
 
 static int32_t
@@ -167,11 +220,17 @@ struct verb {
 };
 
 static const struct verb verbs[] = {
-    { "acquire", PK_VERB_ACQUIRE, decode_acquire }, { "seal", PK_VERB_SEAL, decode_seal },
-    { "renew", PK_VERB_RENEW, decode_renew },       { "release", PK_VERB_RELEASE, decode_lease },
-    { "discard", PK_VERB_DISCARD, decode_object },  { "stat", PK_VERB_STAT, decode_object },
-    { "list", PK_VERB_LIST, decode_list },          { "batch", PK_WIRE_VERB_BATCH, decode_batch },
-    { "verify", PK_VERB_VERIFY, decode_object },    { "stats", PK_WIRE_VERB_STATS, decode_nothing },
+    { "acquire", PK_VERB_ACQUIRE, decode_acquire },
+    { "seal", PK_VERB_SEAL, decode_seal },
+    { "renew", PK_VERB_RENEW, decode_renew },
+    { "release", PK_VERB_RELEASE, decode_lease },
+    { "discard", PK_VERB_DISCARD, decode_object },
+    { "stat", PK_VERB_STAT, decode_object },
+    { "list", PK_VERB_LIST, decode_list },
+    { "batch", PK_WIRE_VERB_BATCH, decode_batch },
+    { "verify", PK_VERB_VERIFY, decode_object },
+    { "stats", PK_WIRE_VERB_STATS, decode_nothing },
+    { "put", PK_VERB_PUT, decode_put },
 };
 
 static const struct verb *
@@ -198,130 +257,240 @@ decode_verb(const struct pk_wire_in *in, const char *name, const struct verb **r
     }
     const struct verb *verb = find_verb(name);
     if (verb == NULL)
-        return pk_fail(in->err, -EOPNOTSUPP, "%scommand: not a verb of this node", in->prefix);
+        return pk_fail(in->err, -EOPNOTSUPP, "command: not a verb of this node");
     *ret_verb = verb;
     return 0;
 }
 
+/* ---- what comes with a request ---- */
+
+/* How many bytes and descriptors come with a request; data_size is PK_UNSIZED if that can't be
+ * told. */
+static int32_t
+decode_baggage(const struct pk_wire_in *in, struct pk_wire_request *wire)
+{
+    int64_t data = 0;
+    int64_t fds = 0;
+    int32_t rc = pk_wire_in_integer(in, "data", 0, PK_SIZE_MAX, &data);
+    if (rc == 0)
+        rc = pk_wire_in_integer(in, "fds", 0, PK_BLOBS_MAX, &fds);
+    wire->request.data_size = rc == 0 ? (uint64_t)data : PK_UNSIZED;
+    wire->request_fds = (uint32_t)fds;
+    return rc;
+}
+
+/* Whether this verb takes what comes with the request. */
+static int32_t
+check_baggage(const struct pk_wire_in *in, const struct pk_wire_request *wire)
+{
+    uint32_t verb = wire->request.verb;
+    if (wire->request.data_size > 0 && verb != PK_VERB_PUT && verb != PK_WIRE_VERB_BATCH)
+        return pk_wire_in_fail(in, "data", "only put has bytes");
+    if (wire->request_fds > 0 && verb != PK_VERB_PUT)
+        return pk_wire_in_fail(in, "fds", "only put has descriptors");
+    return 0;
+}
+
+static int32_t
+decode_releases(const struct pk_wire_in *in, struct pk_wire_request *wire)
+{
+    struct pk_wire_value *entry = NULL;
+    size_t count = 0;
+    int32_t rc = pk_wire_in_array(in, "releases", 0, PK_WIRE_RELEASES_MAX, &entry, &count);
+    if (rc != 0 || count == 0)
+        return rc;
+    wire->releases = malloc(count * sizeof(*wire->releases));
+    if (wire->releases == NULL)
+        return pk_fail(in->err, -ENOMEM, "out of memory");
+    for (size_t i = 0; i < count; i++, entry += entry->span) {
+        const char *id = entry->kind == PK_WIRE_STRING ? pk_wire_json_string(in->json, entry) : "";
+        if (*id == '\0' || entry->size > PK_LEASE_ID_LEN)
+            return pk_fail(in->err, in->code, "releases[%zu]: not a lease id", i);
+        wire->releases[i] = id;
+    }
+    wire->release_count = (uint32_t)count;
+    return 0;
+}
+
 /* ---- a batch ---- */
+
+/* Reads the verb of a request or of an item, and its members. */
+static int32_t
+decode_members(const struct pk_wire_in *in, const char *name, struct pk_wire_request *wire)
+{
+    const struct verb *verb = NULL;
+    int32_t rc = decode_verb(in, name, &verb);
+    if (rc != 0 || verb == NULL)
+        return rc;
+    wire->request.verb = verb->number;
+    rc = check_baggage(in, wire);
+    return rc != 0 ? rc : verb->decode(in, wire);
+}
 
 /* Reads one request of a batch. */
 static int32_t
 decode_single(const struct pk_wire_in *in, struct pk_wire_request *item)
 {
     const struct verb *verb = NULL;
-    if (!json_is_object(in->object))
+    if (in->object->kind != PK_WIRE_OBJECT)
         return pk_fail(in->err, -EINVAL, "not a JSON object");
     int32_t rc = decode_verb(in, NULL, &verb);
     if (rc != 0 || verb == NULL)
         return rc;
     if (verb->number == PK_WIRE_VERB_BATCH || verb->number == PK_WIRE_VERB_STATS)
         return pk_fail(in->err, -EINVAL, "command: %s can't be part of a batch", verb->name);
-    item->request.verb = verb->number;
-    return verb->decode(in, item);
+    if (item->request_fds > 0)
+        return pk_wire_in_fail(in, "fds", "descriptors can't be part of a batch");
+    return decode_members(in, verb->name, item);
+}
+
+/* What is wrong is told instead of what was asked. */
+static void
+forget(struct pk_wire_request *wire)
+{
+    uint64_t data_size = wire->request.data_size;
+    memset(&wire->request, 0, sizeof(wire->request));
+    wire->request.struct_size = sizeof(wire->request);
+    wire->request.data_size = data_size;
 }
 
 /* Reads one request of a batch into an item; what is wrong with it goes there too. Fails for want
- * of memory alone. */
+ * of memory, and if nobody can tell where the next item's bytes begin. */
 static int32_t
-decode_item(json_t *json, struct pk_wire_request *item, struct pk_error *err)
+decode_item(const struct pk_wire_in *batch, struct pk_wire_value *entry, size_t index,
+            struct pk_wire_request *item)
 {
-    struct pk_wire_in in = { .object = json, .prefix = "", .code = -EINVAL, .err = &item->error };
-    item->json = json_incref(json);
-    int32_t rc = decode_single(&in, item);
-    if (rc == -ENOMEM)
-        return pk_fail(err, -ENOMEM, "out of memory");
+    struct pk_wire_in in = {
+        .json = batch->json, .object = entry, .prefix = "", .code = -EINVAL, .err = &item->error
+    };
+    int32_t rc = decode_baggage(&in, item);
     if (rc != 0)
-        memset(&item->request, 0, sizeof(item->request));
-    item->request.struct_size = sizeof(item->request);
+        return pk_fail(batch->err, rc, "requests[%zu].%.200s", index, item->error.message);
+    rc = decode_single(&in, item);
+    if (rc == -ENOMEM)
+        return pk_fail(batch->err, -ENOMEM, "out of memory");
+    if (rc != 0)
+        forget(item);
     return 0;
 }
 
-static struct pk_wire_request *
-new_request(void)
+static void
+begin_request(struct pk_wire_request *wire)
 {
-    struct pk_wire_request *wire = calloc(1, sizeof(*wire));
-    if (wire == NULL)
-        return NULL;
     wire->request.struct_size = sizeof(wire->request);
     wire->error.struct_size = sizeof(wire->error);
-    return wire;
+}
+
+/* Items of a batch, and where they are, in one block. */
+static int32_t
+new_items(struct pk_wire_request *wire, size_t count, struct pk_error *err)
+{
+    struct pk_wire_request **items =
+        calloc(1 + count, sizeof(struct pk_wire_request *) + sizeof(struct pk_wire_request));
+    if (items == NULL)
+        return pk_fail(err, -ENOMEM, "out of memory");
+    struct pk_wire_request *first = (struct pk_wire_request *)(void *)(items + count);
+    for (size_t i = 0; i < count; i++) {
+        items[i] = &first[i];
+        begin_request(items[i]);
+    }
+    wire->items = items;
+    wire->item_count = count;
+    return 0;
+}
+
+static int32_t
+decode_items(const struct pk_wire_in *in, struct pk_wire_value *entry, struct pk_wire_request *wire)
+{
+    uint64_t rest = wire->request.data_size;
+    for (size_t i = 0; i < wire->item_count; i++, entry += entry->span) {
+        struct pk_wire_request *item = wire->items[i];
+        int32_t rc = decode_item(in, entry, i, item);
+        if (rc != 0)
+            return rc;
+        if (item->request.data_size > rest)
+            return pk_wire_in_fail(in, "data", "less than the data of the requests");
+        rest -= item->request.data_size;
+    }
+    if (rest > 0)
+        return pk_wire_in_fail(in, "data", "more than the data of the requests");
+    return 0;
 }
 
 static int32_t
 decode_batch(const struct pk_wire_in *in, struct pk_wire_request *wire)
 {
-    json_t *array = NULL;
+    struct pk_wire_value *first = NULL;
+    size_t count = 0;
     int32_t rc = pk_wire_in_need(in, "requests");
     if (rc == 0)
-        rc = pk_wire_in_array(in, "requests", 0, PK_WIRE_BATCH_MAX, &array);
-    if (rc != 0)
-        return rc;
-    size_t count = json_array_size(array);
-    wire->items = calloc(count > 0 ? count : 1, sizeof(struct pk_wire_request *));
-    if (wire->items == NULL)
-        return pk_fail(in->err, -ENOMEM, "out of memory");
-    for (; wire->item_count < count && rc == 0; wire->item_count++) {
-        struct pk_wire_request *item = new_request();
-        if (item == NULL)
-            return pk_fail(in->err, -ENOMEM, "out of memory");
-        wire->items[wire->item_count] = item;
-        rc = decode_item(json_array_get(array, wire->item_count), item, in->err);
-    }
-    return rc;
+        rc = pk_wire_in_array(in, "requests", 0, PK_WIRE_BATCH_MAX, &first, &count);
+    if (rc == 0)
+        rc = new_items(wire, count, in->err);
+    return rc != 0 ? rc : decode_items(in, first, wire);
 }
 
 /* ---- a request ---- */
 
-/* Everything of a request whose JSON was read. The tag is read first, so that an error can carry
- * it. */
+/* Everything of a request whose JSON was scanned. First what an error needs too. */
 static int32_t
-decode(struct pk_wire_request *wire, const char *name, struct pk_error *err)
+decode(struct pk_wire_request *wire, const char *name)
 {
-    struct pk_wire_in in = { .object = wire->json, .prefix = "", .code = -EINVAL, .err = err };
-    const struct verb *verb = NULL;
-    int32_t rc = pk_wire_in_tag(&in, &wire->tag);
+    struct pk_wire_in in = {
+        .json = wire->json,
+        .object = wire->json->values,
+        .prefix = "",
+        .code = -EINVAL,
+        .err = &wire->error,
+    };
+    int32_t tag = pk_wire_in_tag(&in, &wire->tag, &wire->tag_text);
+    if (tag == -ENOMEM)
+        return tag;
+    int32_t rc = decode_baggage(&in, wire);
+    rc = rc != 0 ? rc : tag;
     if (rc == 0)
-        rc = decode_verb(&in, name, &verb);
-    if (rc != 0 || verb == NULL)
-        return rc;
-    wire->request.verb = verb->number;
-    return verb->decode(&in, wire);
+        rc = decode_releases(&in, wire);
+    return rc != 0 ? rc : decode_members(&in, name, wire);
 }
 
-/* A copy of the tag for the caller, if there is one. */
-static int32_t
-copy_tag(const struct pk_wire_request *wire, char **ret_tag, struct pk_error *err)
+/* Text that can't be read may have bytes or descriptors with it all the same: then what is behind
+ * it must not be taken for requests, which may be anybody's. */
+static bool
+may_have_baggage(const char *text, size_t size)
 {
-    if (ret_tag == NULL || wire->tag == NULL)
-        return 0;
-    *ret_tag = strdup(wire->tag);
-    return *ret_tag == NULL ? pk_fail(err, -ENOMEM, "out of memory") : 0;
+    return memmem(text, size, "\"data\"", 6) != NULL || memmem(text, size, "\"fds\"", 5) != NULL;
 }
 
 int32_t
 pk_wire_request_decode(const char *text, size_t size, const char *verb,
-                       struct pk_wire_request **ret_request, char **ret_tag, struct pk_error *err)
+                       struct pk_wire_request **ret_request, struct pk_error *err)
 {
-    if (ret_tag != NULL)
-        *ret_tag = NULL;
-    struct pk_wire_request *wire = new_request();
-    if (wire == NULL)
+    struct pk_wire_json *json = pk_wire_json_new(sizeof(struct pk_wire_request), text, size);
+    if (json == NULL)
         return pk_fail(err, -ENOMEM, "out of memory");
-    json_t *json = NULL;
-    int32_t rc = pk_wire_json_parse(text, size, -EINVAL, &json, err);
+    struct pk_wire_request *wire = (struct pk_wire_request *)(void *)(json + 1);
+    begin_request(wire);
     wire->json = json;
-    if (rc == 0) {
-        rc = decode(wire, verb, err);
-        int32_t copied = copy_tag(wire, ret_tag, err);
-        rc = copied != 0 ? copied : rc;
-    }
-    if (rc != 0) {
+    int32_t rc = pk_wire_json_scan(json, -EINVAL, &wire->error);
+    if (rc == 0)
+        rc = decode(wire, verb);
+    else if (may_have_baggage(text, size))
+        wire->request.data_size = PK_UNSIZED;
+    if (rc == -ENOMEM) {
         pk_wire_request_free(wire);
-        return rc;
+        return pk_fail(err, -ENOMEM, "out of memory");
     }
+    if (rc != 0)
+        forget(wire);
     *ret_request = wire;
     return 0;
+}
+
+static void
+free_members(struct pk_wire_request *wire)
+{
+    free(wire->sizes);
+    free(wire->meta_text);
 }
 
 void
@@ -330,11 +499,10 @@ pk_wire_request_free(struct pk_wire_request *request)
     if (request == NULL)
         return;
     for (size_t i = 0; i < request->item_count; i++)
-        pk_wire_request_free(request->items[i]);
+        free_members(request->items[i]);
+    free_members(request);
     free(request->items);
-    free(request->tag);
-    free(request->sizes);
-    free(request->meta);
-    json_decref(request->json);
-    free(request);
+    free(request->releases);
+    free(request->tag_text);
+    pk_wire_json_free(request->json); /* which it is within */
 }

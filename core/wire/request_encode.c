@@ -5,8 +5,8 @@
  * not repeat the checks of the decoder: a node makes them.
  */
 #include "core/wire/frame.h"
-#include "core/wire/member_in.h"
 #include "core/wire/member_out.h"
+#include "core/wire/meta.h"
 #include "core/wire/request.h"
 #include "core/wire/text.h"
 
@@ -41,16 +41,7 @@ put_ttl(struct pk_wire_out *out, const struct pk_request *request, struct pk_err
 static int32_t
 put_meta(struct pk_wire_out *out, const char *text, struct pk_error *err)
 {
-    pk_autofree char *compact = NULL; /* for its length alone */
-    json_t *meta = NULL;
-    if (text == NULL || *text == '\0')
-        return 0;
-    int32_t rc = pk_wire_meta_compact(text, &compact, err);
-    if (rc == 0)
-        rc = pk_wire_meta_parse(text, &meta, err);
-    if (rc == 0)
-        pk_wire_out_json(out, "meta", meta);
-    return rc;
+    return text == NULL || *text == '\0' ? 0 : pk_wire_meta_put(out, text, err);
 }
 
 static int32_t
@@ -87,7 +78,39 @@ put_acquire(struct pk_wire_out *out, const struct pk_request *request, struct pk
         pk_wire_out_integer(out, "wait_seconds", PK_WIRE_SECONDS_MAX);
     else if (request->wait != 0)
         pk_wire_out_seconds(out, "wait_seconds", request->wait);
+    if (request->inline_max != 0)
+        pk_wire_out_integer(out, "inline_max", request->inline_max);
     return 0;
+}
+
+/* The sizes of a put's handles. */
+static void
+put_handle_sizes(struct pk_wire_out *out, const struct pk_request *request)
+{
+    const char *at = (const char *)request->handles;
+    pk_wire_out_begin(out, "sizes", '[');
+    for (uint32_t i = 0; i < request->blob_count; i++, at += request->handle_stride)
+        pk_wire_out_size(out, NULL, ((const struct pk_handle *)(const void *)at)->size);
+    pk_wire_out_end(out, ']');
+}
+
+static int32_t
+put_put(struct pk_wire_out *out, const struct pk_request *request, struct pk_error *err)
+{
+    int32_t rc = put_text(out, "object_id", request->object_id, err);
+    if (rc != 0)
+        return rc;
+    if (request->object_ttl != 0 && request->object_ttl != PK_FOREVER)
+        pk_wire_out_seconds(out, "object_ttl_seconds", request->object_ttl);
+    if (request->handles != NULL)
+        put_handle_sizes(out, request);
+    else if (request->sizes != NULL)
+        pk_wire_out_sizes(out, request->sizes, request->blob_count);
+    if (request->handles != NULL)
+        pk_wire_out_integer(out, "fds", request->blob_count);
+    else
+        pk_wire_out_integer(out, "data", request->data_size);
+    return put_meta(out, request->meta, err);
 }
 
 static int32_t
@@ -150,26 +173,39 @@ static const struct {
     { PK_VERB_RENEW, "renew", put_renew },        { PK_VERB_RELEASE, "release", put_lease },
     { PK_VERB_DISCARD, "discard", put_object },   { PK_VERB_STAT, "stat", put_object },
     { PK_VERB_VERIFY, "verify", put_object },     { PK_VERB_LIST, "list", put_list },
-    { PK_WIRE_VERB_STATS, "stats", put_nothing },
+    { PK_WIRE_VERB_STATS, "stats", put_nothing }, { PK_VERB_PUT, "put", put_put },
 };
 
+static void
+put_format(struct pk_wire_out *out, const struct pk_wire_request_format *format)
+{
+    pk_wire_out_tag(out, format->tag);
+    if (format->release_count == 0)
+        return;
+    pk_wire_out_begin(out, "releases", '[');
+    for (size_t i = 0; i < format->release_count; i++)
+        pk_wire_out_text(out, NULL, format->releases[i]);
+    pk_wire_out_end(out, ']');
+}
+
 static int32_t
-put_request(struct pk_wire_out *out, const struct pk_request *request, const char *tag,
-            struct pk_error *err)
+put_request(struct pk_wire_out *out, const struct pk_request *request,
+            const struct pk_wire_request_format *format, struct pk_error *err)
 {
     for (size_t i = 0; i < sizeof(verbs) / sizeof(verbs[0]); i++) {
         if (verbs[i].number != request->verb)
             continue;
         pk_wire_out_text(out, "command", verbs[i].name);
-        pk_wire_out_tag(out, tag);
+        put_format(out, format);
         return verbs[i].put(out, request, err);
     }
     return pk_fail(err, -EOPNOTSUPP, "command: the protocol has no verb %u", request->verb);
 }
 
-/* Ends the object with a newline and hands its text over. */
+/* Ends the object, with a newline unless bytes come next, and hands its text over. */
 static int32_t
-finish(struct pk_wire_out *out, char **ret_text, size_t *ret_size, struct pk_error *err)
+finish(struct pk_wire_out *out, uint64_t data, char **ret_text, size_t *ret_size,
+       struct pk_error *err)
 {
     size_t size = 0;
     pk_autofree char *text = pk_wire_out_text_take(out, &size);
@@ -177,32 +213,59 @@ finish(struct pk_wire_out *out, char **ret_text, size_t *ret_size, struct pk_err
         return pk_fail(err, -ENOMEM, "out of memory");
     if (size > PK_WIRE_REQUEST_MAX)
         return pk_fail(err, -EFBIG, "request longer than %u bytes", PK_WIRE_REQUEST_MAX);
-    text[size] = '\n';
-    text[size + 1] = '\0';
+    if (data == 0)
+        text[size++] = '\n';
+    text[size] = '\0';
     *ret_text = pk_steal(text);
-    *ret_size = size + 1;
+    *ret_size = size;
     return 0;
 }
 
+static const struct pk_wire_request_format no_format = { .tag = NULL };
+
+static int32_t
+check_format(const struct pk_wire_request_format *format, struct pk_error *err)
+{
+    if (format->release_count > PK_WIRE_RELEASES_MAX)
+        return pk_fail(err, -EINVAL, "releases: %zu, not at most %u", format->release_count,
+                       PK_WIRE_RELEASES_MAX);
+    return 0;
+}
+
+/* The bytes that come with a request. */
+static uint64_t
+data_of(const struct pk_request *request)
+{
+    return request->verb == PK_VERB_PUT && request->handles == NULL ? request->data_size : 0;
+}
+
 int32_t
-pk_wire_request_encode(const struct pk_request *request, const char *tag, char **ret_text,
+pk_wire_request_encode(const struct pk_request *request,
+                       const struct pk_wire_request_format *format, char **ret_text,
                        size_t *ret_size, struct pk_error *err)
 {
+    format = format != NULL ? format : &no_format;
     struct pk_wire_out out = pk_wire_out_new();
-    int32_t rc = put_request(&out, request, tag, err);
+    int32_t rc = check_format(format, err);
     if (rc == 0)
-        return finish(&out, ret_text, ret_size, err);
+        rc = put_request(&out, request, format, err);
+    if (rc == 0)
+        return finish(&out, data_of(request), ret_text, ret_size, err);
     pk_wire_out_drop(&out);
     return rc;
 }
+
+/* ---- a batch ---- */
 
 static int32_t
 put_item(struct pk_wire_out *out, const struct pk_request *request, struct pk_error *err)
 {
     if (request->verb == PK_WIRE_VERB_STATS)
         return pk_fail(err, -EINVAL, "command: stats can't be part of a batch");
+    if (request->verb == PK_VERB_PUT && request->handles != NULL)
+        return pk_fail(err, -EINVAL, "fds: descriptors can't be part of a batch");
     pk_wire_out_begin(out, NULL, '{');
-    int32_t rc = put_request(out, request, NULL, err);
+    int32_t rc = put_request(out, request, &no_format, err);
     pk_wire_out_end(out, '}');
     return rc;
 }
@@ -222,18 +285,42 @@ put_items(struct pk_wire_out *out, const struct pk_request *requests, size_t cou
     return 0;
 }
 
-int32_t
-pk_wire_batch_encode(const struct pk_request *requests, size_t count, const char *tag,
-                     char **ret_text, size_t *ret_size, struct pk_error *err)
+static int32_t
+add_data(const struct pk_request *requests, size_t count, uint64_t *ret_data, struct pk_error *err)
 {
+    uint64_t sum = 0;
+    for (size_t i = 0; i < count; i++) {
+        uint64_t data = data_of(&requests[i]);
+        if (data > PK_SIZE_MAX - sum)
+            return pk_fail(err, -EINVAL, "data: more than can be said");
+        sum += data;
+    }
+    *ret_data = sum;
+    return 0;
+}
+
+int32_t
+pk_wire_batch_encode(const struct pk_request *requests, size_t count,
+                     const struct pk_wire_request_format *format, char **ret_text, size_t *ret_size,
+                     struct pk_error *err)
+{
+    uint64_t data = 0;
+    format = format != NULL ? format : &no_format;
     if (count > PK_WIRE_BATCH_MAX)
         return pk_fail(err, -EINVAL, "requests: %zu, not at most %u", count, PK_WIRE_BATCH_MAX);
+    int32_t rc = check_format(format, err);
+    if (rc == 0)
+        rc = add_data(requests, count, &data, err);
+    if (rc != 0)
+        return rc;
     struct pk_wire_out out = pk_wire_out_new();
     pk_wire_out_text(&out, "command", "batch");
-    pk_wire_out_tag(&out, tag);
-    int32_t rc = put_items(&out, requests, count, err);
+    put_format(&out, format);
+    if (data > 0)
+        pk_wire_out_integer(&out, "data", data);
+    rc = put_items(&out, requests, count, err);
     if (rc == 0)
-        return finish(&out, ret_text, ret_size, err);
+        return finish(&out, data, ret_text, ret_size, err);
     pk_wire_out_drop(&out);
     return rc;
 }

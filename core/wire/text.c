@@ -63,6 +63,12 @@ pk_wire_utf8_valid(const char *text)
     return true;
 }
 
+size_t
+pk_wire_utf8_size(const char *text)
+{
+    return character_size((const unsigned char *)text);
+}
+
 char *
 pk_wire_utf8_repair(const char *text)
 {

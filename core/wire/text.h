@@ -19,6 +19,9 @@
 
 bool pk_wire_utf8_valid(const char *text);
 
+/* Bytes of the character that text, which a NUL ends, begins with; 0 if it is none. */
+size_t pk_wire_utf8_size(const char *text);
+
 /* A copy in which each byte that is not part of valid UTF-8 is U+FFFD; NULL without memory. */
 char *pk_wire_utf8_repair(const char *text);
 

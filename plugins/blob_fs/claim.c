@@ -152,7 +152,7 @@ lost(const struct fs_root *root, struct pk_error *err)
 
 int32_t
 claim_write(struct fs_root *root, const struct fs_name *name, uint64_t epoch, const char *text,
-            size_t size, struct pk_error *err)
+            size_t size, int *ret_fd, struct pk_error *err)
 {
     char path[PATH_SIZE];
     claim_path(root, name, epoch, path);
@@ -167,9 +167,10 @@ claim_write(struct fs_root *root, const struct fs_name *name, uint64_t epoch, co
     int32_t rc = root_own(root, fd, root_sealed_mode(root) | 0200, err);
     if (rc != 0)
         return rc;
-    error = root_sync(root, fd);
+    error = root_start(root, fd);
     if (error != 0)
-        return disk_fail(err, error, "claims/%.100s: the manifest cannot be made to last", path);
+        return disk_fail(err, error, "claims/%.100s: the manifest cannot be written out", path);
+    *ret_fd = pk_steal_fd(fd);
     return 0;
 }
 

@@ -20,10 +20,10 @@ int32_t claim_take(struct fs_root *root, const struct fs_name *name, uint64_t ep
  */
 void claim_release(struct fs_root *root, const struct fs_name *name, uint64_t epoch);
 
-/* Writes the manifest in the making, to last if the options want it. -ESTALE: the claim was taken
- * over. */
+/* Writes the manifest in the making, which stays open: the caller makes it last. -ESTALE: the claim
+ * was taken over. */
 int32_t claim_write(struct fs_root *root, const struct fs_name *name, uint64_t epoch,
-                    const char *text, size_t size, struct pk_error *err);
+                    const char *text, size_t size, int *ret_fd, struct pk_error *err);
 
 /* Gives it its second name, `file` in `folder` (shown as that): it is published. -ESTALE: the claim
  * was taken over, or such a file stands. */

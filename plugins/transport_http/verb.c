@@ -35,7 +35,7 @@ on_batch(struct http_connection *connection, struct http_ask *ask)
         whole = texts[i] != NULL;
     }
     if (whole
-        && pk_wire_batch_reply_encode(texts, ask->count, PK_WIRE_NO_FDS, NULL, &text, &size) < 0)
+        && pk_wire_batch_reply_encode(texts, ask->count, PK_WIRE_NO_FDS, 0, NULL, &text, &size) < 0)
         text = NULL;
     free(texts);
     http_respond_json(connection, 200, "", text, size);
@@ -69,6 +69,8 @@ check_item(const struct pk_wire_request *request, struct pk_error *err)
         return pk_fail(err, request->error.code, "%s", request->error.message);
     if ((request->request.flags & PK_REQUEST_BIND) != 0)
         return pk_fail(err, -EOPNOTSUPP, "bind: over HTTP a lease lives by its ttl_seconds");
+    if (request->request.verb == PK_VERB_PUT)
+        return pk_fail(err, -EOPNOTSUPP, "command: over HTTP it is PUT /objects/ID");
     return 0;
 }
 
@@ -77,10 +79,13 @@ ask_item(struct http_ask *ask, size_t index, const struct pk_wire_request *reque
 {
     struct pk_error err = PK_ERROR_INIT;
     int32_t r = check_item(request, &err);
-    if (r < 0)
+    if (r < 0) {
         http_ask_fail(ask, index, r, err.message);
-    else
-        http_ask_peer(ask, index, &request->request);
+        return;
+    }
+    struct pk_request asked = request->request;
+    asked.inline_max = 0; /* bytes are GET's */
+    http_ask_peer(ask, index, &asked);
 }
 
 static void
@@ -110,12 +115,16 @@ http_answer_verb(struct http_connection *connection)
     /* No body at all says as much as an empty object. */
     const char *body = exchange->body_size > 0 ? exchange->body : "{}";
     size_t size = exchange->body_size > 0 ? exchange->body_size : 2;
-    int32_t r = pk_wire_request_decode(body, size, exchange->target.verb, &request, NULL, &err);
+    int32_t r = pk_wire_request_decode(body, size, exchange->target.verb, &request, &err);
     if (r < 0) {
         http_respond_error(connection, r, err.message);
         return;
     }
-    if (request->request.verb == PK_WIRE_VERB_STATS)
+    for (uint32_t i = 0; i < request->release_count; i++)
+        http_ask_release(connection, request->releases[i]);
+    if (request->error.code != 0)
+        http_respond_error(connection, request->error.code, request->error.message);
+    else if (request->request.verb == PK_WIRE_VERB_STATS)
         answer_stats(connection);
     else
         ask(connection, request);

@@ -22,7 +22,9 @@ send_id(const char *id)
     struct pk_wire_request *wire = NULL;
     int32_t rc = pk_wire_request_encode(&request, NULL, &text, &size, NULL);
     if (rc == 0)
-        rc = pk_wire_request_decode(text, size, NULL, &wire, NULL, NULL);
+        rc = pk_wire_request_decode(text, size, NULL, &wire, NULL);
+    if (rc == 0)
+        rc = wire->error.code;
     if (rc == 0)
         FUZZ_CHECK(strcmp(wire->request.object_id, id) == 0);
     pk_wire_request_free(wire);

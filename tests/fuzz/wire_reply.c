@@ -13,8 +13,9 @@
 #include <string.h>
 
 static const uint32_t verbs[] = {
-    PK_VERB_ACQUIRE, PK_VERB_SEAL, PK_VERB_RENEW,  PK_VERB_RELEASE,    PK_VERB_DISCARD,
-    PK_VERB_STAT,    PK_VERB_LIST, PK_VERB_VERIFY, PK_WIRE_VERB_BATCH, PK_WIRE_VERB_STATS,
+    PK_VERB_ACQUIRE, PK_VERB_SEAL,       PK_VERB_RENEW,      PK_VERB_RELEASE,
+    PK_VERB_DISCARD, PK_VERB_STAT,       PK_VERB_LIST,       PK_VERB_VERIFY,
+    PK_VERB_PUT,     PK_WIRE_VERB_BATCH, PK_WIRE_VERB_STATS,
 };
 
 #define VERB_COUNT (sizeof(verbs) / sizeof(verbs[0]))
@@ -28,11 +29,27 @@ check_handles(const struct pk_reply *reply, uint32_t fds)
     for (uint32_t i = 0; i < reply->blob_count; i++) {
         const struct pk_handle *handle = &reply->handles[i];
         FUZZ_CHECK(handle->fd >= 0 || handle->kind != PK_HANDLE_FD);
-        FUZZ_CHECK(handle->kind == PK_HANDLE_FD || strlen(handle->text) > 0);
+        FUZZ_CHECK(handle->kind == PK_HANDLE_FD || handle->kind == PK_HANDLE_DATA
+                   || strlen(handle->text) > 0);
         if (handle->fd < 0)
             continue;
         FUZZ_CHECK((uint32_t)handle->fd < fds && seen[handle->fd] == 0);
         seen[handle->fd] = 1;
+    }
+}
+
+/* Bytes that came, each of one blob alone. */
+static void
+check_data(const struct pk_reply *reply, uint64_t data)
+{
+    uint64_t end = 0;
+    for (uint32_t i = 0; i < reply->blob_count; i++) {
+        const struct pk_handle *handle = &reply->handles[i];
+        FUZZ_CHECK((handle->kind == PK_HANDLE_DATA) == (reply->lease_id == NULL));
+        if (handle->kind != PK_HANDLE_DATA)
+            continue;
+        FUZZ_CHECK(handle->offset >= end && handle->size <= data - handle->offset);
+        end = handle->offset + handle->size;
     }
 }
 
@@ -67,14 +84,16 @@ check_again(const struct pk_wire_reply *wire)
     FUZZ_CHECK(again->reply.object_count == wire->reply.object_count);
     FUZZ_CHECK(again->reply.bytes == wire->reply.bytes);
     FUZZ_CHECK(again->fds == pk_wire_reply_fds(&wire->reply));
+    FUZZ_CHECK(again->data == pk_wire_reply_data(&wire->reply));
     pk_wire_reply_free(again);
 }
 
 static void
-check_reply(const struct pk_wire_reply *wire, uint32_t fds)
+check_reply(const struct pk_wire_reply *wire, uint32_t fds, uint64_t data)
 {
     FUZZ_CHECK(wire->reply.message != NULL && wire->reply.status <= 0);
     check_handles(&wire->reply, fds);
+    check_data(&wire->reply, data);
     check_objects(&wire->reply);
     for (size_t i = 0; i < wire->stat_count; i++)
         FUZZ_CHECK(wire->stats[i].name != NULL && wire->stats[i].value <= INT64_MAX);
@@ -95,14 +114,16 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (rc != 0)
         return 0;
     /* as many as it holds: a client knows, and asks for no others */
-    size_t count = json_array_size(json_object_get(wire->json, "replies"));
+    json_t *json = json_loadb((const char *)data + 1, size - 1, 0, NULL);
+    size_t count = json_array_size(json_object_get(json, "replies"));
+    json_decref(json);
     rc = pk_wire_reply_decode(wire, verb, count, &err);
     FUZZ_CHECK(rc == 0 || (rc == -EPROTO && err.message[0] != '\0'));
     if (rc == 0)
-        check_reply(wire, wire->fds);
+        check_reply(wire, wire->fds, wire->data);
     for (size_t i = 0; rc == 0 && i < wire->item_count; i++) {
         if (pk_wire_reply_decode(wire->items[i], verbs[i % (VERB_COUNT - 2)], 0, &err) == 0)
-            check_reply(wire->items[i], wire->fds);
+            check_reply(wire->items[i], wire->fds, wire->data);
     }
     pk_wire_reply_free(wire);
     return 0;

@@ -113,7 +113,9 @@ __wrap_json_loads(const char *text, size_t flags, json_error_t *error)
 static const char *const request_texts[] = {
     "{\"command\":\"acquire\",\"tag\":\"t\",\"intent\":\"create\",\"object_id\":\"a\","
     "\"sizes\":[1,2,null],\"meta\":{\"a\":[1,2.5,\"x\"]},\"request_id\":\"r\",\"ttl_seconds\":1.5}",
-    "{\"command\":\"batch\",\"tag\":1,\"requests\":[{\"command\":\"stat\",\"object_id\":\"a\"},{},"
+    "{\"command\":\"batch\",\"tag\":1,\"releases\":[\"" LEASE "\"],\"data\":1,\"requests\":["
+    "{\"command\":\"put\",\"sizes\":[1],\"data\":1,\"meta\":{\"a\":1}},{\"command\":\"stat\","
+    "\"object_id\":\"a\"},{},"
     "{\"command\":\"acquire\",\"intent\":\"create\",\"sizes\":[1],\"meta\":{\"a\":1}}]}",
 };
 
@@ -121,11 +123,9 @@ static int32_t
 decode_request(const char *text)
 {
     struct pk_wire_request *wire = NULL;
-    char *tag = NULL;
-    int32_t rc = pk_wire_request_decode(text, strlen(text), NULL, &wire, &tag, NULL);
-    bool told = (rc == 0) == (wire != NULL);
+    int32_t rc = pk_wire_request_decode(text, strlen(text), NULL, &wire, NULL);
+    bool told = (rc == 0) == (wire != NULL) && (wire == NULL || wire->error.code == 0);
     pk_wire_request_free(wire);
-    free(tag);
     return told ? rc : 1;
 }
 
@@ -153,12 +153,15 @@ static const struct pk_request requests[] = {
     { .verb = PK_VERB_LIST, .prefix = "p", .cursor = 7, .limit = 3 },
 };
 
+static const char *const releases[] = { LEASE };
+static const struct pk_wire_request_format format = { "\"t\"", releases, 1 };
+
 static int32_t
 encode_request(void)
 {
     char *text = NULL;
     size_t size = 0;
-    int32_t rc = pk_wire_request_encode(&requests[0], "\"t\"", &text, &size, NULL);
+    int32_t rc = pk_wire_request_encode(&requests[0], &format, &text, &size, NULL);
     bool told = (rc == 0) == (text != NULL);
     free(text);
     return told ? rc : 1;
@@ -169,7 +172,7 @@ encode_batch(void)
 {
     char *text = NULL;
     size_t size = 0;
-    int32_t rc = pk_wire_batch_encode(requests, 2, "7", &text, &size, NULL);
+    int32_t rc = pk_wire_batch_encode(requests, 2, &format, &text, &size, NULL);
     bool told = (rc == 0) == (text != NULL);
     free(text);
     return told ? rc : 1;
@@ -178,10 +181,10 @@ encode_batch(void)
 static int32_t
 encode_reply(const struct pk_reply *reply)
 {
-    const struct pk_wire_reply_format format = { .tag = "\"t\"" };
+    const struct pk_wire_reply_format tagged = { .tag = "\"t\"" };
     char *text = NULL;
     size_t size = 0;
-    int32_t rc = pk_wire_reply_encode(reply, &format, &text, &size);
+    int32_t rc = pk_wire_reply_encode(reply, &tagged, &text, &size);
     bool told = (rc == 0) == (text != NULL);
     free(text);
     return told ? rc : 1;
@@ -250,10 +253,10 @@ static int32_t
 encode_stats(void)
 {
     const struct pk_stat stats[] = { { .name = "a", .value = 1 }, { .name = "b", .value = 2 } };
-    const struct pk_wire_reply_format format = { .tag = NULL };
+    const struct pk_wire_reply_format plain = { .tag = NULL };
     char *text = NULL;
     size_t size = 0;
-    int32_t rc = pk_wire_stats_encode(stats, 2, &format, &text, &size);
+    int32_t rc = pk_wire_stats_encode(stats, 2, &plain, &text, &size);
     free(text);
     return rc;
 }
@@ -264,7 +267,7 @@ encode_batch_reply(void)
     const char *const replies[] = { "{}", "{}" };
     char *text = NULL;
     size_t size = 0;
-    int32_t rc = pk_wire_batch_reply_encode(replies, 2, 0, "1", &text, &size);
+    int32_t rc = pk_wire_batch_reply_encode(replies, 2, 0, 0, "1", &text, &size);
     free(text);
     return rc;
 }

@@ -406,7 +406,8 @@ START_TEST(a_batch_numbers_its_descriptors_through)
 {
     struct pk_reply first = lease_reply(PK_VERB_ACQUIRE, handles, 2);
     struct pk_reply third = lease_reply(PK_VERB_SEAL, handles, 1);
-    const struct pk_wire_reply_format formats[] = { { "1", 0, true }, { "1", 2, true } };
+    const struct pk_wire_reply_format formats[] = { { .tag = "1", .item = true },
+                                                    { .tag = "1", .first_fd = 2, .item = true } };
     pk_autofree char *a = encode(&first, &formats[0]);
     pk_autofree char *c = encode(&third, &formats[1]);
     pk_autofree char *b = NULL;
@@ -415,7 +416,7 @@ START_TEST(a_batch_numbers_its_descriptors_through)
     ck_assert_str_eq(b, "{\"status\":\"error\",\"error\":\"not_found\",\"message\":\"\"}");
     const char *const replies[] = { a, b, c };
     pk_autofree char *text = NULL;
-    ck_assert_int_eq(pk_wire_batch_reply_encode(replies, 3, 3, "1", &text, &size), 0);
+    ck_assert_int_eq(pk_wire_batch_reply_encode(replies, 3, 3, 0, "1", &text, &size), 0);
     ck_assert_uint_eq(size, strlen(text));
 
     struct pk_wire_reply *wire = decode(text, PK_WIRE_VERB_BATCH, 3);
@@ -438,7 +439,7 @@ START_TEST(an_empty_batch_is_answered)
 {
     pk_autofree char *text = NULL;
     size_t size = 0;
-    ck_assert_int_eq(pk_wire_batch_reply_encode(NULL, 0, 0, NULL, &text, &size), 0);
+    ck_assert_int_eq(pk_wire_batch_reply_encode(NULL, 0, 0, 0, NULL, &text, &size), 0);
     ck_assert_str_eq(text, "{\"status\":\"ok\",\"replies\":[],\"fds\":0}");
     pk_wire_reply_free(decode(text, PK_WIRE_VERB_BATCH, 0));
 }
