@@ -58,10 +58,10 @@ static const struct command {
     bool leases; /* a small object comes with a lease, and not instead of one */
     void (*run)(const struct ours *ours);
 } commands[] = {
-    { "fill", false, false, ours_fill },      { "claim", false, false, ours_claim },
-    { "read", true, true, ours_read },        { "bytes", true, false, ours_bytes },
-    { "acquire", true, true, ours_acquire },  { "batch", true, false, ours_batch },
-    { "put", false, false, ours_put },        { "clients", true, false, ours_clients },
+    { "fill", false, false, ours_fill },        { "claim", false, false, ours_claim },
+    { "read", true, true, ours_read },          { "bytes", true, false, ours_bytes },
+    { "acquire", true, true, ours_acquire },    { "batch", true, false, ours_batch },
+    { "put", false, false, ours_put },          { "clients", true, false, ours_clients },
     { "connect", false, false, connect_often },
 };
 
