@@ -35,7 +35,7 @@ hold(struct pk_call *call, struct pk_holder *holder)
     if (rc != 0)
         return pk_fail(&call->error, rc, "the lease could not be kept");
     if (object != NULL)
-        object->leases++;
+        pk_object_lease(object);
     call->holder = holder;
     return 0;
 }
@@ -96,20 +96,22 @@ read_undo(struct pk_call *call)
     pk_peer_unlock(peer);
 }
 
-/* The object went away elsewhere, which nobody told until the storage was asked for a handle. Its
- * name is looked up by now, or this call queues behind that: there is none, or its successor. */
-static void
-read_once_more(struct pk_call *call)
+bool
+pk_acquire_once_more(struct pk_call *call)
 {
     struct pk_peer *peer = call->peer;
 
+    if (call->vanished++ >= VANISHED_MAX)
+        return false;
     pk_peer_lock(peer);
+    pk_call_rest(call);
     pk_object_unuse(pk_steal(call->object));
     explicit_bzero(&call->lease, sizeof(call->lease)); /* it was given back */
     call->status = 0;
     call->error = (struct pk_error)PK_ERROR_INIT;
     call->again = true;
     pk_peer_unlock(peer);
+    return true;
 }
 
 static void
@@ -129,8 +131,8 @@ read_handles(struct pk_call *call)
     pk_peer_unlock(peer);
     if (call->status != 0)
         read_undo(call);
-    if (vanished && call->vanished++ < VANISHED_MAX)
-        read_once_more(call);
+    if (vanished)
+        (void)pk_acquire_once_more(call);
 }
 
 static void
@@ -193,7 +195,10 @@ read_begin(struct pk_call *call)
         pk_name_queue(name, call);
     } else if (sealed && object->blobs != NULL) {
         pk_call_use(call, object);
-        pk_call_next(call, read_grant, peer->lease, PK_SLOT(PK_LEASE_GRANT), 0);
+        if (pk_inline_fits(&call->request, object))
+            pk_inline_begin(call);
+        else
+            pk_call_next(call, read_grant, peer->lease, PK_SLOT(PK_LEASE_GRANT), 0);
     } else if ((sealed || (object == NULL && !call->looked)) && pk_blob_publishes(peer->blob)) {
         pk_name_enter(name, call);
         pk_lookup_begin(call);

@@ -23,6 +23,12 @@ int32_t pk_blob_create(const struct pk_instance *blob, const struct pk_key *key,
                        uint64_t size, void **ret_blob, struct pk_error *err);
 int32_t pk_blob_read(const struct pk_instance *blob, void *bytes, uint64_t offset, void *data,
                      uint64_t size, uint64_t *ret_size, struct pk_error *err);
+/* Whether a blob can be put in one. */
+bool pk_blob_puts(const struct pk_instance *blob);
+int32_t pk_blob_put(const struct pk_instance *blob, const struct pk_key *key, uint32_t index,
+                    const void *data, uint64_t size, void **ret_blob, struct pk_error *err);
+/* NULL: they are to be read. */
+const void *pk_blob_bytes(const struct pk_instance *blob, void *bytes);
 int32_t pk_blob_write(const struct pk_instance *blob, void *bytes, uint64_t offset,
                       const void *data, uint64_t size, struct pk_error *err);
 int32_t pk_blob_size(const struct pk_instance *blob, void *bytes, uint64_t *ret_size,
@@ -45,6 +51,11 @@ int32_t pk_blob_lookup(const struct pk_instance *blob, const char *object_id, pk
                        void *arg, struct pk_error *err);
 int32_t pk_blob_recover(const struct pk_instance *blob, pk_blob_emit_fn *emit, void *arg,
                         struct pk_error *err);
+/* Whether there is slower storage that objects may be moved to. */
+bool pk_blob_demotes(const struct pk_instance *blob);
+/* Only where there is. */
+int32_t pk_blob_evict(const struct pk_instance *blob, const struct pk_key *key,
+                      struct pk_error *err);
 /* -EOPNOTSUPP where no checksums are kept ever. */
 int32_t pk_blob_verify(const struct pk_instance *blob, void *bytes, struct pk_error *err);
 void pk_blob_stats(const struct pk_instance *blob,

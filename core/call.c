@@ -70,10 +70,54 @@ text_room(const char *text)
     return text != NULL ? strlen(text) + 1 : 0;
 }
 
-/* One allocation for the call, its sizes and its texts. */
+/* ---- descriptors that a put brings ---- */
+
+static bool
+gives(const struct pk_request *request)
+{
+    return request->verb == PK_VERB_PUT && request->handles != NULL;
+}
+
+static struct pk_handle
+given_at(const struct pk_request *request, uint32_t index)
+{
+    struct pk_handle given = { .fd = -1 };
+    size_t size = request->handle_stride < sizeof(given) ? request->handle_stride : sizeof(given);
+
+    memcpy(&given, (const char *)request->handles + (size_t)index * request->handle_stride, size);
+    return given;
+}
+
+static void
+close_given(const struct pk_handle *given)
+{
+    if (given->kind == PK_HANDLE_FD && given->fd >= 0)
+        (void)close(given->fd); /* nothing was written through it */
+}
+
+void
+pk_call_refuse(const struct pk_request *request)
+{
+    for (uint32_t i = 0; gives(request) && i < request->blob_count; i++) {
+        const struct pk_handle given = given_at(request, i);
+        close_given(&given);
+    }
+}
+
+static void
+call_free(struct pk_call *call)
+{
+    free(call->sizes);
+    free(call->copied);
+    free(call->given);
+    free(call);
+}
+
+/* One allocation for the call and its texts. */
 static struct pk_call *
 copy_request(const struct pk_request *request)
 {
+    size_t given_room = gives(request) ? request->blob_count * sizeof(struct pk_handle) : 0;
     size_t sizes_room = request->sizes != NULL ? request->blob_count * sizeof(uint64_t) : 0;
     size_t room = text_room(request->object_id) + text_room(request->lease_id)
                   + text_room(request->request_id) + text_room(request->prefix)
@@ -82,14 +126,18 @@ copy_request(const struct pk_request *request)
     if (call == NULL)
         return NULL;
     call->request = *request;
-    if (sizes_room > 0) {
+    if (sizes_room > 0)
         call->sizes = malloc(sizes_room);
-        if (call->sizes == NULL) {
-            free(call);
-            return NULL;
-        }
-        memcpy(call->sizes, request->sizes, sizes_room);
+    if (given_room > 0)
+        call->given = malloc(given_room);
+    if ((sizes_room > 0 && call->sizes == NULL) || (given_room > 0 && call->given == NULL)) {
+        call_free(call);
+        return NULL;
     }
+    if (sizes_room > 0)
+        memcpy(call->sizes, request->sizes, sizes_room);
+    for (uint32_t i = 0; call->given != NULL && i < request->blob_count; i++)
+        call->given[i] = given_at(request, i);
     char *at = call->text;
     call->request.sizes = call->sizes;
     call->request.object_id = copy_text(&at, request->object_id);
@@ -99,6 +147,7 @@ copy_request(const struct pk_request *request)
     call->request.meta = copy_text(&at, request->meta);
     call->error = (struct pk_error)PK_ERROR_INIT;
     call->refs = 1;
+    TAILQ_INIT(&call->victims);
     return call;
 }
 
@@ -136,8 +185,7 @@ call_unref(struct pk_call *call)
 {
     if (--call->refs > 0)
         return;
-    free(call->sizes);
-    free(call);
+    call_free(call);
 }
 
 bool
@@ -265,7 +313,17 @@ void
 pk_call_use(struct pk_call *call, struct pk_object *object)
 {
     call->object = object;
+    call->working = true;
+    object->works++;
     pk_object_use(object);
+}
+
+void
+pk_call_rest(struct pk_call *call)
+{
+    if (call->working)
+        call->object->works--;
+    call->working = false;
 }
 
 static void
@@ -296,6 +354,7 @@ complete(struct pk_call *call)
 
     pk_peer_lock(peer);
     leave_session(call);
+    pk_call_rest(call);
     pk_repeat_settle(call, NULL);
     if (call->deadline != 0 && call->deadline != PK_FOREVER
         && pk_timer_clear(peer->executor, &call->timer)) {
@@ -307,6 +366,8 @@ complete(struct pk_call *call)
         pk_reply_tell(call);
     pk_call_drop_handles(call);
     free(call->handles);
+    for (uint32_t i = 0; call->given != NULL && i < call->request.blob_count; i++)
+        close_given(&call->given[i]);
     pk_peer_lock(peer);
     if (call->object != NULL)
         pk_object_unuse(call->object);
@@ -380,18 +441,24 @@ pk_call_drop_handles(struct pk_call *call)
 }
 
 int32_t
+pk_call_handle_room(struct pk_call *call, uint32_t count)
+{
+    pk_call_drop_handles(call);
+    if (call->handle_room >= count)
+        return 0;
+    free(call->handles);
+    call->handles = calloc(count, sizeof(*call->handles));
+    call->handle_room = call->handles != NULL ? count : 0;
+    return call->handles != NULL ? 0 : pk_fail(&call->error, -ENOMEM, "out of memory");
+}
+
+int32_t
 pk_call_make_handles(struct pk_call *call, struct pk_object *object)
 {
     struct pk_peer *peer = call->peer;
 
-    pk_call_drop_handles(call);
-    if (call->handle_room < object->blob_count) {
-        free(call->handles);
-        call->handles = calloc(object->blob_count, sizeof(*call->handles));
-        call->handle_room = call->handles != NULL ? object->blob_count : 0;
-        if (call->handles == NULL)
-            return pk_fail(&call->error, -ENOMEM, "out of memory");
-    }
+    if (pk_call_handle_room(call, object->blob_count) != 0)
+        return -ENOMEM;
     for (uint32_t i = 0; i < object->blob_count; i++) {
         uint32_t access = i < object->sealed_count ? PK_ACCESS_READ : PK_ACCESS_CREATE;
         int32_t rc =

@@ -4,6 +4,7 @@
  * acquire CREATE: room is reserved, the name claimed by a lease, the storage asked whether it has
  * the name, and blobs made in it. Whatever fails undoes all before it.
  */
+#include "core/eviction.h"
 #include "core/id.h"
 #include "core/peer_state.h"
 
@@ -24,8 +25,8 @@ size_of(const struct pk_call *call, uint32_t index)
     return call->request.sizes != NULL ? call->request.sizes[index] : PK_UNSIZED;
 }
 
-static uint64_t
-total_size(const struct pk_call *call)
+uint64_t
+pk_create_size(const struct pk_call *call)
 {
     uint64_t total = 0;
 
@@ -39,7 +40,7 @@ total_size(const struct pk_call *call)
 static uint64_t
 room_wanted(const struct pk_call *call)
 {
-    uint64_t total = total_size(call);
+    uint64_t total = pk_create_size(call);
     return call->request.expected > total ? call->request.expected : total;
 }
 
@@ -63,16 +64,22 @@ create_undo(struct pk_call *call)
     pk_peer_unlock(peer);
 }
 
-static void
-go_undo(struct pk_call *call)
+void
+pk_create_undo(struct pk_call *call)
 {
     pk_call_next(call, create_undo, call->peer->lease, PK_SLOT(PK_LEASE_RELEASE), 0);
 }
 
-static void
-fill_object(struct pk_object *object, const struct pk_call *call)
+struct pk_object *
+pk_create_object(const struct pk_call *call)
 {
+    const struct pk_key key = { .id = call->request.object_id, .epoch = call->lease.epoch };
+    const char *meta = call->request.meta != NULL ? call->request.meta : "";
+    struct pk_object *object = pk_object_new(call->peer, &key, blob_count(call), meta);
+    if (object == NULL)
+        return NULL;
     object->state = PK_STATE_CREATING;
+    object->acquired = true; /* by whoever makes it */
     object->created_at = pk_peer_wall_clock();
     object->grows = (call->peer->traits.flags & PK_BLOB_GROWS) != 0;
     if (call->session != NULL)
@@ -82,6 +89,35 @@ fill_object(struct pk_object *object, const struct pk_call *call)
         if (object->sizes[i] == PK_UNSIZED)
             object->grows = true;
     }
+    return object;
+}
+
+int32_t
+pk_create_blobs(struct pk_call *call, struct pk_object *object)
+{
+    struct pk_peer *peer = call->peer;
+
+    for (uint32_t i = 0; i < object->blob_count; i++) {
+        int32_t rc = pk_blob_create(peer->blob, &object->key, i, object->sizes[i],
+                                    &object->blobs[i], &call->error);
+        if (rc != 0)
+            return rc;
+    }
+    return 0;
+}
+
+int32_t
+pk_create_insert(struct pk_call *call, struct pk_object *object)
+{
+    uint64_t reserved = call->reserved;
+    int32_t rc = pk_object_insert(object, call->name);
+    if (rc != 0)
+        return pk_fail(&call->error, rc, "the object could not be kept");
+    pk_peer_unreserve(call);
+    object->expected = reserved;
+    pk_object_hold(object, reserved);
+    pk_call_use(call, object);
+    return 0;
 }
 
 /* The object is whole: into the tables with it, unless nobody is left to be told. */
@@ -92,18 +128,10 @@ create_commit(struct pk_call *call, struct pk_object *object)
 
     pk_peer_lock(peer);
     call->status = pk_acquire_verdict(call);
+    if (call->status == 0)
+        call->status = pk_create_insert(call, object);
     if (call->status == 0) {
-        call->status = pk_object_insert(object, call->name);
-        if (call->status != 0)
-            pk_call_fail(call, call->status, "the object could not be kept");
-    }
-    if (call->status == 0) {
-        uint64_t reserved = call->reserved;
-        pk_peer_unreserve(call);
-        object->expected = reserved;
-        pk_object_hold(object, reserved);
         object->leases = 1;
-        pk_call_use(call, object);
         if (object->grows)
             pk_sample_add(object);
         pk_acquire_commit(call);
@@ -112,49 +140,64 @@ create_commit(struct pk_call *call, struct pk_object *object)
     pk_peer_unlock(peer);
 }
 
-static int32_t
-make_blobs(struct pk_call *call, struct pk_object *object)
-{
-    struct pk_peer *peer = call->peer;
-
-    for (uint32_t i = 0; i < object->blob_count; i++) {
-        int32_t rc = pk_blob_create(peer->blob, &object->key, i, object->sizes[i],
-                                    &object->blobs[i], &call->error);
-        if (rc != 0)
-            return rc;
-    }
-    return pk_call_make_handles(call, object);
-}
-
 static void
 create_storage(struct pk_call *call)
 {
     struct pk_peer *peer = call->peer;
-    const struct pk_key key = { .id = call->request.object_id, .epoch = call->lease.epoch };
-    const char *meta = call->request.meta != NULL ? call->request.meta : "";
-    struct pk_object *object = pk_object_new(peer, &key, blob_count(call), meta);
+    struct pk_object *object = pk_create_object(call);
     if (object == NULL) {
         pk_call_fail(call, -ENOMEM, "out of memory");
-        go_undo(call);
+        pk_create_undo(call);
         return;
     }
-    fill_object(object, call);
-    call->status = make_blobs(call, object);
+    call->status = pk_create_blobs(call, object);
+    if (call->status == 0)
+        call->status = pk_call_make_handles(call, object);
     if (call->status == 0)
         create_commit(call, object);
     if (call->status != 0) {
         pk_peer_lock(peer);
         pk_object_give_up(object);
         pk_peer_unlock(peer);
-        go_undo(call);
+        pk_create_undo(call);
     }
 }
 
 static void
 next_storage(struct pk_call *call)
 {
-    pk_call_next(call, create_storage, call->peer->blob,
-                 PK_SLOT(PK_BLOB_CREATE) | PK_SLOT(PK_BLOB_HANDLE), total_size(call));
+    if (call->request.verb == PK_VERB_PUT)
+        pk_put_storage(call);
+    else
+        pk_call_next(call, create_storage, call->peer->blob,
+                     PK_SLOT(PK_BLOB_CREATE) | PK_SLOT(PK_BLOB_HANDLE), pk_create_size(call));
+}
+
+static void
+create_evicted(struct pk_call *call)
+{
+    if (call->status == 0)
+        next_storage(call);
+    else
+        pk_create_undo(call);
+}
+
+/* Nothing else stands in the way, so it is time to do away with what does. */
+static void
+next_room(struct pk_call *call)
+{
+    struct pk_peer *peer = call->peer;
+
+    if (!call->crowded) {
+        next_storage(call);
+        return;
+    }
+    pk_peer_lock(peer);
+    if (pk_eviction_reserve(call, room_wanted(call), 1))
+        pk_eviction_run(call, create_evicted);
+    else
+        pk_create_undo(call);
+    pk_peer_unlock_only(peer);
 }
 
 /* The claim is ours, so nobody publishes under this name now: is there something already? */
@@ -166,11 +209,11 @@ create_looked(struct pk_call *call)
     else if (call->status == 0)
         pk_call_fail(call, -EEXIST, "object '%s' exists", call->request.object_id);
     if (call->status != 0) {
-        go_undo(call);
+        pk_create_undo(call);
         return;
     }
     call->error = (struct pk_error)PK_ERROR_INIT;
-    next_storage(call);
+    next_room(call);
 }
 
 static void
@@ -188,17 +231,18 @@ create_grant(struct pk_call *call)
     request.epoch_floor = peer->epoch_floor;
     pk_peer_unlock_only(peer);
     call->status = pk_lease_grant(peer->lease, &request, &call->lease, &call->error);
-    if (call->status == 0)
+    /* Of a put nobody else gets to see the lease. */
+    if (call->status == 0 && call->request.verb != PK_VERB_PUT)
         call->status = pk_acquire_hold(call);
     if (call->status != 0) {
-        go_undo(call);
+        pk_create_undo(call);
         return;
     }
     if (pk_blob_publishes(peer->blob)) {
         pk_lookup_step(call, create_looked);
         return;
     }
-    next_storage(call);
+    next_room(call);
 }
 
 static bool

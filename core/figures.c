@@ -28,7 +28,7 @@ static const char *const verbs[PK_FIGURES_VERBS] = {
     [PK_VERB_ACQUIRE] = "acquire", [PK_VERB_SEAL] = "seal",       [PK_VERB_RENEW] = "renew",
     [PK_VERB_RELEASE] = "release", [PK_VERB_DISCARD] = "discard", [PK_VERB_STAT] = "stat",
     [PK_VERB_LIST] = "list",       [PK_VERB_READ] = "read",       [PK_VERB_WRITE] = "write",
-    [PK_VERB_VERIFY] = "verify",   [PK_VERB_OPEN] = "open",
+    [PK_VERB_VERIFY] = "verify",   [PK_VERB_OPEN] = "open",       [PK_VERB_PUT] = "put",
 };
 
 /* ---- counting ---- */

@@ -14,7 +14,7 @@
 struct pk_instance;
 struct pk_peer;
 
-#define PK_FIGURES_VERBS 12U   /* PK_VERB_* are below */
+#define PK_FIGURES_VERBS 13U   /* PK_VERB_* are below */
 #define PK_FIGURES_RESULTS 15U /* what pk_result_name can say */
 #define PK_FIGURES_BUCKETS 12U
 

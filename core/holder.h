@@ -9,10 +9,10 @@
 #define PK_HOLDER_H
 
 #include "core/executor.h"
+#include "core/hash.h"
 #include <packice/types.h>
 #include <stdbool.h>
 #include <sys/queue.h>
-#include <uthash.h>
 
 struct pk_object;
 struct pk_peer;

@@ -4,7 +4,6 @@
  * Names: one entry for each object id that matters just now, its transition, its queue and its
  * waiters.
  */
-#define HASH_NONFATAL_OOM 1
 #include "core/peer_state.h"
 
 #include <errno.h>
@@ -14,9 +13,17 @@
 struct pk_name *
 pk_name_find(struct pk_peer *peer, const char *id)
 {
+    size_t size = strlen(id);
+
+    return pk_name_find_hashed(peer, id, size, pk_hash(id, size));
+}
+
+struct pk_name *
+pk_name_find_hashed(struct pk_peer *peer, const char *id, size_t size, uint32_t hash)
+{
     struct pk_name *name = NULL;
 
-    HASH_FIND_STR(peer->names, id, name);
+    HASH_FIND_BYHASHVALUE(hh, peer->names, id, size, hash, name);
     return name;
 }
 
@@ -94,17 +101,23 @@ begin_others(struct pk_name *name)
 }
 
 void
+pk_name_settle(struct pk_name *name)
+{
+    pk_name_hold(name);
+    name->busy = NULL;
+    begin_others(name);
+    pk_name_release(name);
+}
+
+void
 pk_name_leave(struct pk_call *call)
 {
     struct pk_name *name = call->name;
 
     if (name == NULL)
         return;
-    pk_name_hold(name);
     call->name = NULL;
-    name->busy = NULL;
-    begin_others(name);
-    pk_name_release(name);
+    pk_name_settle(name);
 }
 
 /* Begins it once more, unless its session was closed while it ran: nothing would end a wait. */

@@ -28,6 +28,9 @@ struct pk_name {
 TAILQ_HEAD(pk_name_list, pk_name);
 
 struct pk_name *pk_name_find(struct pk_peer *peer, const char *id);
+/* The same, of whose id the size and the pk_hash are known already. */
+struct pk_name *pk_name_find_hashed(struct pk_peer *peer, const char *id, size_t size,
+                                    uint32_t hash);
 /* Finds or makes it; whoever made it for nothing calls pk_name_check. NULL: out of memory. */
 struct pk_name *pk_name_get(struct pk_peer *peer, const char *id);
 /* Frees it if nothing is concerned with it. */
@@ -40,6 +43,8 @@ void pk_name_release(struct pk_name *name);
 void pk_name_enter(struct pk_name *name, struct pk_call *call);
 /* Ends the call's transition, if it has one, and lets those that queue go on. */
 void pk_name_leave(struct pk_call *call);
+/* The same, of a transition that is not the call's own name's. */
+void pk_name_settle(struct pk_name *name);
 /* Ends the call's transition, if it has one, and begins the call once more, before those that
  * queue. */
 void pk_name_again(struct pk_call *call);

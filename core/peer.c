@@ -4,6 +4,7 @@
  * The peer itself: made over two factories, told to stop, freed; how calls come in; and the lists
  * of what must be done without its lock.
  */
+#include "core/eviction.h"
 #include "core/log.h"
 #include "core/peer_state.h"
 
@@ -130,32 +131,30 @@ pk_peer_reserve(struct pk_call *call, uint64_t bytes)
                      (unsigned long long)options->max_object);
         return false;
     }
-    if (peer->named >= options->max_objects) {
-        pk_call_fail(call, -ENOSPC, "no room for more than %llu objects",
-                     (unsigned long long)options->max_objects);
-        return false;
+    if (!pk_eviction_spares(peer, bytes, 1) && pk_eviction_could(peer, bytes, 1)) {
+        call->crowded = true;
+        return true;
     }
-    if (peer->held > options->capacity || bytes > options->capacity - peer->held) {
-        pk_call_fail(call, -ENOSPC, "no room for %llu bytes: %llu of %llu are held",
-                     (unsigned long long)bytes, (unsigned long long)peer->held,
-                     (unsigned long long)options->capacity);
-        return false;
-    }
-    peer->held += bytes;
-    peer->named++;
-    call->reserved = bytes;
-    call->reserving = true;
-    return true;
+    return pk_eviction_reserve(call, bytes, 1);
 }
 
 void
 pk_peer_unreserve(struct pk_call *call)
 {
-    if (!call->reserving)
-        return;
     call->peer->held -= call->reserved;
-    call->peer->named--;
+    call->reserved = 0;
+    if (call->reserving)
+        call->peer->named--;
     call->reserving = false;
+}
+
+void
+pk_peer_grow(struct pk_call *call, struct pk_object *object)
+{
+    uint64_t more = call->reserved;
+
+    pk_peer_unreserve(call);
+    pk_object_hold(object, object->held + more);
 }
 
 uint64_t
@@ -188,7 +187,7 @@ verb_begin(uint32_t verb)
         [PK_VERB_DISCARD] = pk_discard_begin, [PK_VERB_STAT] = pk_stat_begin,
         [PK_VERB_LIST] = pk_list_begin,       [PK_VERB_READ] = pk_read_begin,
         [PK_VERB_WRITE] = pk_write_begin,     [PK_VERB_VERIFY] = pk_verify_begin,
-        [PK_VERB_OPEN] = pk_open_begin,
+        [PK_VERB_OPEN] = pk_open_begin,       [PK_VERB_PUT] = pk_put_begin,
     };
 
     return verb < sizeof(verbs) / sizeof(verbs[0]) ? verbs[verb] : NULL;
@@ -202,19 +201,22 @@ whole_request(const struct pk_request *request)
     size_t size = request->struct_size < sizeof(whole) ? request->struct_size : sizeof(whole);
 
     memcpy(&whole, request, size);
+    if (whole.blob_count == 0 && whole.handles != NULL)
+        whole.blob_count = 1;
     return whole;
 }
 
 /* An answer to a request that never became a call. */
 static void
-refuse(uint32_t verb, const struct pk_error *err, pk_done_fn *done, void *arg)
+refuse(const struct pk_request *request, const struct pk_error *err, pk_done_fn *done, void *arg)
 {
     const struct pk_reply reply = {
         .struct_size = sizeof(reply),
-        .verb = verb,
+        .verb = request->verb,
         .status = err->code,
         .message = err->message,
     };
+    pk_call_refuse(request);
     done(arg, &reply);
 }
 
@@ -238,6 +240,8 @@ void
 pk_peer_call(struct pk_session *session, const struct pk_request *request, pk_done_fn *done,
              void *arg, uint64_t *ret_call)
 {
+    if (pk_inline_answer(session, request, done, arg, ret_call))
+        return;
     struct pk_peer *peer = session->peer;
     struct pk_call *call = NULL;
     const struct pk_request whole = whole_request(request);
@@ -248,11 +252,11 @@ pk_peer_call(struct pk_session *session, const struct pk_request *request, pk_do
     pk_call_fn *begin = verb_begin(whole.verb);
     if (begin == NULL) {
         (void)pk_fail(&err, -EOPNOTSUPP, "verb %u is not known", whole.verb);
-        refuse(whole.verb, &err, done, arg);
+        refuse(&whole, &err, done, arg);
         return;
     }
     if (pk_call_new(peer, session, &whole, &call, &err) != 0) {
-        refuse(whole.verb, &err, done, arg);
+        refuse(&whole, &err, done, arg);
         return;
     }
     call->started = session->figures != NULL ? pk_executor_now(peer->executor) : 0;
@@ -273,6 +277,18 @@ pk_peer_call(struct pk_session *session, const struct pk_request *request, pk_do
 }
 
 /* ---- its life ---- */
+
+/* What is done under the lock is short: who finds it taken had better look again than sleep. */
+static void
+lock_init(pthread_mutex_t *lock)
+{
+    pthread_mutexattr_t attr;
+
+    (void)pthread_mutexattr_init(&attr); /* none of these can fail with kinds that there are */
+    (void)pthread_mutexattr_settype(&attr, PTHREAD_MUTEX_ADAPTIVE_NP);
+    (void)pthread_mutex_init(lock, &attr);
+    (void)pthread_mutexattr_destroy(&attr);
+}
 
 static void
 peer_destroy(struct pk_peer *peer)
@@ -295,10 +311,20 @@ pk_peer_new(const struct pk_peer_options *options, struct pk_executor *executor,
     if (traits.flags & PK_BLOB_SHARED && !(traits.flags & PK_BLOB_CONDITIONAL))
         return pk_fail(err, -EINVAL, "%s: shared storage must publish conditionally",
                        blob->module->plugin.name);
+    if (options->evict && traits.flags & PK_BLOB_SHARED)
+        return pk_fail(err, -EINVAL,
+                       "evict: lru is not for storage that other nodes share (%s): what they hold "
+                       "is not known here",
+                       blob->module->plugin.name);
+    int32_t rc = pk_peer_options_check(options, err);
+    if (rc != 0)
+        return rc;
+    if (pk_hash_init() != 0)
+        return pk_fail(err, -EIO, "no random numbers to be had");
     struct pk_peer *peer = calloc(1, sizeof(*peer));
     if (peer == NULL)
         return pk_fail(err, -ENOMEM, "out of memory");
-    (void)pthread_mutex_init(&peer->lock, NULL); /* the default kinds can't fail */
+    lock_init(&peer->lock);
     (void)pthread_cond_init(&peer->idle, NULL);
     (void)pthread_cond_init(&peer->told, NULL);
     TAILQ_INIT(&peer->transports);
@@ -308,6 +334,8 @@ pk_peer_new(const struct pk_peer_options *options, struct pk_executor *executor,
     peer->lease = lease;
     peer->traits = traits;
     RB_INIT(&peer->order);
+    RB_INIT(&peer->unread);
+    TAILQ_INIT(&peer->lru);
     TAILQ_INIT(&peer->sessions);
     TAILQ_INIT(&peer->waited);
     TAILQ_INIT(&peer->growing);
@@ -316,7 +344,7 @@ pk_peer_new(const struct pk_peer_options *options, struct pk_executor *executor,
     TAILQ_INIT(&peer->reaps);
     TAILQ_INIT(&peer->lists);
     pk_expiry_init(peer);
-    int32_t rc = pk_recovery_prepare(peer, err);
+    rc = pk_recovery_prepare(peer, err);
     if (rc != 0) {
         peer_destroy(peer);
         return rc;

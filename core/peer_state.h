@@ -54,6 +54,12 @@ struct pk_peer {
     uint64_t held;        /* bytes */
     uint64_t epoch_floor; /* the highest epoch met in storage */
 
+    struct pk_object_unread unread; /* may be evicted: never acquired here, by epoch, then id */
+    struct pk_object_list lru;      /* may be evicted: least recently acquired first */
+    uint64_t idle_count;            /* of both */
+    uint64_t idle_bytes;
+    uint64_t leaving; /* objects that are being evicted, and will lose their names */
+
     struct pk_timer expiry;
     uint64_t expiry_at; /* when it is due; PK_FOREVER = not set */
     bool expiring;
@@ -77,8 +83,11 @@ struct pk_peer {
     uint64_t sealed;
     uint64_t released;
     uint64_t discarded;
+    uint64_t inlined;
     uint64_t abandoned;
     uint64_t expired;
+    uint64_t evictions;
+    uint64_t evicted_bytes;
 };
 
 static inline void
@@ -99,9 +108,12 @@ pk_peer_unlock_only(struct pk_peer *peer)
 void pk_peer_settle(struct pk_peer *peer);
 
 /* With the lock held: bytes are free and one more object may be held, or the call fails. What was
- * taken is in call->reserved. */
+ * taken is in call->reserved; nothing yet if call->crowded says that there is room only once others
+ * are evicted. */
 bool pk_peer_reserve(struct pk_call *call, uint64_t bytes);
 void pk_peer_unreserve(struct pk_call *call);
+/* With the lock held: what was reserved is what the object holds more from now on. */
+void pk_peer_grow(struct pk_call *call, struct pk_object *object);
 
 /* When a timer is due that shall fire in `delay` nanoseconds: never at once, so that no delay that
  * makes no sense can keep a thread busy. */
@@ -122,7 +134,45 @@ void pk_list_begin(struct pk_call *call);
 void pk_read_begin(struct pk_call *call);
 void pk_write_begin(struct pk_call *call);
 void pk_open_begin(struct pk_call *call);
+void pk_put_begin(struct pk_call *call);
 void pk_verify_begin(struct pk_call *call);
+
+/* The object, which the call uses, went away elsewhere, and nobody told until the storage was asked
+ * for it; its name is being looked up. The call lets go of it and begins again, behind that: there
+ * is none, or its successor. False: that happened too often. Without the lock. */
+bool pk_acquire_once_more(struct pk_call *call);
+
+/* Whether a READ is to be answered with the bytes of the object, and without a lease; how that
+ * begins, once the call uses the object. With the lock held. */
+bool pk_inline_fits(const struct pk_request *request, const struct pk_object *object);
+void pk_inline_begin(struct pk_call *call);
+/* Answers such a READ at once, if the object stands under its name, sealed and in no transition,
+ * and its bytes are to be had without waiting and without a failure. False: nothing happened, and
+ * the request has to become a call. Without the lock. */
+bool pk_inline_answer(struct pk_session *session, const struct pk_request *request,
+                      pk_done_fn *done, void *arg, uint64_t *ret_call);
+
+/* What put shares with create and seal. Bytes of all the blobs that are to be made. */
+uint64_t pk_create_size(const struct pk_call *call);
+/* An object as the request wants it, without blobs, in no table; NULL: out of memory. */
+struct pk_object *pk_create_object(const struct pk_call *call);
+/* Makes its blobs. Without the lock; what was made is the object's, on failure too. */
+int32_t pk_create_blobs(struct pk_call *call, struct pk_object *object);
+/* Puts it under the name that the call has in transition, for what the call reserved, and in use by
+ * the call. With the lock held. */
+int32_t pk_create_insert(struct pk_call *call, struct pk_object *object);
+/* A create failed, and what it made is in no table any more: gives back the claim, the room and the
+ * name. A step. */
+void pk_create_undo(struct pk_call *call);
+/* Seals the blobs of the call's object, from the first that isn't. Without the lock. */
+int32_t pk_seal_blobs(struct pk_call *call, struct pk_object *object, const uint64_t *sizes);
+/* Publishes the call's object, all of whose blobs are sealed. Without the lock. On failure it may
+ * be in doubt whether it is. */
+int32_t pk_seal_publish(struct pk_call *call);
+/* It is sealed. With the lock held. */
+void pk_seal_done(struct pk_object *object);
+/* The claim of a put was granted, and the storage has no such name: goes on. */
+void pk_put_storage(struct pk_call *call);
 
 /* Has the call tell of this object. With the lock held. */
 void pk_stat_fill(struct pk_call *call, struct pk_object *object);
@@ -159,6 +209,9 @@ void pk_lookup_refresh(struct pk_name *name);
 /* Without the lock, in a step of the call that has the name in transition: 0 if this very epoch is
  * published, -ENOENT if it is not; else the storage did not tell. */
 int32_t pk_lookup_published(struct pk_peer *peer, const struct pk_key *key, struct pk_error *err);
+/* Opens the blobs of an object that recovery told of, whose name is in transition by whoever calls.
+ * Without the lock. -ENOENT: there is no such object any more. */
+int32_t pk_lookup_open(struct pk_object *object, struct pk_error *err);
 /* The claim of this node on the name is over: while it had one, it did not look at what others
  * published. If anybody waits for that, it is looked up. With the lock held. */
 void pk_lookup_unclaimed(struct pk_name *name);

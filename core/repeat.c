@@ -3,7 +3,6 @@
 /*
  * Request ids: which acquire a repeat belongs to, and what it is answered.
  */
-#define HASH_NONFATAL_OOM 1
 #include "core/peer_state.h"
 
 #include <errno.h>

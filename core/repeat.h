@@ -8,7 +8,7 @@
 #define PK_REPEAT_H
 
 #include "core/call.h"
-#include <uthash.h>
+#include "core/hash.h"
 
 struct pk_repeat {
     struct pk_peer *peer;

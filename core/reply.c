@@ -12,11 +12,11 @@ fill_object(struct pk_reply *reply, struct pk_call *call)
 {
     const struct pk_object *object = call->object;
 
-    reply->lease_id = call->lease.lease_id;
+    reply->lease_id = call->inlined ? NULL : call->lease.lease_id;
     reply->object_id = object->key.id;
     reply->epoch = object->key.epoch;
-    reply->access = call->lease.access;
-    reply->ttl = call->lease.ttl;
+    reply->access = call->inlined ? PK_ACCESS_READ : call->lease.access;
+    reply->ttl = call->inlined ? PK_FOREVER : call->lease.ttl;
     reply->meta = object->meta;
     reply->handles = call->handles;
     reply->blob_count = call->handle_count;
@@ -39,6 +39,10 @@ fill_success(struct pk_reply *reply, struct pk_call *call)
     case PK_VERB_OPEN:
     case PK_VERB_SEAL:
         fill_object(reply, call);
+        break;
+    case PK_VERB_PUT:
+        reply->object_id = call->object->key.id;
+        reply->epoch = call->object->key.epoch;
         break;
     case PK_VERB_RENEW:
         reply->lease_id = call->lease.lease_id;

@@ -5,15 +5,15 @@
  * waited let go on. The lease is pinned meanwhile: nothing that ends it acts before the seal is
  * over.
  */
+#include "core/eviction.h"
 #include "core/log.h"
 #include "core/peer_state.h"
 
 #include <errno.h>
 #include <packice/cleanup.h>
 
-/* With the lock held: the object is sealed. */
-static void
-become_sealed(struct pk_object *object)
+void
+pk_seal_done(struct pk_object *object)
 {
     struct pk_peer *peer = object->peer;
 
@@ -22,6 +22,7 @@ become_sealed(struct pk_object *object)
         TAILQ_REMOVE(&peer->growing, object, in_growing);
     object->grows = false;
     pk_object_hold(object, pk_object_size(object));
+    pk_eviction_note(object);
     peer->sealed++;
 }
 
@@ -34,7 +35,7 @@ seal_commit(struct pk_call *call)
 
     pk_peer_lock(peer);
     if (sealed && object->state == PK_STATE_CREATING) {
-        become_sealed(object);
+        pk_seal_done(object);
         call->holder->lease.access = PK_ACCESS_READ;
     }
     call->lease = call->holder->lease;
@@ -77,8 +78,8 @@ seal_doom(struct pk_call *call)
     pk_discard_doomed(call);
 }
 
-/* How large the blobs without a size have become, and whether there is room for that. Nothing has
- * changed when there isn't. */
+/* How large the blobs without a size have become, and whether there is room for that: nothing has
+ * changed when there isn't, and call->reserved is what there is once others were evicted. */
 static int32_t
 measure(struct pk_call *call, uint64_t *sizes)
 {
@@ -101,22 +102,19 @@ measure(struct pk_call *call, uint64_t *sizes)
         return pk_fail(&call->error, -EFBIG, "%llu bytes, but max_object is %llu",
                        (unsigned long long)total, (unsigned long long)peer->options.max_object);
     pk_peer_lock(peer);
-    uint64_t others = peer->held - object->held;
-    bool room = total <= object->held
-                || (others <= peer->options.capacity && total <= peer->options.capacity - others);
-    if (room)
+    uint64_t more = total > object->held ? total - object->held : 0;
+    if (more == 0 || pk_eviction_spares(peer, more, 0))
         pk_object_hold(object, total);
+    else
+        (void)pk_eviction_reserve(call, more, 0);
     pk_peer_unlock(peer);
-    if (!room)
-        return pk_fail(&call->error, -ENOSPC, "no room for %llu bytes", (unsigned long long)total);
-    return 0;
+    return call->status;
 }
 
-static int32_t
-seal_blobs(struct pk_call *call, const uint64_t *sizes)
+int32_t
+pk_seal_blobs(struct pk_call *call, struct pk_object *object, const uint64_t *sizes)
 {
     struct pk_peer *peer = call->peer;
-    struct pk_object *object = call->object;
 
     /* After -EBUSY those before stay sealed, and the rest may be tried again. */
     while (object->sealed_count < object->blob_count) {
@@ -148,8 +146,18 @@ is_published(struct pk_call *call)
     return rc == 0;
 }
 
-static int32_t
-publish(struct pk_call *call)
+/* Another node has the name now: what was made here is of no more use to anybody. */
+static void
+say_lost(struct pk_call *call)
+{
+    struct pk_error why = call->error;
+
+    (void)pk_fail(&call->error, -ESTALE, "the claim on '%s' was lost: %s", call->object->key.id,
+                  why.message);
+}
+
+int32_t
+pk_seal_publish(struct pk_call *call)
 {
     struct pk_peer *peer = call->peer;
     struct pk_object *object = call->object;
@@ -165,8 +173,11 @@ publish(struct pk_call *call)
         .owner = object->owner,
     };
     int32_t rc = pk_blob_publish(peer->blob, &manifest, object->blobs, &call->error);
-    if (rc != 0 && !is_published(call))
+    if (rc != 0 && !is_published(call)) {
+        if (rc == -ESTALE)
+            say_lost(call);
         return rc;
+    }
     pk_peer_lock(peer);
     object->sealed_at = now;
     object->in_doubt = false;
@@ -175,14 +186,20 @@ publish(struct pk_call *call)
     return 0;
 }
 
-/* Another node has the name now: what was made here is of no more use to anybody. */
-static void
-say_lost(struct pk_call *call)
-{
-    struct pk_error why = call->error;
+static void next_storage(struct pk_call *call);
 
-    (void)pk_fail(&call->error, -ESTALE, "the claim on '%s' was lost: %s", call->object->key.id,
-                  why.message);
+/* Once there is room, the sizes are looked at again: they may have grown meanwhile. */
+static void
+seal_evicted(struct pk_call *call)
+{
+    if (call->status != 0) {
+        seal_commit(call);
+        return;
+    }
+    pk_peer_lock(call->peer);
+    pk_peer_grow(call, call->object);
+    pk_peer_unlock(call->peer);
+    next_storage(call);
 }
 
 static void
@@ -197,11 +214,15 @@ seal_storage(struct pk_call *call)
         seal_commit(call);
         return;
     }
-    call->status = seal_blobs(call, sizes);
+    if (call->reserved > 0) {
+        pk_peer_lock(peer);
+        pk_eviction_run(call, seal_evicted);
+        pk_peer_unlock_only(peer);
+        return;
+    }
+    call->status = pk_seal_blobs(call, object, sizes);
     if (call->status == 0 && object->sealed_at == 0)
-        call->status = publish(call);
-    if (call->status == -ESTALE)
-        say_lost(call);
+        call->status = pk_seal_publish(call);
     if (call->status == -EINVAL || call->status == -ESTALE) {
         seal_doom(call);
         return;
@@ -216,15 +237,22 @@ seal_storage(struct pk_call *call)
 }
 
 static void
-seal_check(struct pk_call *call)
+next_storage(struct pk_call *call)
 {
     struct pk_peer *peer = call->peer;
-    struct pk_lease found = { .struct_size = sizeof(found) };
-    uint64_t size = pk_object_size(call->object);
     uint32_t slots = PK_SLOT(PK_BLOB_SIZE) | PK_SLOT(PK_BLOB_SEAL) | PK_SLOT(PK_BLOB_HANDLE);
 
     if (pk_blob_publishes(peer->blob))
         slots |= PK_SLOT(PK_BLOB_PUBLISH) | PK_SLOT(PK_BLOB_LOOKUP) | PK_SLOT(PK_BLOB_FREE);
+    pk_call_next(call, seal_storage, peer->blob, slots, pk_object_size(call->object));
+}
+
+static void
+seal_check(struct pk_call *call)
+{
+    struct pk_peer *peer = call->peer;
+    struct pk_lease found = { .struct_size = sizeof(found) };
+
     call->status = pk_lease_find(peer->lease, call->holder->lease.lease_id, &found, &call->error);
     if (call->status == -ESTALE)
         seal_lost(call);
@@ -232,7 +260,7 @@ seal_check(struct pk_call *call)
         seal_commit(call);
         return;
     }
-    pk_call_next(call, seal_storage, peer->blob, slots, size);
+    next_storage(call);
 }
 
 /* It is sealed by this very lease: say so again. */

@@ -128,6 +128,10 @@ pk_peer_stats(struct pk_peer *peer, void (*emit)(void *arg, const struct pk_stat
           .help = "leases granted",
           .value = peer->acquired },
         { .kind = PK_STAT_COUNTER,
+          .name = "inlined",
+          .help = "reads answered with the bytes, without a lease",
+          .value = peer->inlined },
+        { .kind = PK_STAT_COUNTER,
           .name = "sealed",
           .help = "objects sealed",
           .value = peer->sealed },
@@ -147,6 +151,14 @@ pk_peer_stats(struct pk_peer *peer, void (*emit)(void *arg, const struct pk_stat
           .name = "discarded",
           .help = "objects discarded",
           .value = peer->discarded },
+        { .kind = PK_STAT_COUNTER,
+          .name = "evictions",
+          .help = "objects evicted to make room for others",
+          .value = peer->evictions },
+        { .kind = PK_STAT_COUNTER,
+          .name = "evicted_bytes",
+          .help = "bytes that these held",
+          .value = peer->evicted_bytes },
     };
     pk_peer_unlock_only(peer);
 

@@ -123,7 +123,8 @@ read_handle(const struct pk_wire_in *in, struct pk_wire_reply *wire, struct pk_h
     return rc;
 }
 
-/* Where a blob's bytes are: within those of the whole reply, behind those of the blobs before. */
+/* Where a blob's bytes are: within those of the whole reply. In a batch they come in the order in
+ * which its requests were answered; together they are no more than came. */
 static int32_t
 read_data(const struct pk_wire_in *in, struct pk_wire_reply *wire, struct pk_handle *handle)
 {
@@ -137,11 +138,11 @@ read_data(const struct pk_wire_in *in, struct pk_wire_reply *wire, struct pk_han
         rc = read_count(in, PK_NAME_OFFSET, 0, INT64_MAX, &handle->offset);
     if (rc != 0)
         return rc;
-    if (handle->offset < whole->data_seen)
-        return pk_wire_in_fail(in, PK_NAME_OFFSET, "within another blob's bytes");
     if (handle->offset > whole->data || handle->size > whole->data - handle->offset)
         return pk_wire_in_fail(in, PK_NAME_SIZE, "beyond the bytes of the reply");
-    whole->data_seen = handle->offset + handle->size;
+    if (handle->size > whole->data - whole->data_seen)
+        return pk_wire_in_fail(in, PK_NAME_SIZE, "another blob's bytes too");
+    whole->data_seen += handle->size;
     handle->kind = PK_HANDLE_DATA;
     return 0;
 }

@@ -31,7 +31,8 @@ struct fs_blob {
     struct fs_making *making; /* until it is published; NULL for what was found */
     struct fs_data data;
     uint32_t count; /* of its object's blobs; 0 until published */
-    int reader;     /* until sealed: open from its creation on, so that no write error escapes it */
+    int reader;     /* until published: open from its creation on, so that no write error escapes
+                       it; else -1 */
     int writer;     /* until sealed: opened when the node itself writes; else -1 */
     bool sealed;
     uint64_t size; /* PK_UNSIZED until sealed, if made without one */

@@ -3,7 +3,8 @@
 /*
  * Claims: who may publish under a name, over all nodes that share the folder. A claim is a folder
  * claims/NAME with one file EPOCH.TOKEN in it, the manifest in the making; it appears with that
- * file, by one rename(2), which only an empty folder gives way to.
+ * file, by one rename(2), which only an empty folder gives way to. A node that does not share needs
+ * none: there the manifest in the making is a file beside the data.
  */
 #ifndef BLOB_FS_CLAIM_H
 #define BLOB_FS_CLAIM_H
@@ -20,10 +21,10 @@ int32_t claim_take(struct fs_root *root, const struct fs_name *name, uint64_t ep
  */
 void claim_release(struct fs_root *root, const struct fs_name *name, uint64_t epoch);
 
-/* Writes the manifest in the making, to last if the options want it. -ESTALE: the claim was taken
- * over. */
+/* Writes the manifest in the making, which stays open: the caller makes it last. -ESTALE: the claim
+ * was taken over. */
 int32_t claim_write(struct fs_root *root, const struct fs_name *name, uint64_t epoch,
-                    const char *text, size_t size, struct pk_error *err);
+                    const char *text, size_t size, int *ret_fd, struct pk_error *err);
 
 /* Gives it its second name, `file` in `folder` (shown as that): it is published. -ESTALE: the claim
  * was taken over, or such a file stands. */

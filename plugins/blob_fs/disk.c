@@ -101,6 +101,23 @@ disk_read(int fd, void *data, size_t size, off_t offset, size_t *ret_size)
 }
 
 int
+disk_start(int fd)
+{
+    return sync_file_range(fd, 0, 0, SYNC_FILE_RANGE_WRITE) == 0 ? 0 : errno;
+}
+
+int
+disk_settle(int fd)
+{
+    unsigned how = SYNC_FILE_RANGE_WAIT_BEFORE | SYNC_FILE_RANGE_WRITE | SYNC_FILE_RANGE_WAIT_AFTER;
+    int done;
+    do
+        done = sync_file_range(fd, 0, 0, how);
+    while (done != 0 && errno == EINTR);
+    return done == 0 ? 0 : errno;
+}
+
+int
 disk_sync(int fd)
 {
     int done;

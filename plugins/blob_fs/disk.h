@@ -35,6 +35,12 @@ int disk_write(int fd, const void *data, size_t size, off_t offset);
 /* Up to size bytes from offset; *ret_size is less only where the file ends. 0 or an errno. */
 int disk_read(int fd, void *data, size_t size, off_t offset, size_t *ret_size);
 
+/* Starts writing out what the file holds, and, the other one, waits until that is done: both by
+ * sync_file_range(2), which makes nothing last, but what it fails with a sync may not tell again. 0
+ * or an errno. */
+int disk_start(int fd);
+int disk_settle(int fd);
+
 /* fsync(2). 0 or an errno. */
 int disk_sync(int fd);
 

@@ -2,7 +2,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Publishing an object, and taking its name away. The claim is the condition of both; a sync of
- * objects/XX, where manifest and data stand side by side, makes either last.
+ * objects/XX, where manifest and data stand side by side, makes either last, once the bytes of all
+ * of them do.
  */
 #include "blob_fs.h"
 #include "claim.h"
@@ -31,6 +32,8 @@ check_blobs(const struct pk_manifest *manifest, void *const *blobs, struct fs_su
         if (!blob->sealed || blob->size != manifest->sizes[i] || blob->data.index != i
             || blob->data.epoch != manifest->key.epoch)
             return pk_fail(err, -EINVAL, "blob %" PRIu32 " is not one of a sealed new object", i);
+        if (making_is_over(&blob->fs->makings, blob->making))
+            return pk_fail(err, -ESTALE, "the name was claimed for another epoch");
         if (making_is_broken(blob->making))
             return pk_fail(err, -EIO, "bytes were lost, as a sync failed before");
         ret_sums[i] = blob->sum;
@@ -38,39 +41,81 @@ check_blobs(const struct pk_manifest *manifest, void *const *blobs, struct fs_su
     return 0;
 }
 
+static int32_t
+each_blob(const struct fs_root *root, const struct pk_manifest *manifest, void *const *blobs,
+          int (*call)(const struct fs_root *root, int fd), struct pk_error *err)
+{
+    char path[BLOB_PATH_SIZE];
+    for (uint32_t i = 0; i < manifest->blob_count; i++) {
+        const struct fs_blob *blob = blobs[i];
+        int error = call(root, blob->reader);
+        if (error == 0)
+            continue;
+        making_break(blob->making);
+        fs_blob_path(blob, path);
+        return disk_fail(err, error, "%s: its bytes cannot be made to last, it is not published",
+                         path);
+    }
+    return 0;
+}
+
+/* All files are waited for before the first is synced: what that one has a journal write covers the
+ * others then. */
+static int32_t
+make_files_last(const struct fs_root *root, const struct pk_manifest *manifest, void *const *blobs,
+                int file, struct pk_error *err)
+{
+    int32_t rc = each_blob(root, manifest, blobs, root_settle, err);
+    int error = rc == 0 ? root_settle(root, file) : 0;
+    if (rc == 0 && error == 0)
+        rc = each_blob(root, manifest, blobs, root_sync, err);
+    if (rc == 0 && error == 0)
+        error = root_sync(root, file);
+    return error == 0 ? rc : disk_fail(err, error, "the manifest cannot be made to last");
+}
+
 /* Until it lasts it is not published: taken back, whatever the disk says to that. */
 static int32_t
-make_last(struct blob_fs *fs, struct fs_making *making, int folder, const char *file,
-          struct pk_error *err)
+make_name_last(struct blob_fs *fs, struct fs_making *making, int folder, const char *file,
+               struct pk_error *err)
 {
+    int32_t rc = 0;
     int error = root_sync(&fs->root, folder);
-    if (error == 0 && (!fs->root.options.shared || token_is_ours(&fs->root)))
-        return 0;
-    (void)unlinkat(folder, file, 0);
-    (void)root_sync(&fs->root, folder);
-    if (error == 0)
-        return pk_fail(err, -ESTALE, "another node took this one for dead");
-    making_break(making);
-    return disk_fail(err, error, "the object cannot be made to last, it is not published");
+    if (error != 0) {
+        making_break(making);
+        rc = disk_fail(err, error, "the object cannot be made to last, it is not published");
+    } else if (fs->root.options.shared) {
+        rc = token_check(&fs->root, err);
+    }
+    if (rc != 0) {
+        (void)unlinkat(folder, file, 0);
+        (void)root_sync(&fs->root, folder);
+    }
+    return rc;
 }
 
 static int32_t
-publish_text(struct blob_fs *fs, struct fs_making *making, const struct pk_key *key,
+publish_text(struct blob_fs *fs, const struct pk_manifest *manifest, void *const *blobs,
              const char *text, size_t size, struct pk_error *err)
 {
+    struct fs_making *making = ((const struct fs_blob *)blobs[0])->making;
     const struct fs_name *name = making_name(making);
+    uint64_t epoch = manifest->key.epoch;
     char file[NAME_FILE_SIZE];
     pk_autoclose int folder = -1;
+    pk_autoclose int written = -1;
     name_manifest_file(name, file);
     int32_t rc = root_folder(&fs->root, name->hash, &folder, err);
     if (rc == 0)
-        rc = claim_write(&fs->root, name, key->epoch, text, size, err);
+        rc = claim_write(&fs->root, name, epoch, text, size, &written, err);
     if (rc == 0)
-        rc = claim_publish(&fs->root, name, key->epoch, folder, file, err);
+        rc = make_files_last(&fs->root, manifest, blobs, written, err);
     if (rc == 0)
-        rc = make_last(fs, making, folder, file, err);
+        rc = claim_publish(&fs->root, name, epoch, folder, file, err);
     if (rc == 0)
-        watch_note(&fs->watch, name, key->id, folder);
+        rc = make_name_last(fs, making, folder, file, err);
+    if (rc == 0)
+        watch_note(&fs->watch, name, manifest->key.id, folder);
     return rc;
 }
 
@@ -86,13 +131,14 @@ fs_publish(void *instance, const struct pk_manifest *manifest, void *const *blob
     if (rc == 0)
         rc = manifest_encode(manifest, fs->root.token, sums, &text, &size, err);
     if (rc == 0)
-        rc = publish_text(fs, ((const struct fs_blob *)blobs[0])->making, &manifest->key, text,
-                          size, err);
+        rc = publish_text(fs, manifest, blobs, text, size, err);
     if (rc != 0)
         return rc;
     for (uint32_t i = 0; i < manifest->blob_count; i++) {
         struct fs_blob *blob = blobs[i];
         blob->count = manifest->blob_count;
+        pk_cleanup_close(&blob->reader);
+        blob->reader = -1;
         making_drop(&fs->makings, pk_steal(blob->making), true);
     }
     return 0;

@@ -321,6 +321,18 @@ root_sync(const struct fs_root *root, int fd)
     return root->options.sync ? disk_sync(fd) : 0;
 }
 
+int
+root_start(const struct fs_root *root, int fd)
+{
+    return root->options.sync ? disk_start(fd) : 0;
+}
+
+int
+root_settle(const struct fs_root *root, int fd)
+{
+    return root->options.sync ? disk_settle(fd) : 0;
+}
+
 mode_t
 root_sealed_mode(const struct fs_root *root)
 {

@@ -55,8 +55,12 @@ int32_t root_folder(const struct fs_root *root, uint64_t hash, int *ret_fd, stru
 /* Gives a new file of ours its mode and group. */
 int32_t root_own(const struct fs_root *root, int fd, mode_t mode, struct pk_error *err);
 
-/* Makes the entries of a folder last, if the options want it. 0 or an errno. */
+/* Makes the bytes and the mode of a file, or the entries of a folder, last, if the options want it.
+ * A file's bytes may be sent ahead: started, and then waited for. 0 or an errno; then they may be
+ * lost, and a sync that goes well later says nothing. */
 int root_sync(const struct fs_root *root, int fd);
+int root_start(const struct fs_root *root, int fd);
+int root_settle(const struct fs_root *root, int fd);
 
 /* The mode of what is sealed: for reading alone, by its owner in any case. */
 mode_t root_sealed_mode(const struct fs_root *root);

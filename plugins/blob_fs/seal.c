@@ -2,7 +2,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The seal of one blob: nobody can open it for writing, nobody has it open, its size is the one
- * that was promised, and its bytes are on the disk. What is sealed is not yet published.
+ * that was promised, and its bytes are on their way to the disk. What is sealed is not yet
+ * published, and lasts only then.
  */
 #include "blob_fs.h"
 #include "checksum.h"
@@ -56,13 +57,13 @@ shut_out(struct fs_blob *blob, const char *path, struct pk_error *err)
 }
 
 static int32_t
-make_last(struct fs_blob *blob, const char *path, struct pk_error *err)
+send_ahead(struct fs_blob *blob, const char *path, struct pk_error *err)
 {
-    int error = root_sync(&blob->fs->root, blob->reader);
+    int error = root_start(&blob->fs->root, blob->reader);
     if (error == 0)
         return 0;
     making_break(blob->making);
-    return disk_fail(err, error, "%s: its bytes cannot be made to last, it is not sealed", path);
+    return disk_fail(err, error, "%s: its bytes cannot be written out, it is not sealed", path);
 }
 
 /* Its size is looked at again when no writer is left: until then one could change it. */
@@ -89,7 +90,7 @@ fs_seal(void *opaque, uint64_t want, struct pk_error *err)
     if (rc == 0 && blob->fs->root.options.checksum)
         rc = checksum_file(blob->reader, path, size, &sum.sum, err);
     if (rc == 0)
-        rc = make_last(blob, path, err);
+        rc = send_ahead(blob, path, err);
     if (rc != 0)
         return rc;
     sum.is_set = blob->fs->root.options.checksum;
@@ -97,7 +98,5 @@ fs_seal(void *opaque, uint64_t want, struct pk_error *err)
     blob->size = size;
     blob->sealed = true;
     blob->fs->creating--;
-    pk_cleanup_close(&blob->reader);
-    blob->reader = -1;
     return 0;
 }

@@ -16,34 +16,46 @@
  * long before, so this bounds what those under way can come to. */
 #define UDS_FDS_HELD_MAX 4096U
 
-/* Text of a batch's reply, above which the rest of the batch is `too_large`: requests can be small
- * and their replies large. */
-#define UDS_BATCH_TEXT_MAX ((size_t)4 << 20)
+/* Text and bytes of a batch's reply, above which the rest of the batch is `too_large`: requests can
+ * be small and their replies large. */
+#define UDS_BATCH_REPLY_MAX ((size_t)4 << 20)
 
-/* Text held for one connection beyond max_output, above which its replies are `busy`: as with
+/* Held for one connection beyond max_output, above which its replies are `busy`: as with
  * descriptors, for all that completes at once. */
-#define UDS_TEXT_SPARE ((size_t)12 << 20)
+#define UDS_REPLY_SPARE ((size_t)12 << 20)
 
 static struct uds_call *
-call_alloc(struct uds_connection *connection, size_t items)
+call_alloc(struct uds_connection *connection, size_t items, const char *tag)
 {
-    struct uds_call *call = calloc(1, sizeof(*call) + items * sizeof(call->items[0]));
+    size_t tag_size = tag != NULL ? strlen(tag) + 1 : 0;
+    size_t size = sizeof(struct uds_call) + items * sizeof(struct uds_item) + tag_size;
+    struct uds_call *call = malloc(size); /* calloc does not use what was freed last */
     if (call == NULL)
         return NULL;
-    call->reply = calloc(1, sizeof(*call->reply));
+    memset(call, 0, size);
+    call->reply = uds_reply_new();
     if (call->reply == NULL) {
         free(call);
         return NULL;
     }
-    (void)pthread_mutex_init(&call->lock, NULL);
     call->item_count = items;
-    call->left = items + 1;
     for (size_t i = 0; i < items; i++)
         call->items[i].call = call;
+    if (tag != NULL)
+        call->tag = memcpy(&call->items[items], tag, tag_size);
     call->connection = connection;
     connection->refs++;
     connection->transport->calls++;
     return call;
+}
+
+static void
+make_batch(struct uds_call *call)
+{
+    call->batch = true;
+    call->left = call->item_count + 1;
+    atomic_init(&call->room, UDS_BATCH_REPLY_MAX);
+    (void)pthread_mutex_init(&call->lock, NULL);
 }
 
 static void
@@ -54,8 +66,9 @@ call_free(struct uds_call *call)
     uds_reply_free(&call->connection->output, call->reply);
     pk_wire_request_free(call->request);
     free(call->text);
-    free(call->tag);
-    (void)pthread_mutex_destroy(&call->lock);
+    free(call->data);
+    if (call->batch)
+        (void)pthread_mutex_destroy(&call->lock);
     call->connection->transport->calls--;
     free(call);
 }
@@ -68,6 +81,21 @@ uds_call_drop(struct uds_call *call)
     uds_connection_unref(connection);
 }
 
+/* A call of one request is completed once, and nobody else knows it then. */
+static void
+lock(struct uds_call *call)
+{
+    if (call->batch)
+        (void)pthread_mutex_lock(&call->lock);
+}
+
+static void
+unlock(struct uds_call *call)
+{
+    if (call->batch)
+        (void)pthread_mutex_unlock(&call->lock);
+}
+
 /* ---- answers: with the call's lock held, or while nobody else knows the call ---- */
 
 static struct pk_wire_reply_format
@@ -78,6 +106,7 @@ item_format(const struct uds_item *item)
         .tag = call->batch ? NULL : call->tag,
         .first_fd = call->reply->fd_count,
         .item = call->batch,
+        .first_data = call->reply->data_size,
     };
 }
 
@@ -117,42 +146,85 @@ check_scarce(struct uds_call *call, const int *fds, uint32_t count, struct pk_er
     return 0;
 }
 
-/* Whether so much more text can be held for this call. */
+/* Whether so many more bytes can be held for this call. */
 static int32_t
-check_text(struct uds_call *call, size_t more, struct pk_error *err)
+check_size(struct uds_call *call, size_t more, struct pk_error *err)
 {
     const struct uds_connection *connection = call->connection;
-    if (call->batch && call->reply->held + more > UDS_BATCH_TEXT_MAX) {
-        call->full = true;
+    if (call->batch && more > atomic_load(&call->room)) {
+        atomic_store(&call->room, 0);
         return pk_fail(err, -EFBIG, "the replies of the batch are over %zu bytes",
-                       UDS_BATCH_TEXT_MAX);
+                       UDS_BATCH_REPLY_MAX);
     }
-    uint64_t held = atomic_load(&connection->output.text_held) + more;
-    if (held > UDS_TEXT_SPARE && held - UDS_TEXT_SPARE > connection->transport->options.max_output)
+    uint64_t held = atomic_load(&connection->output.bytes_held) + more;
+    if (held > UDS_REPLY_SPARE
+        && held - UDS_REPLY_SPARE > connection->transport->options.max_output)
         return pk_fail(err, -EBUSY, "too many replies wait to be received");
     return 0;
 }
 
-/* Makes the item's text, which is counted as held. */
+static const struct pk_handle *
+handle_at(const struct pk_reply *reply, uint32_t index)
+{
+    return (const struct pk_handle *)(const void *)((const char *)reply->handles
+                                                    + (size_t)index * reply->handle_stride);
+}
+
+/* Copies the `more` bytes of a reply, which are borrowed, behind those of the call's. */
+static int32_t
+append_data(struct uds_reply *to, const struct pk_reply *reply, size_t more)
+{
+    if (more == 0)
+        return 0;
+    if (to->data_room - to->data_size < more) {
+        size_t room =
+            to->data_room * 2 > to->data_size + more ? to->data_room * 2 : to->data_size + more;
+        char *data = realloc(to->data, room);
+        if (data == NULL)
+            return -ENOMEM;
+        to->data = data;
+        to->data_room = room;
+    }
+    char *end = to->data + to->data_size;
+    for (uint32_t i = 0; i < reply->blob_count; i++) {
+        const struct pk_handle *handle = handle_at(reply, i);
+        if (handle->size > 0)
+            end = mempcpy(end, handle->data, handle->size);
+    }
+    to->data_size += more;
+    return 0;
+}
+
+static void
+hold(struct uds_call *call, size_t more)
+{
+    call->reply->held += more;
+    atomic_fetch_add(&call->connection->output.bytes_held, more);
+    if (call->batch)
+        atomic_fetch_sub(&call->room, more);
+}
+
+/* Makes the item's text, and takes the bytes that go with it; both are counted as held. */
 static int32_t
 encode_reply(struct uds_item *item, const struct pk_reply *reply, struct pk_error *err)
 {
     struct uds_call *call = item->call;
     struct pk_wire_reply_format format = item_format(item);
-    char *text = NULL;
+    pk_autofree char *text = NULL;
     size_t size = 0;
+    size_t data = pk_wire_reply_data(reply);
     int32_t r = pk_wire_reply_encode(reply, &format, &text, &size);
     if (r < 0)
         return pk_fail(err, r, "out of memory");
-    r = check_text(call, size, err);
-    if (r < 0) {
-        free(text);
+    r = check_size(call, size + data, err);
+    if (r < 0)
         return r;
-    }
-    item->text = text;
+    r = append_data(call->reply, reply, data);
+    if (r < 0)
+        return pk_fail(err, r, "out of memory");
+    item->text = pk_steal(text);
     item->size = size;
-    call->reply->held += size;
-    atomic_fetch_add(&call->connection->output.text_held, size);
+    hold(call, size + data);
     return 0;
 }
 
@@ -206,8 +278,8 @@ join_texts(struct uds_call *call, const char **texts)
         if (texts[i] == NULL)
             return;
     }
-    if (pk_wire_batch_reply_encode(texts, call->item_count, reply->fd_count, 0, call->tag,
-                                   &reply->text, &reply->size)
+    if (pk_wire_batch_reply_encode(texts, call->item_count, reply->fd_count, reply->data_size,
+                                   call->tag, &reply->text, &reply->text_size)
         < 0)
         reply->text = NULL;
 }
@@ -218,7 +290,7 @@ join_items(struct uds_call *call)
 {
     if (!call->batch) {
         call->reply->text = pk_steal(call->items[0].text);
-        call->reply->size = call->items[0].size;
+        call->reply->text_size = call->items[0].size;
         return;
     }
     const char **texts = calloc(call->item_count + 1, sizeof(*texts));
@@ -232,16 +304,16 @@ complete(struct uds_call *call)
 {
     join_items(call);
     if (call->reply->text != NULL) /* the newline takes the place of the NUL */
-        call->reply->text[call->reply->size++] = '\n';
+        call->reply->text[call->reply->text_size++] = '\n';
     uds_loop_complete(&call->connection->transport->loop, call);
 }
 
-/* One less is left; the last one completes the call. Drops the lock. */
+/* An item has its answer: the last one completes the call. Drops the lock. */
 static void
 done_unlock(struct uds_call *call)
 {
-    bool last = --call->left == 0;
-    pthread_mutex_unlock(&call->lock);
+    bool last = !call->batch || --call->left == 0;
+    unlock(call);
     if (last)
         complete(call);
 }
@@ -251,7 +323,7 @@ on_reply(void *arg, const struct pk_reply *reply)
 {
     struct uds_item *item = arg;
     struct pk_error err = PK_ERROR_INIT;
-    pthread_mutex_lock(&item->call->lock);
+    lock(item->call);
     if (answer_reply(item, reply, &err) < 0)
         answer_rollback(item, reply, &err);
     done_unlock(item->call);
@@ -260,62 +332,107 @@ on_reply(void *arg, const struct pk_reply *reply)
 /* ---- asking ---- */
 
 static void
+ignore_reply(void *arg, const struct pk_reply *reply)
+{
+    (void)arg;
+    uds_descriptors_drop(reply);
+}
+
+/* Nobody is told, and a lease that has ended is as good. */
+static void
+release(const struct uds_connection *connection, const char *lease_id)
+{
+    const struct pk_host *host = connection->transport->host;
+    struct pk_request request = {
+        .struct_size = (uint32_t)sizeof(request),
+        .verb = PK_VERB_RELEASE,
+        .lease_id = lease_id,
+    };
+    host->call(host->ctx, connection->session, &request, ignore_reply, NULL, NULL);
+}
+
+static void
 ask_stats(struct uds_item *item)
 {
     const struct pk_host *host = item->call->connection->transport->host;
     struct pk_wire_figures *figures = pk_wire_figures_new();
     if (figures != NULL)
         host->stats(host->ctx, pk_wire_figures_add, figures);
-    pthread_mutex_lock(&item->call->lock);
-    struct pk_wire_reply_format format = item_format(item);
+    struct pk_wire_reply_format format = item_format(item); /* never in a batch */
     if (pk_wire_figures_encode(figures, &format, &item->text, &item->size) < 0)
         item->text = NULL;
-    done_unlock(item->call);
     pk_wire_figures_free(figures);
+    complete(item->call);
 }
 
 /* Why the request isn't for the peer, if it isn't. */
 static int32_t
 check_item(struct uds_item *item, const struct pk_wire_request *request, struct pk_error *err)
 {
-    pthread_mutex_lock(&item->call->lock);
-    bool full = item->call->full;
-    pthread_mutex_unlock(&item->call->lock);
     if (request->error.code != 0)
         return pk_fail(err, request->error.code, "%s", request->error.message);
-    if (full)
+    if (item->call->batch && atomic_load(&item->call->room) == 0)
         return pk_fail(err, -EFBIG, "not started: the replies before fill the batch's");
-    if (request->request.verb == PK_VERB_PUT)
-        return pk_fail(err, -EOPNOTSUPP, "command: not a verb of this transport");
+    if (request->request_fds > 0)
+        return pk_fail(err, -EOPNOTSUPP, "fds: not taken");
     return 0;
 }
 
+/* How many bytes instead of a lease the transport lets the reply have. */
+static uint64_t
+limit_inline(struct uds_call *call, uint64_t wanted)
+{
+    uint64_t max = call->connection->transport->options.max_data;
+    uint64_t room = call->batch ? atomic_load(&call->room) : max;
+    max = max < room ? max : room;
+    return wanted < max ? wanted : max;
+}
+
+/* `data` is where the item's bytes begin. */
 static void
-ask(struct uds_item *item, const struct pk_wire_request *request)
+ask(struct uds_item *item, struct pk_wire_request *wire, char *data)
 {
     const struct uds_connection *connection = item->call->connection;
     const struct pk_host *host = connection->transport->host;
+    struct pk_request *request = &wire->request;
     struct pk_error err = PK_ERROR_INIT;
-    if (check_item(item, request, &err) < 0) {
-        pthread_mutex_lock(&item->call->lock);
+    if (check_item(item, wire, &err) < 0) {
+        lock(item->call);
         answer_error(item, err.code, err.message);
         done_unlock(item->call);
-    } else if (request->request.verb == PK_WIRE_VERB_STATS) {
+    } else if (request->verb == PK_WIRE_VERB_STATS) {
         ask_stats(item);
     } else {
-        host->call(host->ctx, connection->session, &request->request, on_reply, item, NULL);
+        request->data = data;
+        request->inline_max = limit_inline(item->call, request->inline_max);
+        host->call(host->ctx, connection->session, request, on_reply, item, NULL);
     }
+}
+
+static void
+ask_batch(struct uds_call *call, const struct pk_wire_request *request)
+{
+    char *data = call->data;
+    for (size_t i = 0; i < call->item_count; i++) {
+        struct pk_wire_request *item = request->items[i];
+        char *begin = data;
+        if (item->request.data_size > 0)
+            data += item->request.data_size;
+        ask(&call->items[i], item, begin);
+    }
+    lock(call);
+    done_unlock(call);
 }
 
 int32_t
 uds_call_fold(struct uds_call *call, const char *text)
 {
-    if (call->request == NULL)
+    if (call->request == NULL || call->last)
         return 0;
-    call->text = malloc(call->cost);
+    call->text = malloc(call->text_size);
     if (call->text == NULL)
         return -ENOMEM;
-    memcpy(call->text, text, call->cost);
+    memcpy(call->text, text, call->text_size);
     pk_wire_request_free(pk_steal(call->request));
     return 0;
 }
@@ -328,7 +445,7 @@ unfold(struct uds_call *call)
     struct pk_wire_request *request = NULL;
     if (call->text == NULL)
         return;
-    if (pk_wire_request_decode(call->text, call->cost, NULL, &request, &err) == 0)
+    if (pk_wire_request_decode(call->text, call->text_size, NULL, &request, &err) == 0)
         call->request = request;
     free(pk_steal(call->text));
 }
@@ -342,14 +459,37 @@ uds_call_start(struct uds_call *call)
         complete(call);
         return;
     }
-    for (size_t i = 0; i < call->item_count; i++)
-        ask(&call->items[i], call->batch ? request->items[i] : request);
+    for (uint32_t i = 0; i < request->release_count; i++)
+        release(call->connection, request->releases[i]);
+    if (call->batch)
+        ask_batch(call, request);
+    else
+        ask(&call->items[0], request, call->data);
     pk_wire_request_free(request);
-    pthread_mutex_lock(&call->lock);
-    done_unlock(call);
 }
 
 /* ---- from text to reply ---- */
+
+/* Makes room for the bytes behind the request; those that nobody wants or can count are not even
+ * skipped. */
+static int32_t
+make_room(struct uds_call *call)
+{
+    struct pk_wire_request *request = call->request;
+    uint64_t size = request->request.data_size;
+    uint64_t max = call->connection->transport->options.max_data;
+    call->last = size > max;
+    if (size > max && size != PK_UNSIZED)
+        request->error.code =
+            pk_fail(&request->error, -EFBIG, "data: more than %llu bytes", (unsigned long long)max);
+    if (size == 0 || call->last)
+        return 0;
+    call->data = malloc(size);
+    if (call->data == NULL)
+        return -ENOMEM;
+    call->data_size = size;
+    return 0;
+}
 
 int32_t
 uds_call_new(struct uds_connection *connection, const char *text, size_t size,
@@ -360,22 +500,19 @@ uds_call_new(struct uds_connection *connection, const char *text, size_t size,
     if (pk_wire_request_decode(text, size, NULL, &request, &err) < 0)
         return -ENOMEM;
     bool batch = request->request.verb == PK_WIRE_VERB_BATCH;
-    struct uds_call *call = call_alloc(connection, batch ? request->item_count : 1);
+    struct uds_call *call = call_alloc(connection, batch ? request->item_count : 1, request->tag);
     if (call == NULL) {
         pk_wire_request_free(request);
         return -ENOMEM;
     }
+    if (batch)
+        make_batch(call);
+    call->text_size = size;
+    call->releases = request->release_count;
     call->request = request;
-    call->tag = request->tag != NULL ? strdup(request->tag) : NULL;
-    call->batch = batch;
-    call->cost = size;
-    if (request->tag != NULL && call->tag == NULL) {
+    if (make_room(call) < 0) {
         uds_call_drop(call);
         return -ENOMEM;
-    }
-    if (request->error.code != 0) {
-        answer_error(&call->items[0], request->error.code, request->error.message);
-        pk_wire_request_free(pk_steal(call->request));
     }
     *ret_call = call;
     return 0;
@@ -385,31 +522,12 @@ int32_t
 uds_call_new_error(struct uds_connection *connection, const struct pk_error *error,
                    struct uds_call **ret_call)
 {
-    struct uds_call *call = call_alloc(connection, 1);
+    struct uds_call *call = call_alloc(connection, 1, NULL);
     if (call == NULL)
         return -ENOMEM;
     answer_error(&call->items[0], error->code, error->message);
     *ret_call = call;
     return 0;
-}
-
-static void
-ignore_reply(void *arg, const struct pk_reply *reply)
-{
-    (void)arg;
-    uds_descriptors_drop(reply);
-}
-
-static void
-roll_back(const struct uds_connection *connection, const struct uds_item *item)
-{
-    const struct pk_host *host = connection->transport->host;
-    struct pk_request request = {
-        .struct_size = (uint32_t)sizeof(request),
-        .verb = PK_VERB_RELEASE,
-        .lease_id = item->rollback,
-    };
-    host->call(host->ctx, connection->session, &request, ignore_reply, NULL, NULL);
 }
 
 void
@@ -418,7 +536,7 @@ uds_call_finish(struct uds_call *call)
     struct uds_connection *connection = call->connection;
     for (size_t i = 0; i < call->item_count && !connection->dead; i++)
         if (call->items[i].rollback[0] != '\0')
-            roll_back(connection, &call->items[i]);
+            release(connection, call->items[i].rollback);
     uds_connection_answer(connection, call);
     uds_call_drop(call);
 }

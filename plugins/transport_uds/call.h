@@ -24,21 +24,26 @@ struct uds_item {
 struct uds_call {
     STAILQ_ENTRY(uds_call) next;
     struct uds_connection *connection; /* holds a reference */
-    struct pk_wire_request *request;   /* until it is started; NULL = answered from the start */
+    struct pk_wire_request *request;   /* until it is started; NULL = folded, or answered already */
     char *text;                        /* of a folded call's request */
-    char *tag;                         /* JSON text; NULL = untagged */
-    size_t cost;                       /* bytes of the request */
+    size_t text_size;                  /* bytes of the request's text */
+    const char *tag;                   /* JSON text; NULL = untagged */
+    char *data;                        /* the bytes behind the request; NULL = none */
+    size_t data_size;
+    size_t releases; /* leases that are released first */
+    bool last;       /* nobody can tell where the next request begins */
     bool batch;
-    pthread_mutex_t lock;    /* for what completions write: reply, items, left, full */
+    pthread_mutex_t lock;    /* of a batch, for what completions write: reply, items, left */
     struct uds_reply *reply; /* filled once nothing is left */
-    size_t left;             /* items not completed, and one while they are started */
-    bool full;               /* no more text fits the reply of this batch */
+    size_t left;             /* of a batch: items not completed, and one while they are started */
+    atomic_size_t room;      /* of a batch: bytes that its reply may still have */
     size_t item_count;
-    struct uds_item items[];
+    struct uds_item items[]; /* behind them the tag */
 };
 
-/* Makes a call of one request's text. A text that is no good makes a call whose answer says so.
- * -ENOMEM. This and all below on the loop's thread, but uds_call_drop. */
+/* Makes a call of one request's text, with room for the bytes that come behind it: data_size of
+ * them are to be filled into `data`, before it is started. A text that is no good makes a call
+ * whose answer says so. -ENOMEM. This and all below on the loop's thread, but uds_call_drop. */
 int32_t uds_call_new(struct uds_connection *connection, const char *text, size_t size,
                      struct uds_call **ret_call);
 /* Makes a call that is answered with an error and has no tag. -ENOMEM. */
@@ -46,10 +51,18 @@ int32_t uds_call_new_error(struct uds_connection *connection, const struct pk_er
                            struct uds_call **ret_call);
 
 /* Makes a call small until it is started: JSON that was read takes a hundred times its text. `text`
- * is what the call was made of, or NULL if it was made of an error. -ENOMEM. */
+ * is what the call was made of, or NULL if it was made of an error or is folded. -ENOMEM. */
 int32_t uds_call_fold(struct uds_call *call, const char *text);
 
-/* Asks the peer. The call is no longer the caller's: it may be finished before this returns. */
+/* Bytes of the whole request. */
+static inline size_t
+uds_call_cost(const struct uds_call *call)
+{
+    return call->text_size + call->data_size;
+}
+
+/* Releases what the request says, and asks the peer. The call is no longer the caller's: it may be
+ * finished before this returns. */
 void uds_call_start(struct uds_call *call);
 
 /* Gives the reply to the connection, and frees the call. */

@@ -15,9 +15,9 @@ static void
 on_in(evutil_socket_t fd, short what, void *arg)
 {
     (void)fd;
-    (void)what;
     struct uds_connection *connection = arg;
     connection->readable = !connection->ended;
+    connection->hung_up = connection->hung_up || (what & EV_CLOSED) != 0;
     uds_loop_enqueue(&connection->transport->loop, connection);
     uds_loop_settle(&connection->transport->loop);
 }
@@ -93,8 +93,8 @@ static void
 assign_events(struct uds_connection *connection)
 {
     struct event_base *base = connection->transport->loop.base;
-    (void)event_assign(&connection->in, base, connection->fd, EV_READ | EV_ET | EV_PERSIST, on_in,
-                       connection);
+    (void)event_assign(&connection->in, base, connection->fd,
+                       EV_READ | EV_CLOSED | EV_ET | EV_PERSIST, on_in, connection);
     (void)event_assign(&connection->out, base, connection->fd, EV_WRITE | EV_ET | EV_PERSIST,
                        on_out, connection);
     (void)evtimer_assign(&connection->timeout, base, on_timeout, connection);
@@ -186,6 +186,8 @@ uds_connection_close(struct uds_connection *connection)
     (void)event_del(&connection->retry);
     host->session_close(host->ctx, pk_steal(connection->session));
     drop_held(connection);
+    if (connection->filling != NULL)
+        uds_call_drop(pk_steal(connection->filling));
     uds_output_finish(&connection->output);
     uds_input_finish(&connection->input);
     linger(connection);

@@ -27,20 +27,24 @@ struct uds_connection {
     struct event retry;   /* while too many descriptors are in flight */
     struct event linger;  /* while it lingers */
 
-    bool readable;         /* the socket may hold more */
-    bool ended;            /* no more input: half closed, or broken, or the transport stops */
-    bool gone;             /* nobody is there to answer: close */
-    bool blocked;          /* output waits for the socket, or for the reader */
-    bool stalled;          /* the last turn met a limit before the end of the input */
-    bool queued;           /* for a turn */
-    bool in_turn;          /* so that a completion needn't queue it */
-    bool dead;             /* closed: only calls hold it, or it lingers */
-    bool lingers;          /* closed, with descriptors in flight */
-    bool untagged;         /* an untagged call is under way */
-    size_t pending;        /* calls: held and under way */
-    size_t cost;           /* bytes of their requests */
-    int budget;            /* left of this turn */
-    struct uds_calls held; /* untagged calls that wait for the one under way */
+    bool readable;            /* the socket may hold more */
+    bool hung_up;             /* the end of the input is in the socket */
+    bool ended;               /* no more input: half closed, or broken, or the transport stops */
+    bool gone;                /* nobody is there to answer: close */
+    bool blocked;             /* output waits for the socket, or for the reader */
+    bool waits;               /* out, timeout and retry may be pending */
+    bool stalled;             /* the last turn met a limit before the end of the input */
+    bool queued;              /* for a turn */
+    bool in_turn;             /* so that a completion needn't queue it */
+    bool dead;                /* closed: only calls hold it, or it lingers */
+    bool lingers;             /* closed, with descriptors in flight */
+    bool untagged;            /* an untagged call is under way */
+    size_t pending;           /* calls: held and under way */
+    size_t cost;              /* bytes of their requests */
+    int budget;               /* left of this turn */
+    struct uds_calls held;    /* untagged calls that wait for the one under way */
+    struct uds_call *filling; /* its bytes have not all come; NULL = none */
+    size_t filled;            /* bytes of it that have */
     struct uds_input input;
     struct uds_output output;
 };

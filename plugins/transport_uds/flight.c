@@ -13,11 +13,27 @@
 #define UDS_FLIGHT_MAX 1024U /* of one connection */
 #define UDS_FLIGHT_LOOKS 16  /* connections looked at when room is short */
 
+/* What the kernel lets the user have in flight. */
+static uint64_t
+get_limit(void)
+{
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur > UINT32_MAX)
+        return UINT32_MAX;
+    return limit.rlim_cur;
+}
+
 void
 uds_flights_init(struct uds_flights *flights)
 {
-    *flights = (struct uds_flights){ 0 };
+    *flights = (struct uds_flights){ .limit = get_limit() };
     TAILQ_INIT(&flights->open);
+}
+
+void
+uds_flight_refused(struct uds_flights *flights)
+{
+    flights->limit = get_limit();
 }
 
 bool
@@ -58,20 +74,10 @@ uds_flight_is_over(struct uds_flights *flights, struct uds_flight *flight)
     return true;
 }
 
-/* What the kernel lets the user have in flight. */
-static uint64_t
-get_limit(void)
-{
-    struct rlimit limit;
-    if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur > UINT32_MAX)
-        return UINT32_MAX;
-    return limit.rlim_cur;
-}
-
 static bool
-fits(const struct uds_flights *flights, const struct uds_flight *flight, uint64_t more,
-     uint64_t limit)
+fits(const struct uds_flights *flights, const struct uds_flight *flight, uint64_t more)
 {
+    uint64_t limit = flights->limit;
     if (flights->total == 0)
         return true;
     if (flight->count == 0)
@@ -101,12 +107,12 @@ look_around(struct uds_flights *flights)
 bool
 uds_flight_may(struct uds_flights *flights, struct uds_flight *flight, uint32_t more)
 {
-    uint64_t limit = get_limit();
-    if (more == 0 || fits(flights, flight, more, limit))
+    if (more == 0 || fits(flights, flight, more))
         return true;
+    uds_flight_refused(flights);
     (void)uds_flight_is_over(flights, flight);
-    if (fits(flights, flight, more, limit))
+    if (fits(flights, flight, more))
         return true;
     look_around(flights);
-    return fits(flights, flight, more, limit);
+    return fits(flights, flight, more);
 }

@@ -25,6 +25,7 @@ struct uds_flights {
     struct uds_flight_list open; /* the one looked at last comes last */
     size_t connections;          /* in `open` */
     uint64_t total;
+    uint64_t limit; /* what the kernel lets the user have in flight, when last asked */
 };
 
 void uds_flights_init(struct uds_flights *flights);
@@ -32,6 +33,8 @@ void uds_flights_init(struct uds_flights *flights);
 /* Whether the connection may be sent a reply with so many more. One with none in flight may as long
  * as the kernel takes them; above that, those with any share half of what it takes. */
 bool uds_flight_may(struct uds_flights *flights, struct uds_flight *flight, uint32_t more);
+/* The kernel took none just now, which it should have: asks it again what it takes. */
+void uds_flight_refused(struct uds_flights *flights);
 /* So many more were sent. */
 void uds_flight_add(struct uds_flights *flights, struct uds_flight *flight, uint32_t more);
 /* Whether none are left: the client has received all that was sent, or is gone. */

@@ -15,6 +15,9 @@
 
 #define UDS_SPEND 512 /* of all turns' budgets, before the loop looks for events again */
 
+/* The loop whose thread this is. */
+static _Thread_local const struct uds_loop *this_loop;
+
 static void
 wake(struct uds_loop *loop)
 {
@@ -116,12 +119,13 @@ run(void *arg)
 {
     struct uds_transport *transport = arg;
     struct uds_loop *loop = &transport->loop;
-    loop->thread = pthread_self();
-    (void)pthread_setname_np(loop->thread, "pk-uds");
+    this_loop = loop;
+    (void)pthread_setname_np(pthread_self(), "pk-uds");
     (void)event_base_loop(loop->base, EVLOOP_NO_EXIT_ON_EMPTY);
     uds_listener_finish(&transport->listener);
     close_connections(transport);
     end(loop);
+    this_loop = NULL;
     return NULL;
 }
 
@@ -137,9 +141,13 @@ uds_loop_init(struct uds_loop *loop, struct uds_transport *transport, struct pk_
     event_config_free(config);
     if (base == NULL)
         return pk_fail(err, -ENOMEM, "can't make an event loop");
+    loop->received = malloc(UDS_INPUT_SHARED);
     loop->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-    if (loop->wake_fd < 0) {
-        int32_t r = pk_fail(err, -errno, "can't make an event loop: %s", strerror(errno));
+    if (loop->received == NULL || loop->wake_fd < 0) {
+        int32_t r = pk_fail(err, loop->wake_fd < 0 ? -errno : -ENOMEM, "can't make an event loop");
+        if (loop->wake_fd >= 0)
+            (void)close(loop->wake_fd);
+        free(loop->received);
         event_base_free(base);
         return r;
     }
@@ -159,6 +167,7 @@ uds_loop_finish(struct uds_loop *loop)
     (void)event_del(&loop->cut);
     event_base_free(loop->base);
     (void)close(loop->wake_fd);
+    free(loop->received);
 }
 
 int32_t
@@ -170,7 +179,7 @@ uds_loop_start(struct uds_loop *loop, struct uds_transport *transport, struct pk
     sigset_t before;
     (void)sigfillset(&all);
     (void)pthread_sigmask(SIG_SETMASK, &all, &before);
-    int r = pthread_create(&loop->joinable, NULL, run, transport);
+    int r = pthread_create(&loop->thread, NULL, run, transport);
     (void)pthread_sigmask(SIG_SETMASK, &before, NULL);
     if (r != 0)
         return pk_fail(err, -r, "can't start a thread: %s", strerror(r));
@@ -185,7 +194,7 @@ uds_loop_stop(struct uds_loop *loop, uint64_t deadline)
     loop->deadline = deadline;
     pthread_mutex_unlock(&loop->lock);
     wake(loop);
-    (void)pthread_join(loop->joinable, NULL);
+    (void)pthread_join(loop->thread, NULL);
 }
 
 /* With the lock held; drops it. */
@@ -203,14 +212,13 @@ drop_late(struct uds_loop *loop, struct uds_call *call)
 void
 uds_loop_complete(struct uds_loop *loop, struct uds_call *call)
 {
+    if (this_loop == loop) {
+        uds_call_finish(call);
+        return;
+    }
     pthread_mutex_lock(&loop->lock);
     if (loop->ended) {
         drop_late(loop, call);
-        return;
-    }
-    if (pthread_equal(loop->thread, pthread_self())) {
-        pthread_mutex_unlock(&loop->lock);
-        uds_call_finish(call);
         return;
     }
     bool first = STAILQ_EMPTY(&loop->completed);

@@ -26,8 +26,8 @@ struct uds_loop {
     struct event wake; /* wake_fd */
     struct event cut;  /* the deadline of stop */
     int wake_fd;       /* eventfd */
-    pthread_t thread;  /* set by the thread itself, before it calls the host */
-    pthread_t joinable;
+    pthread_t thread;
+    char *received; /* what one connection at a time receives into: UDS_INPUT_SHARED bytes */
     struct uds_turns turns; /* connections that have something to do */
     int spent;              /* of their budgets, since the loop looked for events */
 

@@ -12,7 +12,7 @@
 #include <sys/socket.h>
 #include <sys/uio.h>
 
-#define UDS_GATHER 64 /* replies in one message */
+#define UDS_GATHER 128 /* parts of replies in one message */
 
 void
 uds_output_init(struct uds_output *output, struct uds_flights *flights, int fd)
@@ -24,11 +24,22 @@ uds_output_init(struct uds_output *output, struct uds_flights *flights, int fd)
 static void
 close_descriptors(struct uds_output *output, struct uds_reply *reply)
 {
+    if (reply->fds == NULL)
+        return;
     for (uint32_t i = 0; i < reply->fd_count; i++)
         (void)close(reply->fds[i]);
     atomic_fetch_sub(&output->fds_held, reply->fd_count);
     reply->fd_count = 0;
     free(pk_steal(reply->fds));
+}
+
+struct uds_reply *
+uds_reply_new(void)
+{
+    struct uds_reply *reply = malloc(sizeof(*reply)); /* calloc does not use what was freed last */
+    if (reply != NULL)
+        *reply = (struct uds_reply){ 0 };
+    return reply;
 }
 
 void
@@ -37,8 +48,9 @@ uds_reply_free(struct uds_output *output, struct uds_reply *reply)
     if (reply == NULL)
         return;
     close_descriptors(output, reply);
-    atomic_fetch_sub(&output->text_held, reply->held);
+    atomic_fetch_sub(&output->bytes_held, reply->held);
     free(reply->text);
+    free(reply->data);
     free(reply);
 }
 
@@ -57,7 +69,18 @@ void
 uds_output_append(struct uds_output *output, struct uds_reply *reply)
 {
     STAILQ_INSERT_TAIL(&output->replies, reply, next);
-    output->bytes += reply->size;
+    output->bytes += uds_reply_size(reply);
+}
+
+/* Adds what wasn't sent of the part of a reply that begins at its byte `begin`. */
+static size_t
+add_part(struct iovec *part, char *bytes, size_t size, size_t begin, size_t sent)
+{
+    size_t skip = sent > begin ? sent - begin : 0;
+    if (skip >= size)
+        return 0;
+    *part = (struct iovec){ bytes + skip, size - skip };
+    return 1;
 }
 
 static size_t
@@ -67,11 +90,11 @@ gather(struct uds_output *output, struct iovec *parts)
     struct uds_reply *reply;
     STAILQ_FOREACH(reply, &output->replies, next)
     {
-        if (count == UDS_GATHER || (count > 0 && reply->fd_count > 0))
+        if (count + 2 > UDS_GATHER || (count > 0 && reply->fd_count > 0))
             break;
-        parts[count].iov_base = reply->text + reply->sent;
-        parts[count].iov_len = reply->size - reply->sent;
-        count++;
+        count += add_part(&parts[count], reply->text, reply->text_size, 0, reply->sent);
+        count +=
+            add_part(&parts[count], reply->data, reply->data_size, reply->text_size, reply->sent);
     }
     return count;
 }
@@ -106,10 +129,11 @@ take_off(struct uds_output *output, size_t size)
     output->bytes -= size;
     while (size > 0) {
         struct uds_reply *reply = STAILQ_FIRST(&output->replies);
-        size_t part = reply->size - reply->sent < size ? reply->size - reply->sent : size;
+        size_t left = uds_reply_size(reply) - reply->sent;
+        size_t part = left < size ? left : size;
         reply->sent += part;
         size -= part;
-        if (reply->sent < reply->size)
+        if (part < left)
             return;
         STAILQ_REMOVE_HEAD(&output->replies, next);
         uds_reply_free(output, reply);
@@ -141,6 +165,8 @@ uds_output_send(struct uds_output *output, struct uds_sent *sent)
         int32_t r = send_some(output, sent);
         if (r == -EINTR)
             continue;
+        if (r == -ETOOMANYREFS)
+            uds_flight_refused(output->flights);
         if (r == -ETOOMANYREFS || r == -ENOBUFS || r == -ENOMEM)
             return -EBUSY;
         if (r < 0)

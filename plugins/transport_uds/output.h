@@ -14,14 +14,17 @@
 #include <stddef.h>
 #include <sys/queue.h>
 
-/* One reply: its bytes, and the descriptors that ride on the first of them. */
+/* One reply: its text, the bytes behind that, and the descriptors that ride on its first byte. */
 struct uds_reply {
     STAILQ_ENTRY(uds_reply) next;
     char *text; /* malloc'd; NULL = there was no memory for it */
-    size_t size;
-    size_t sent;
-    size_t held; /* bytes counted in text_held */
-    int *fds;    /* malloc'd; open until they are sent */
+    size_t text_size;
+    char *data; /* malloc'd; NULL = none */
+    size_t data_size;
+    size_t data_room; /* bytes allocated */
+    size_t sent;      /* bytes, of text and data */
+    size_t held;      /* bytes counted in bytes_held */
+    int *fds;         /* malloc'd; open until they are sent */
     uint32_t fd_count;
 };
 
@@ -30,9 +33,9 @@ struct uds_output {
     size_t bytes; /* still to be sent */
     struct uds_flights *flights;
     struct uds_flight flight;
-    atomic_uint fds_held;    /* descriptors open for this connection, in replies queued and not yet
-                                queued; any thread */
-    atomic_size_t text_held; /* bytes of replies' texts, likewise */
+    atomic_uint fds_held;     /* descriptors open for this connection, in replies queued and not yet
+                                 queued; any thread */
+    atomic_size_t bytes_held; /* texts and data of replies, likewise */
 };
 
 /* What one try to send came to. */
@@ -54,7 +57,16 @@ void uds_output_append(struct uds_output *output, struct uds_reply *reply);
  * in flight; else the connection is of no more use. */
 int32_t uds_output_send(struct uds_output *output, struct uds_sent *sent);
 
+/* An empty reply; NULL without memory. */
+struct uds_reply *uds_reply_new(void);
 /* Frees a reply that isn't queued, and closes its descriptors. NULL is fine. */
 void uds_reply_free(struct uds_output *output, struct uds_reply *reply);
+
+/* Bytes of text and data. */
+static inline size_t
+uds_reply_size(const struct uds_reply *reply)
+{
+    return reply->text_size + reply->data_size;
+}
 
 #endif

@@ -17,6 +17,7 @@ enum {
     OPTION_GROUP,
     OPTION_MAX_CLIENTS,
     OPTION_MAX_REQUEST,
+    OPTION_MAX_DATA,
     OPTION_MAX_PENDING,
     OPTION_MAX_OUTPUT,
     OPTION_WRITE_TIMEOUT,
@@ -34,6 +35,9 @@ static const struct pk_option uds_option_table[OPTION_COUNT] = {
                              "connections at once; more are answered busy and closed" },
     [OPTION_MAX_REQUEST] = { PK_OPTION_SIZE, 0, "max_request", "1MiB", NULL,
                              "bytes of one request; a longer one ends its connection" },
+    [OPTION_MAX_DATA] = { PK_OPTION_SIZE, 0, "max_data", "1MiB", NULL,
+                          "bytes of blobs behind one request, and behind one reply to a read; a "
+                          "request with more ends its connection" },
     [OPTION_MAX_PENDING] = { PK_OPTION_INT, 0, "max_pending", "4096", NULL,
                              "unanswered requests of one connection; no more are read meanwhile" },
     [OPTION_MAX_OUTPUT] = { PK_OPTION_SIZE, 0, "max_output", "4MiB", NULL,
@@ -109,6 +113,8 @@ parse_options(const struct pk_conf *conf, struct uds_options *options, struct pk
         r = parse_bound(conf, OPTION_MAX_CLIENTS, &options->max_clients, err);
     if (r == 0)
         r = parse_bound(conf, OPTION_MAX_REQUEST, &options->max_request, err);
+    if (r == 0)
+        r = parse_bound(conf, OPTION_MAX_DATA, &options->max_data, err);
     if (r == 0)
         r = parse_bound(conf, OPTION_MAX_PENDING, &options->max_pending, err);
     if (r == 0)

@@ -21,12 +21,13 @@ struct uds_options {
     gid_t group;
     uint64_t max_clients;
     uint64_t max_request;   /* bytes */
+    uint64_t max_data;      /* bytes */
     uint64_t max_pending;   /* requests */
     uint64_t max_output;    /* bytes */
     uint64_t write_timeout; /* nanoseconds */
 };
 
-/* Written by the loop, read by anybody. */
+/* Written by the loop alone, read by anybody. */
 struct uds_counters {
     atomic_uint_fast64_t clients;
     atomic_uint_fast64_t accepted;
@@ -44,13 +45,14 @@ struct uds_counters {
 static inline void
 uds_count(atomic_uint_fast64_t *counter, uint64_t more)
 {
-    atomic_fetch_add_explicit(counter, more, memory_order_relaxed);
+    atomic_store_explicit(counter, atomic_load_explicit(counter, memory_order_relaxed) + more,
+                          memory_order_relaxed);
 }
 
 static inline void
 uds_uncount(atomic_uint_fast64_t *counter, uint64_t less)
 {
-    atomic_fetch_sub_explicit(counter, less, memory_order_relaxed);
+    uds_count(counter, (uint64_t)0 - less);
 }
 
 TAILQ_HEAD(uds_connections, uds_connection);

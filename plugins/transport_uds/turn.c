@@ -10,8 +10,8 @@
 #include <packice/cleanup.h>
 #include <poll.h>
 
-#define UDS_BUDGET 64       /* steps in one turn, requests of a batch and reply text among them */
-#define UDS_STEP_TEXT 4096U /* bytes of a reply that count as a step */
+#define UDS_BUDGET 64       /* steps in one turn, requests of a batch and replies among them */
+#define UDS_STEP_SIZE 4096U /* bytes of a reply that count as a step */
 #define UDS_FDS_SLOW 256U   /* descriptors waiting to be sent, above which no call starts */
 #define UDS_RETRY_MS 10     /* until descriptors are tried again that may not fly yet */
 
@@ -49,7 +49,7 @@ is_limited(struct uds_connection *connection)
 static void
 start(struct uds_connection *connection, struct uds_call *call)
 {
-    connection->budget -= (int)call->item_count;
+    connection->budget -= (int)(call->item_count + call->releases);
     if (call->tag == NULL)
         connection->untagged = true;
     uds_call_start(call);
@@ -61,7 +61,7 @@ static void
 submit(struct uds_connection *connection, struct uds_call *call, const char *text)
 {
     connection->pending++;
-    connection->cost += call->cost;
+    connection->cost += uds_call_cost(call);
     if (call->tag == NULL && (connection->untagged || !STAILQ_EMPTY(&connection->held))) {
         STAILQ_INSERT_TAIL(&connection->held, call, next);
         if (uds_call_fold(call, text) < 0)
@@ -83,7 +83,7 @@ void
 uds_connection_answer(struct uds_connection *connection, struct uds_call *call)
 {
     connection->pending--;
-    connection->cost -= call->cost;
+    connection->cost -= uds_call_cost(call);
     if (call->tag == NULL)
         connection->untagged = false;
     if (connection->dead)
@@ -93,8 +93,9 @@ uds_connection_answer(struct uds_connection *connection, struct uds_call *call)
         connection->gone = true; /* out of memory: not even an error can be told */
     } else {
         uds_count(&transport->counters.replies, 1);
-        uds_count(&transport->counters.queued, call->reply->size);
-        connection->budget -= (int)(call->reply->size / UDS_STEP_TEXT);
+        size_t size = uds_reply_size(call->reply);
+        uds_count(&transport->counters.queued, size);
+        connection->budget -= (int)(size / UDS_STEP_SIZE);
         uds_output_append(&connection->output, pk_steal(call->reply));
     }
     if (!connection->in_turn)
@@ -110,16 +111,46 @@ uds_connection_end_input(struct uds_connection *connection)
     connection->readable = false;
 }
 
+/* What comes next can't be read. */
 static void
-break_input(struct uds_connection *connection, const struct pk_error *err)
+close_input(struct uds_connection *connection)
 {
     uds_connection_end_input(connection);
     uds_input_finish(&connection->input);
+}
+
+static void
+break_input(struct uds_connection *connection, const struct pk_error *err)
+{
     struct uds_call *call;
+    close_input(connection);
     if (uds_call_new_error(connection, err, &call) < 0)
         connection->gone = true;
     else
         submit(connection, call, NULL);
+}
+
+/* The bytes of the call that is filled have all come. `text` is what it was made of, if that is
+ * still there. */
+static void
+submit_filled(struct uds_connection *connection, const char *text)
+{
+    struct uds_call *call = pk_steal(connection->filling);
+    connection->filled = 0;
+    submit(connection, call, text);
+}
+
+/* Takes the call's bytes as far as they are there. */
+static void
+fill(struct uds_connection *connection, const char *text)
+{
+    struct uds_call *call = connection->filling;
+    connection->filled += uds_input_take(&connection->input, call->data + connection->filled,
+                                         call->data_size - connection->filled);
+    if (connection->filled == call->data_size)
+        submit_filled(connection, text);
+    else if (uds_call_fold(call, text) < 0)
+        connection->gone = true;
 }
 
 static void
@@ -127,24 +158,66 @@ take(struct uds_connection *connection, const char *text, size_t size)
 {
     struct uds_call *call;
     uds_count(&connection->transport->counters.requests, 1);
-    if (uds_call_new(connection, text, size, &call) < 0)
+    if (uds_call_new(connection, text, size, &call) < 0) {
         connection->gone = true;
-    else
+    } else if (call->data_size > 0) {
+        connection->filling = call;
+        fill(connection, text);
+    } else {
+        bool last = call->last;
         submit(connection, call, text);
+        if (last)
+            close_input(connection);
+    }
+}
+
+static int32_t
+receive_some(struct uds_connection *connection, struct uds_received *received)
+{
+    struct uds_call *call = connection->filling;
+    if (call == NULL)
+        return uds_input_receive(&connection->input, connection->transport->loop.received,
+                                 connection->fd, received);
+    return uds_input_receive_to(connection->fd, call->data + connection->filled,
+                                call->data_size - connection->filled, received);
 }
 
 static void
 receive(struct uds_connection *connection)
 {
-    ssize_t size = uds_input_receive(&connection->input, connection->fd);
-    if (size > 0) {
-        uds_count(&connection->transport->counters.bytes_in, (uint64_t)size);
-    } else if (size == 0) {
-        uds_connection_end_input(connection);
-    } else {
+    struct uds_received received = { 0 };
+    int32_t r = receive_some(connection, &received);
+    if (r < 0) {
         connection->readable = false;
-        connection->gone = connection->gone || size != -EAGAIN;
+        connection->gone = connection->gone || r != -EAGAIN;
+        return;
     }
+    uds_count(&connection->transport->counters.bytes_in, received.size);
+    if (received.size == 0)
+        uds_connection_end_input(connection);
+    else if (received.drained && !connection->hung_up)
+        connection->readable = false;
+    if (connection->filling == NULL)
+        return;
+    connection->filled += received.size;
+    if (connection->filled == connection->filling->data_size)
+        submit_filled(connection, NULL);
+}
+
+/* Takes the next request, if there is one. */
+static bool
+take_next(struct uds_connection *connection)
+{
+    const char *text;
+    size_t size;
+    struct pk_error err = PK_ERROR_INIT;
+    int32_t r = uds_input_next(&connection->input, connection->transport->options.max_request,
+                               &text, &size, &err);
+    if (r > 0)
+        take(connection, text, size);
+    else if (r < 0)
+        break_input(connection, &err);
+    return r != 0;
 }
 
 /* One step; false: there is nothing more to do now. */
@@ -158,19 +231,11 @@ step(struct uds_connection *connection)
         start_held(connection);
         return true;
     }
-    const char *text;
-    size_t size;
-    struct pk_error err = PK_ERROR_INIT;
-    int32_t r = uds_input_next(&connection->input, connection->transport->options.max_request,
-                               &text, &size, &err);
-    if (r > 0)
-        take(connection, text, size);
-    else if (r < 0)
-        break_input(connection, &err);
-    else if (connection->readable)
-        receive(connection);
-    else
+    if (connection->filling == NULL && take_next(connection))
+        return true;
+    if (!connection->readable)
         return false;
+    receive(connection);
     return true;
 }
 
@@ -179,6 +244,7 @@ step(struct uds_connection *connection)
 static void
 unblock(struct uds_connection *connection)
 {
+    connection->waits = false;
     (void)event_del(&connection->out);
     (void)event_del(&connection->retry);
     (void)event_del(&connection->timeout);
@@ -194,6 +260,7 @@ block(struct uds_connection *connection, int32_t why, bool moved)
     };
     struct timeval retry = { .tv_usec = UDS_RETRY_MS * 1000 };
     connection->blocked = true;
+    connection->waits = true;
     int r = 0;
     if (moved || !evtimer_pending(&connection->timeout, NULL))
         r = evtimer_add(&connection->timeout, &timeout);
@@ -216,12 +283,12 @@ flush(struct uds_connection *connection)
     uds_count(&counters->bytes_out, sent.bytes);
     uds_count(&counters->descriptors, sent.fds);
     uds_uncount(&counters->queued, sent.bytes);
-    if (r == 0)
-        unblock(connection);
-    else if (r == -EAGAIN || r == -EBUSY)
+    if (r == -EAGAIN || r == -EBUSY)
         block(connection, r, sent.bytes > 0);
-    else
+    else if (r < 0)
         connection->gone = true;
+    else if (connection->waits)
+        unblock(connection);
 }
 
 /* ---- the turn ---- */
@@ -246,6 +313,18 @@ is_done(struct uds_connection *connection)
                && STAILQ_EMPTY(&connection->output.replies));
 }
 
+/* A client that takes no answers any more is gone, but what it had sent is done: whether there may
+ * be more of that. */
+static bool
+reads_on(struct uds_connection *connection)
+{
+    if (!connection->gone || connection->hung_up || connection->ended)
+        return false;
+    connection->hung_up = true;
+    connection->readable = true;
+    return !connection->stalled;
+}
+
 void
 uds_connection_turn(struct uds_connection *connection)
 {
@@ -255,10 +334,14 @@ uds_connection_turn(struct uds_connection *connection)
     for (connection->budget = UDS_BUDGET; connection->budget > 0 && more; connection->budget--)
         more = step(connection);
     connection->in_turn = false;
+    if (uds_input_keep(&connection->input) < 0) {
+        close_input(connection);
+        connection->gone = true;
+    }
     connection->transport->loop.spent += UDS_BUDGET - connection->budget;
     look(connection);
     flush(connection);
-    if (more || (connection->stalled && !is_limited(connection)))
+    if (more || reads_on(connection) || (connection->stalled && !is_limited(connection)))
         uds_loop_enqueue(&connection->transport->loop, connection);
     else if (is_done(connection))
         uds_connection_close(connection);

@@ -23,6 +23,13 @@ contradict(struct facts *facts, const char *format, ...)
     va_end(args);
 }
 
+/* What it takes for an object to be there after all its leases have ended. */
+static bool
+stays(const struct facts *facts, const struct fact *fact)
+{
+    return fact->sealed && !facts->evicts;
+}
+
 static struct fact *
 by_key(struct facts *facts, uint32_t id, uint64_t epoch)
 {
@@ -64,7 +71,8 @@ void
 facts_releasing(struct facts *facts, const char *lease_id)
 {
     for (uint32_t i = 0; i < facts->count; i++)
-        if (!facts->facts[i].sealed && strcmp(facts->facts[i].create->lease_id, lease_id) == 0)
+        if (!stays(facts, &facts->facts[i])
+            && strcmp(facts->facts[i].create->lease_id, lease_id) == 0)
             facts->facts[i].doubt = true;
 }
 
@@ -90,7 +98,7 @@ facts_closing(struct facts *facts, uint32_t session)
     facts->closed_at = facts->world->step;
     (void)session; /* a repeat may have bound the lease to any of them */
     for (uint32_t i = 0; i < facts->count; i++)
-        if (!facts->facts[i].sealed && facts->facts[i].bound)
+        if (!stays(facts, &facts->facts[i]) && facts->facts[i].bound)
             facts->facts[i].doubt = true;
 }
 
@@ -99,7 +107,7 @@ facts_time(struct facts *facts)
 {
     facts->timed_at = facts->world->step;
     for (uint32_t i = 0; i < facts->count; i++)
-        if (!facts->facts[i].sealed && facts->facts[i].timed)
+        if (!stays(facts, &facts->facts[i]) && facts->facts[i].timed)
             facts->facts[i].doubt = true;
 }
 
@@ -107,7 +115,7 @@ void
 facts_restarting(struct facts *facts, bool durable)
 {
     for (uint32_t i = 0; i < facts->count; i++)
-        if (!facts->facts[i].sealed || !durable)
+        if (!stays(facts, &facts->facts[i]) || !durable)
             facts->facts[i].doubt = true;
 }
 
@@ -121,6 +129,49 @@ surely_sealed(const struct facts *facts, uint32_t id, uint32_t step)
             return fact;
     }
     return NULL;
+}
+
+/* It was made: nothing else may have been there. */
+static void
+judge_made(struct facts *facts, const struct record *record)
+{
+    for (uint32_t i = 0; i < facts->count; i++) {
+        const struct fact *fact = &facts->facts[i];
+        if (fact->create->id == record->id && fact->create->answered_at < record->step
+            && !fact->doubt && (fact->sealed || (fact->seals == 0 && !fact->grows)))
+            contradict(facts, "'%s' was created as %" PRIu64 " while %" PRIu64 " is there",
+                       world_ids[record->id], record->epoch, fact->create->epoch);
+    }
+}
+
+/* Sealed as soon as it is there. */
+static void
+judge_put(struct facts *facts, const struct record *record)
+{
+    if (record->status != 0)
+        return;
+    if (by_key(facts, record->id, record->epoch) != NULL)
+        contradict(facts, "epoch %" PRIu64 " was given twice", record->epoch);
+    judge_made(facts, record);
+    facts->facts[facts->count++] = (struct fact){
+        .create = record,
+        .seals = 1,
+        .sealed = true,
+        .sealed_at = record->answered_at,
+        .doubt = facts->evicts || facts->discarded_at[record->id] >= record->step,
+    };
+}
+
+/* A put of which the storage could not tell whether it is published may come back. */
+static bool
+put_in_doubt(const struct facts *facts, uint32_t id)
+{
+    for (uint32_t i = 0; i < facts->world->record_count; i++) {
+        const struct record *record = &facts->world->records[i];
+        if (record->verb == PK_VERB_PUT && record->id == id && record->status == -EIO)
+            return true;
+    }
+    return false;
 }
 
 static void
@@ -137,13 +188,7 @@ judge_create(struct facts *facts, const struct record *record)
             contradict(facts, "epoch %" PRIu64 " was given twice", record->epoch);
         return;
     }
-    for (uint32_t i = 0; i < facts->count; i++) {
-        const struct fact *fact = &facts->facts[i];
-        if (fact->create->id == record->id && fact->create->answered_at < record->step
-            && !fact->doubt && (fact->sealed || (fact->seals == 0 && !fact->grows)))
-            contradict(facts, "'%s' was created as %" PRIu64 " while %" PRIu64 " is there",
-                       world_ids[record->id], record->epoch, fact->create->epoch);
-    }
+    judge_made(facts, record);
     facts->facts[facts->count++] = (struct fact){
         .create = record,
         .timed = record->ttl != PK_FOREVER,
@@ -163,10 +208,14 @@ judge_read(struct facts *facts, const struct record *record)
     if (record->status == 0) {
         if (facts_foreign(facts, record->id, record->epoch))
             return;
-        if (fact == NULL)
+        if (fact == NULL && !put_in_doubt(facts, record->id))
             contradict(facts, "read epoch %" PRIu64 ", which nobody made", record->epoch);
-        else if (fact->seals == 0)
+        else if (fact != NULL && fact->seals == 0)
             contradict(facts, "read epoch %" PRIu64 " before any seal", record->epoch);
+        else if (fact != NULL && fact->create->verb == PK_VERB_PUT && record->inlined
+                 && (record->bytes != fact->create->put_size || record->fill != fact->create->fill))
+            contradict(facts, "read %" PRIu64 " bytes of %d of what was put as %u of %d",
+                       record->bytes, record->fill, fact->create->put_size, fact->create->fill);
         return;
     }
     /* Storage may take longer than a wait does: a timeout proves nothing. */
@@ -184,7 +233,7 @@ judge_verify(struct facts *facts, const struct record *record)
 {
     const struct fact *fact = by_key(facts, record->id, record->epoch);
 
-    if (record->status == 0 && (fact == NULL || fact->seals == 0)
+    if (record->status == 0 && (fact != NULL ? fact->seals == 0 : !put_in_doubt(facts, record->id))
         && !facts_foreign(facts, record->id, record->epoch))
         contradict(facts, "verified epoch %" PRIu64 ", which nobody sealed", record->epoch);
     if (record->status != -ENOENT && record->status != -EAGAIN)
@@ -214,6 +263,14 @@ judge_seal(struct facts *facts, const struct record *record)
 void
 facts_judge(struct facts *facts)
 {
+    /* First what was made: who waited for it may have been told before who made it. */
+    for (uint32_t i = 0; i < facts->world->record_count; i++) {
+        const struct record *record = &facts->world->records[i];
+        if (record->verb != PK_VERB_PUT || record->answers == facts->judged[i])
+            continue;
+        facts->judged[i] = record->answers;
+        judge_put(facts, record);
+    }
     for (uint32_t i = 0; i < facts->world->record_count; i++) {
         const struct record *record = &facts->world->records[i];
         if (record->answers == facts->judged[i])
@@ -264,7 +321,7 @@ end_leases(struct facts *facts)
     world_settle(world);
     for (uint32_t i = 0; i < count; i++)
         if (world->records[i].verb == PK_VERB_ACQUIRE && world->records[i].status == 0
-            && world->records[i].lease_id[0] != '\0' && world->record_count < WORLD_CALLS - 16)
+            && world->records[i].lease_id[0] != '\0' && world->record_count < WORLD_CALLS - 32)
             (void)ask(facts, PK_VERB_RELEASE, 0, WORLD_IDS, world->records[i].lease_id);
 }
 

@@ -11,6 +11,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* As many blobs of an object are remembered byte by byte, and as many bytes of each. */
+#define CONTENTS 4U
+#define CONTENT_SIZE 128U
+
 struct blob {
     struct storage *storage;
     char id[PK_ID_MAX + 1];
@@ -19,6 +23,7 @@ struct blob {
     bool sized;
     bool sealed;
     uint64_t size;
+    char content[CONTENT_SIZE];
 };
 
 struct published {
@@ -32,6 +37,7 @@ struct published {
     uint64_t created_at;
     uint64_t sealed_at;
     struct pk_principal owner;
+    char contents[CONTENTS][CONTENT_SIZE];
 };
 
 struct storage *storage_of_next;
@@ -79,6 +85,7 @@ blob_new(struct storage *storage, const struct pk_key *key, uint32_t index, uint
     blob->index = index;
     blob->sized = size != PK_UNSIZED;
     blob->size = blob->sized ? size : 0;
+    memset(blob->content, (int)(blob->epoch & 0xff), sizeof(blob->content));
     storage->blobs++;
     return blob;
 }
@@ -146,6 +153,15 @@ storage_create(void *instance, const struct pk_key *key, uint32_t index, uint64_
     return 0;
 }
 
+static bool
+taken_elsewhere(const struct blob *blob)
+{
+    for (const struct published *gone = blob->storage->taken; gone != NULL; gone = gone->next)
+        if (gone->epoch == blob->epoch && strcmp(gone->id, blob->id) == 0)
+            return true;
+    return false;
+}
+
 static int32_t
 storage_read(void *opaque, uint64_t offset, void *data, uint64_t size, uint64_t *ret_size,
              struct pk_error *err)
@@ -155,11 +171,26 @@ storage_read(void *opaque, uint64_t offset, void *data, uint64_t size, uint64_t 
     int32_t ordered = enter(blob->storage, PK_BLOB_READ);
     if (ordered != 0)
         return pk_fail(err, ordered, "ordered fault");
-    (void)err;
+    if (blob->sealed && taken_elsewhere(blob))
+        return pk_fail(err, -ENOENT, "'%s' was taken away", blob->id);
     uint64_t left = offset < blob->size ? blob->size - offset : 0;
     *ret_size = left < size ? left : size;
-    memset(data, (int)(blob->epoch & 0xff), *ret_size);
+    if (offset < CONTENT_SIZE)
+        memcpy(data, blob->content + offset,
+               *ret_size < CONTENT_SIZE - offset ? *ret_size : CONTENT_SIZE - offset);
     return 0;
+}
+
+static const void *
+storage_bytes(void *opaque)
+{
+    const struct blob *blob = opaque;
+    struct storage *storage = blob->storage;
+
+    (void)enter(storage, PK_BLOB_BYTES);
+    if (!blob->sealed)
+        complain(storage, "bytes of a blob that is not sealed");
+    return taken_elsewhere(blob) || sim_percent(&storage->random, 50) ? NULL : blob->content;
 }
 
 static int32_t
@@ -170,13 +201,41 @@ storage_write(void *opaque, uint64_t offset, const void *data, uint64_t size, st
     int32_t ordered = enter(blob->storage, PK_BLOB_WRITE);
     if (ordered != 0)
         return pk_fail(err, ordered, "ordered fault");
-    (void)data;
+    if (faulty(blob->storage, FAULT_WRITE_NO_SPACE))
+        return pk_fail(err, -ENOSPC, "ordered fault");
     if (blob->sealed)
         return pk_fail(err, -EACCES, "sealed");
     if (blob->sized && offset + size > blob->size)
         return pk_fail(err, -EFBIG, "behind the end");
     if (offset + size > blob->size)
         blob->size = offset + size;
+    if (offset < CONTENT_SIZE)
+        memcpy(blob->content + offset, data,
+               size < CONTENT_SIZE - offset ? size : CONTENT_SIZE - offset);
+    return 0;
+}
+
+static int32_t
+storage_put(void *instance, const struct pk_key *key, uint32_t index, const void *data,
+            uint64_t size, void **ret_blob, struct pk_error *err)
+{
+    struct storage *storage = instance;
+
+    int32_t ordered = enter(storage, PK_BLOB_PUT);
+    if (ordered != 0)
+        return pk_fail(err, ordered, "ordered fault");
+    if (faulty(storage, FAULT_CREATE_IO))
+        return pk_fail(err, -EIO, "ordered fault");
+    if (faulty(storage, FAULT_WRITE_NO_SPACE))
+        return pk_fail(err, -ENOSPC, "ordered fault");
+    struct blob *blob = blob_new(storage, key, index, size);
+    if (blob == NULL)
+        return pk_fail(err, -ENOMEM, "out of memory");
+    if (size > 0)
+        memcpy(blob->content, data, size < CONTENT_SIZE ? size : CONTENT_SIZE);
+    blob->sealed = true;
+    storage->stored++;
+    *ret_blob = blob;
     return 0;
 }
 
@@ -210,15 +269,6 @@ storage_seal(void *opaque, uint64_t size, struct pk_error *err)
         return pk_fail(err, -EINVAL, "wrong size");
     blob->sealed = true;
     return 0;
-}
-
-static bool
-taken_elsewhere(const struct blob *blob)
-{
-    for (const struct published *gone = blob->storage->taken; gone != NULL; gone = gone->next)
-        if (gone->epoch == blob->epoch && strcmp(gone->id, blob->id) == 0)
-            return true;
-    return false;
 }
 
 static int32_t
@@ -318,9 +368,12 @@ storage_publish(void *instance, const struct pk_manifest *manifest, void *const 
     if (entry == NULL)
         return pk_fail(err, -ENOMEM, "out of memory");
     for (uint32_t i = 0; i < manifest->blob_count; i++) {
-        if (!((const struct blob *)blobs[i])->sealed)
+        const struct blob *blob = blobs[i];
+        if (!blob->sealed)
             complain(storage, "published with an unsealed blob");
         entry->sizes[i] = manifest->sizes[i];
+        if (i < CONTENTS)
+            memcpy(entry->contents[i], blob->content, CONTENT_SIZE);
     }
     (void)snprintf(entry->id, sizeof(entry->id), "%s", manifest->key.id);
     (void)snprintf(entry->meta, sizeof(entry->meta), "%s", manifest->meta);
@@ -354,6 +407,23 @@ storage_unpublish(void *instance, const struct pk_key *key, struct pk_error *err
     return 0;
 }
 
+static int32_t
+storage_evict(void *instance, const struct pk_key *key, struct pk_error *err)
+{
+    struct storage *storage = instance;
+    const struct published *entry = *find_published(storage, key->id);
+
+    int32_t ordered = enter(storage, PK_BLOB_EVICT);
+    if (ordered != 0)
+        return pk_fail(err, ordered, "ordered fault");
+    if (faulty(storage, FAULT_EVICT_AGAIN))
+        return pk_fail(err, -EAGAIN, "not now");
+    if (storage->durable && (entry == NULL || entry->epoch != key->epoch))
+        complain(storage, "evict of '%s', which is not published", key->id);
+    storage->demoted++;
+    return 0;
+}
+
 static bool
 emit_entry(struct storage *storage, const struct published *entry, bool open, pk_blob_emit_fn *emit,
            void *arg)
@@ -383,6 +453,8 @@ emit_entry(struct storage *storage, const struct published *entry, bool open, pk
             return false;
         }
         blob->sealed = true;
+        if (i < CONTENTS)
+            memcpy(blob->content, entry->contents[i], CONTENT_SIZE);
         blobs[i] = blob;
     }
     storage->watch->emitting++;
@@ -446,7 +518,10 @@ static const struct pk_blob_ops ops = {
     .unpublish = storage_unpublish,
     .lookup = storage_lookup,
     .recover = storage_recover,
+    .evict = storage_evict,
     .verify = storage_verify,
+    .put = storage_put,
+    .bytes = storage_bytes,
 };
 
 static const struct pk_plugin plugin = {

@@ -7,25 +7,33 @@
 #ifndef SIM_WORLD_H
 #define SIM_WORLD_H
 
+#include "core/eviction.h"
 #include "core/peer_state.h"
 #include "leases.h"
 #include "storage.h"
 #include "virtual_executor.h"
 
 #define WORLD_SESSIONS 3U
-#define WORLD_IDS 3U
+#define WORLD_IDS 5U
 #define WORLD_CALLS 256U
 #define WORLD_SECOND 1000000000U
+
+#define WORLD_NO_FILL (-2)    /* there are no bytes, or nobody knows */
+#define WORLD_MIXED_FILL (-1) /* they differ */
 
 struct world_options {
     uint64_t seed;
     bool durable;
+    bool no_put;             /* the storage makes no blob in one */
     uint32_t traits;         /* PK_BLOB_* of the storage */
     uint64_t poll_interval;  /* of the storage */
     uint32_t storage_blocks; /* percent of slots that say they may block */
     uint32_t leases_block;
     uint64_t capacity;
     uint64_t max_object;
+    uint64_t max_objects; /* 0 = more than anybody makes */
+    bool evict;
+    bool demotes; /* what is evicted moves to slower storage */
     uint64_t sample;
 };
 
@@ -47,6 +55,9 @@ struct record {
     uint32_t state;
     uint64_t ttl;
     uint64_t bytes;
+    bool inlined;      /* answered with the bytes, `bytes` of them */
+    int fill;          /* of inlined bytes, or of those of a put: what each of them is */
+    uint32_t put_size; /* PUT: how many */
     char lease_id[PK_LEASE_ID_LEN + 1];
     uint32_t object_count; /* LIST: that many of the next two */
     uint64_t epochs[WORLD_IDS];

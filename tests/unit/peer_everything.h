@@ -15,6 +15,7 @@ everything_open(bool durable, uint32_t blocks)
     struct world_options options = plain_options;
 
     options.durable = durable;
+    options.no_put = durable;
     options.capacity = 10000;
     options.storage_blocks = blocks;
     options.leases_block = blocks;
@@ -81,6 +82,30 @@ everything_with_one(void)
     (void)lease_verb(PK_VERB_RELEASE, created.lease_id);
 }
 
+/* Objects that come with their bytes, and go so. */
+static inline void
+everything_put(void)
+{
+    const uint64_t sizes[2] = { 2, 3 };
+    struct pk_request request = put_request("put", "12345");
+
+    request.sizes = sizes;
+    request.blob_count = 2;
+    (void)ask(request);
+    (void)ask(request);
+    (void)read_inline("put", 5);
+    (void)read_inline("put", 5);
+    (void)read_inline("put", 4);
+    struct answer unnamed = ask(put_request(NULL, ""));
+    (void)object_verb(PK_VERB_DISCARD, unnamed.object_id);
+    world.storage.fault = FAULT_WRITE_NO_SPACE;
+    world.storage.fault_after = 1;
+    request.object_id = "half put";
+    (void)ask(request);
+    world.storage.fault = FAULT_NONE;
+    (void)object_verb(PK_VERB_DISCARD, "put");
+}
+
 /* Those that come to no good end. */
 static inline void
 everything_that_fails(void)
@@ -131,6 +156,7 @@ static inline void
 do_everything(void)
 {
     everything_with_one();
+    everything_put();
     everything_that_fails();
     everything_at_once();
     for (uint32_t i = 0; i < WORLD_SESSIONS; i++)

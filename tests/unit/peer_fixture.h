@@ -19,6 +19,8 @@ struct answer {
     char lease_id[PK_LEASE_ID_LEN + 1];
     char object_id[PK_ID_MAX + 1];
     char handle[64];
+    char data[64];      /* of DATA handles, one behind the other */
+    uint64_t data_size; /* all of it */
     uint64_t epoch;
     uint64_t ttl;
     uint64_t bytes;
@@ -47,7 +49,15 @@ copy_answer(void *arg, const struct pk_reply *reply)
         (void)snprintf(answer->lease_id, sizeof(answer->lease_id), "%s", reply->lease_id);
     if (reply->object_id != NULL)
         (void)snprintf(answer->object_id, sizeof(answer->object_id), "%s", reply->object_id);
-    if (reply->blob_count > 0)
+    for (uint32_t i = 0; i < reply->blob_count; i++) {
+        const struct pk_handle *handle = &reply->handles[i];
+        if (handle->kind != PK_HANDLE_DATA)
+            continue;
+        if (handle->size <= sizeof(answer->data) - answer->data_size)
+            memcpy(answer->data + answer->data_size, handle->data, handle->size);
+        answer->data_size += handle->size;
+    }
+    if (reply->blob_count > 0 && reply->handles[0].text != NULL)
         (void)snprintf(answer->handle, sizeof(answer->handle), "%s", reply->handles[0].text);
     answer->handles = reply->blob_count;
     answer->epoch = reply->epoch;
@@ -167,6 +177,25 @@ put(const char *id, uint64_t size)
     struct answer sealed = lease_verb(PK_VERB_SEAL, created.lease_id);
     ck_assert_msg(sealed.status == 0, "seal: %s", sealed.message);
     return sealed;
+}
+
+static inline struct answer
+read_inline(const char *id, uint64_t inline_max)
+{
+    return ask((struct pk_request){ .verb = PK_VERB_ACQUIRE,
+                                    .access = PK_ACCESS_READ,
+                                    .object_id = id,
+                                    .inline_max = inline_max });
+}
+
+/* An object of one blob, made of this text. */
+static inline struct pk_request
+put_request(const char *id, const char *text)
+{
+    return (struct pk_request){ .verb = PK_VERB_PUT,
+                                .object_id = id,
+                                .data = (char *)(uintptr_t)text, /* which is only read */
+                                .data_size = strlen(text) };
 }
 
 static const struct world_options plain_options = {

@@ -21,6 +21,7 @@
 #define IN_FLIGHT 24U /* of each client, before it waits for some */
 #define LEASES 8U     /* that a client goes on using: its last */
 #define BYTES 4096U
+#define PUT_VALUE 0x5a /* each byte of what is put */
 #define MILLISECOND 1000000ULL
 #define DEADLINE 40 /* seconds, under a sanitizer on a busy machine too */
 
@@ -34,7 +35,7 @@ struct call {
     atomic_uint answers;
     uint32_t verb;
     uint64_t epoch;      /* READ: of the lease */
-    unsigned char *data; /* READ, WRITE */
+    unsigned char *data; /* READ, WRITE, PUT */
 };
 
 struct lease {
@@ -106,13 +107,23 @@ remember(struct client *client, const struct pk_reply *reply)
 
 /* Each object holds one value throughout, or nothing. */
 static bool
-all_its_own(const struct call *call, uint64_t size)
+all_its_own(const unsigned char *data, uint64_t size, uint64_t epoch)
 {
-    unsigned char value = (unsigned char)(call->epoch & 0xff);
+    unsigned char value = (unsigned char)(epoch & 0xff);
 
     for (uint64_t i = 0; i < size; i++)
-        if (call->data[i] != call->data[0] || (call->data[i] != 0 && call->data[i] != value))
+        if (data[i] != data[0] || (data[i] != 0 && data[i] != value && data[i] != PUT_VALUE))
             return false;
+    return true;
+}
+
+/* A handle: the bytes, or a descriptor, which goes. */
+static bool
+take_handle(const struct pk_reply *reply, const struct pk_handle *handle)
+{
+    if (handle->kind == PK_HANDLE_DATA)
+        return all_its_own(handle->data, handle->size, reply->epoch);
+    (void)close(handle->fd);
     return true;
 }
 
@@ -122,16 +133,19 @@ answered(void *arg, const struct pk_reply *reply)
     struct call *call = arg;
     struct client *client = call->client;
 
+    bool own = true;
+
     for (uint32_t i = 0; i < reply->blob_count; i++)
-        (void)close(reply->handles[i].fd);
+        own &= take_handle(reply, &reply->handles[i]);
     (void)pthread_mutex_lock(&client->lock);
     call->answers++;
     client->in_flight--;
     client->good += reply->status == 0;
-    if (reply->status == 0 && reply->verb == PK_VERB_ACQUIRE)
+    if (reply->status == 0 && reply->verb == PK_VERB_ACQUIRE && reply->lease_id != NULL)
         remember(client, reply);
-    if (reply->status == 0 && reply->verb == PK_VERB_READ && !all_its_own(call, reply->bytes))
-        client->mixed++;
+    if (reply->status == 0 && reply->verb == PK_VERB_READ)
+        own &= all_its_own(call->data, reply->bytes, call->epoch);
+    client->mixed += !own;
     (void)pthread_cond_signal(&client->answered);
     (void)pthread_mutex_unlock(&client->lock);
 }
@@ -208,7 +222,29 @@ acquire(struct client *client, uint32_t access)
     } else if (draw(client, 2) == 0) {
         request.wait = draw(client, 4) == 0 ? PK_FOREVER : (1 + draw(client, 8)) * MILLISECOND;
     }
+    if (access == PK_ACCESS_READ && draw(client, 2) == 0)
+        request.inline_max = 1 + draw(client, 2 * BYTES);
     ask(client, new_call(client, PK_VERB_ACQUIRE), &request);
+}
+
+static void
+put(struct client *client, uint32_t verb)
+{
+    const uint64_t sizes[2] = { draw(client, BYTES / 2 + 1), draw(client, BYTES / 2 + 1) };
+    struct call *call = new_call(client, verb);
+    struct pk_request request = {
+        .object_id = ids[draw(client, IDS)],
+        .sizes = sizes,
+        .blob_count = 2,
+        .data_size = sizes[0] + sizes[1],
+    };
+
+    call->data = malloc(BYTES);
+    if (call->data == NULL)
+        abort();
+    memset(call->data, PUT_VALUE, BYTES);
+    request.data = call->data;
+    ask(client, call, &request);
 }
 
 static void
@@ -303,8 +339,9 @@ do_something(struct client *client)
         { use_lease, PK_VERB_READ, 10 },   { use_lease, PK_VERB_RELEASE, 12 },
         { use_lease, PK_VERB_RENEW, 4 },   { use_object, PK_VERB_DISCARD, 8 },
         { use_object, PK_VERB_STAT, 4 },   { use_object, PK_VERB_LIST, 2 },
+        { put, PK_VERB_PUT, 10 },
     };
-    uint32_t drawn = draw(client, 120);
+    uint32_t drawn = draw(client, 130);
 
     for (uint32_t i = 0; i < sizeof(acts) / sizeof(acts[0]); i++) {
         if (drawn < acts[i].weight) {

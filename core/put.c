@@ -1,0 +1,176 @@
+/* SPDX-FileCopyrightText: PackIce authors */
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * put: an object whose bytes the caller brings, made, written, sealed and published in one. The way
+ * there is create's (create.c), up to the granted claim, which ends with the call: nobody is told
+ * of it, and its name is in transition all the time. All or nothing.
+ */
+#include "core/log.h"
+#include "core/peer_state.h"
+
+#include <errno.h>
+
+/* Writes what the call brought, all blobs one behind the other. */
+static int32_t
+write_blobs(struct pk_call *call, struct pk_object *object)
+{
+    const char *at = call->request.data;
+
+    for (uint32_t i = 0; i < object->blob_count; i++) {
+        if (object->sizes[i] == 0)
+            continue;
+        int32_t rc = pk_blob_write(call->peer->blob, object->blobs[i], 0, at, object->sizes[i],
+                                   &call->error);
+        if (rc != 0)
+            return rc;
+        at += object->sizes[i];
+    }
+    return 0;
+}
+
+/* The same for storage that does it in one. */
+static int32_t
+put_blobs(struct pk_call *call, struct pk_object *object)
+{
+    const char *at = call->request.data;
+
+    for (uint32_t i = 0; i < object->blob_count; i++) {
+        int32_t rc = pk_blob_put(call->peer->blob, &object->key, i, at, object->sizes[i],
+                                 &object->blobs[i], &call->error);
+        if (rc != 0)
+            return rc;
+        object->sealed_count++;
+        at += object->sizes[i];
+    }
+    return 0;
+}
+
+static int32_t
+make_object(struct pk_call *call, struct pk_object *object)
+{
+    if (pk_blob_puts(call->peer->blob))
+        return put_blobs(call, object);
+    int32_t rc = pk_create_blobs(call, object);
+    if (rc == 0)
+        rc = write_blobs(call, object);
+    if (rc == 0)
+        rc = pk_seal_blobs(call, object, call->request.sizes);
+    return rc;
+}
+
+/* Into the tables with it: whatever fails from here on is known to the peer by its name. */
+static int32_t
+put_insert(struct pk_call *call, struct pk_object *object)
+{
+    struct pk_peer *peer = call->peer;
+    int32_t rc = 0;
+
+    object->grows = false; /* nobody got a handle to write through */
+    pk_peer_lock(peer);
+    if (pk_call_orphaned(call))
+        rc = pk_fail(&call->error, -ECANCELED, "the session was closed");
+    else
+        rc = pk_create_insert(call, object);
+    pk_peer_unlock_only(peer);
+    return rc;
+}
+
+static void
+put_commit(struct pk_call *call)
+{
+    struct pk_peer *peer = call->peer;
+    struct pk_error err = PK_ERROR_INIT;
+    int32_t rc = pk_lease_release(peer->lease, call->lease.lease_id, &err);
+
+    if (rc != 0)
+        pk_log(PK_LOG_WARN, "peer", "the claim on '%s' could not be given up: %s",
+               call->object->key.id, err.message);
+    pk_peer_lock(peer);
+    if (rc != 0)
+        pk_expiry_arm(peer, call->lease.expires_at);
+    pk_seal_done(call->object);
+    pk_name_leave(call);
+    pk_peer_unlock(peer);
+}
+
+static void
+put_run(struct pk_call *call)
+{
+    struct pk_peer *peer = call->peer;
+    struct pk_object *object = pk_create_object(call);
+
+    if (object == NULL) {
+        pk_call_fail(call, -ENOMEM, "out of memory");
+        pk_create_undo(call);
+        return;
+    }
+    call->status = make_object(call, object);
+    if (call->status == 0)
+        call->status = put_insert(call, object);
+    if (call->status != 0) {
+        pk_peer_lock(peer);
+        pk_object_give_up(object);
+        pk_peer_unlock(peer);
+        pk_create_undo(call);
+        return;
+    }
+    call->status = pk_seal_publish(call);
+    if (call->status != 0)
+        pk_discard_doomed(call);
+    else
+        pk_call_next(call, put_commit, peer->lease, PK_SLOT(PK_LEASE_RELEASE), 0);
+}
+
+void
+pk_put_storage(struct pk_call *call)
+{
+    struct pk_peer *peer = call->peer;
+    uint32_t slots = PK_SLOT(PK_BLOB_CREATE) | PK_SLOT(PK_BLOB_WRITE) | PK_SLOT(PK_BLOB_SEAL);
+
+    if (pk_blob_puts(peer->blob))
+        slots = PK_SLOT(PK_BLOB_PUT);
+    if (pk_blob_publishes(peer->blob))
+        slots |= PK_SLOT(PK_BLOB_PUBLISH) | PK_SLOT(PK_BLOB_LOOKUP) | PK_SLOT(PK_BLOB_FREE);
+    pk_call_next(call, put_run, peer->blob, slots, pk_create_size(call));
+}
+
+static bool
+put_allowed(struct pk_call *call)
+{
+    struct pk_request *request = &call->request;
+
+    if (call->given != NULL) {
+        pk_call_fail(call, -EOPNOTSUPP, "fds: this storage takes no descriptors");
+        return false;
+    }
+    if (request->sizes == NULL) {
+        request->sizes = &request->data_size; /* which is the call's own, too */
+        if (request->blob_count > 1 || request->data_size > PK_SIZE_MAX) {
+            pk_call_fail(call, -EINVAL, "sizes: missing");
+            return false;
+        }
+    }
+    for (uint32_t i = 0; i < request->blob_count; i++) {
+        if (request->sizes[i] != PK_UNSIZED)
+            continue;
+        pk_call_fail(call, -EINVAL, "sizes[%u]: missing", i);
+        return false;
+    }
+    if (pk_create_size(call) != request->data_size
+        || (request->data == NULL && request->data_size > 0)) {
+        pk_call_fail(call, -EINVAL, "data: %llu bytes, but the sizes come to %llu",
+                     (unsigned long long)(request->data != NULL ? request->data_size : 0),
+                     (unsigned long long)pk_create_size(call));
+        return false;
+    }
+    return true;
+}
+
+void
+pk_put_begin(struct pk_call *call)
+{
+    call->request.expected = 0;
+    call->request.ttl = 0; /* of a claim that should outlive this call by no more than that */
+    if (put_allowed(call))
+        pk_create_begin(call);
+}
