@@ -35,7 +35,7 @@ hold(struct pk_call *call, struct pk_holder *holder)
     if (rc != 0)
         return pk_fail(&call->error, rc, "the lease could not be kept");
     if (object != NULL)
-        object->leases++;
+        pk_object_lease(object);
     call->holder = holder;
     return 0;
 }
@@ -104,6 +104,7 @@ pk_acquire_once_more(struct pk_call *call)
     if (call->vanished++ >= VANISHED_MAX)
         return false;
     pk_peer_lock(peer);
+    pk_call_rest(call);
     pk_object_unuse(pk_steal(call->object));
     explicit_bzero(&call->lease, sizeof(call->lease)); /* it was given back */
     call->status = 0;

@@ -204,6 +204,18 @@ pk_blob_recover(const struct pk_instance *blob, pk_blob_emit_fn *emit, void *arg
     return pk_slot_answer(blob, blob->ops.blob.recover(blob->opened, emit, arg, err), err);
 }
 
+bool
+pk_blob_demotes(const struct pk_instance *blob)
+{
+    return blob->ops.blob.evict != NULL;
+}
+
+int32_t
+pk_blob_evict(const struct pk_instance *blob, const struct pk_key *key, struct pk_error *err)
+{
+    return pk_slot_answer(blob, blob->ops.blob.evict(blob->opened, key, err), err);
+}
+
 int32_t
 pk_blob_verify(const struct pk_instance *blob, void *bytes, struct pk_error *err)
 {

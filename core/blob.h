@@ -47,6 +47,11 @@ int32_t pk_blob_lookup(const struct pk_instance *blob, const char *object_id, pk
                        void *arg, struct pk_error *err);
 int32_t pk_blob_recover(const struct pk_instance *blob, pk_blob_emit_fn *emit, void *arg,
                         struct pk_error *err);
+/* Whether there is slower storage that objects may be moved to. */
+bool pk_blob_demotes(const struct pk_instance *blob);
+/* Only where there is. */
+int32_t pk_blob_evict(const struct pk_instance *blob, const struct pk_key *key,
+                      struct pk_error *err);
 /* -EOPNOTSUPP where no checksums are kept ever. */
 int32_t pk_blob_verify(const struct pk_instance *blob, void *bytes, struct pk_error *err);
 void pk_blob_stats(const struct pk_instance *blob,

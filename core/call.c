@@ -147,6 +147,7 @@ copy_request(const struct pk_request *request)
     call->request.meta = copy_text(&at, request->meta);
     call->error = (struct pk_error)PK_ERROR_INIT;
     call->refs = 1;
+    TAILQ_INIT(&call->victims);
     return call;
 }
 
@@ -312,7 +313,17 @@ void
 pk_call_use(struct pk_call *call, struct pk_object *object)
 {
     call->object = object;
+    call->working = true;
+    object->works++;
     pk_object_use(object);
+}
+
+void
+pk_call_rest(struct pk_call *call)
+{
+    if (call->working)
+        call->object->works--;
+    call->working = false;
 }
 
 static void
@@ -343,6 +354,7 @@ complete(struct pk_call *call)
 
     pk_peer_lock(peer);
     leave_session(call);
+    pk_call_rest(call);
     pk_repeat_settle(call, NULL);
     if (call->deadline != 0 && call->deadline != PK_FOREVER
         && pk_timer_clear(peer->executor, &call->timer)) {

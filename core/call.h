@@ -22,6 +22,7 @@ struct pk_peer;
 struct pk_repeat;
 
 TAILQ_HEAD(pk_call_list, pk_call);
+TAILQ_HEAD(pk_victim_list, pk_object);
 
 typedef void pk_call_fn(struct pk_call *call);
 
@@ -41,6 +42,7 @@ struct pk_call {
     pk_call_fn *begin;           /* with the lock; again each time it was parked */
     pk_call_fn *step;            /* without; NULL = complete */
     pk_call_fn *after_lookup;    /* goes on where a lookup ended */
+    pk_call_fn *after_eviction;  /* or an eviction */
     struct pk_instance *factory; /* whose slots the step calls */
     uint32_t slots;              /* which: bits of PK_SLOT; 0 = none, or they were asked about */
     uint64_t slot_bytes;
@@ -59,14 +61,18 @@ struct pk_call {
     int32_t overtaken;     /* its wait was ended while it ran: it is not parked any more, but fails
                               so; 0 = it wasn't */
 
-    struct pk_name *name;      /* in transition by this call */
-    struct pk_object *object;  /* in use by this call */
-    struct pk_holder *holder;  /* pinned by this call */
-    struct pk_repeat *repeat;  /* to be answered for all calls with this request id */
-    bool reserving;            /* it counts as an object that none is yet */
-    uint64_t reserved;         /* bytes of capacity that no object counts for yet */
-    struct pk_lease lease;     /* to be told */
-    struct pk_handle *handles; /* owned until they are told */
+    struct pk_name *name;          /* in transition by this call */
+    struct pk_object *object;      /* in use by this call */
+    bool working;                  /* and it still works with it */
+    struct pk_holder *holder;      /* pinned by this call */
+    struct pk_repeat *repeat;      /* to be answered for all calls with this request id */
+    bool reserving;                /* it counts as an object that none is yet */
+    uint64_t reserved;             /* bytes of capacity that no object counts for yet */
+    bool crowded;                  /* nothing is reserved yet: something must be evicted for that */
+    uint32_t passed_over;          /* objects that could not be evicted for it */
+    struct pk_victim_list victims; /* to be evicted, each in use and in transition by it */
+    struct pk_lease lease;         /* to be told */
+    struct pk_handle *handles;     /* owned until they are told */
     uint32_t handle_count;
     uint32_t handle_room;
     struct pk_handle *given;   /* request.blob_count, of a put; their descriptors are the call's */
@@ -116,6 +122,8 @@ void pk_call_next(struct pk_call *call, pk_call_fn *step, struct pk_instance *fa
                   uint32_t slots, uint64_t bytes);
 /* Uses the object until the call completes. */
 void pk_call_use(struct pk_call *call, struct pk_object *object);
+/* The call works with it no more, though it may still tell of it. */
+void pk_call_rest(struct pk_call *call);
 /* Whether nobody is left who could be told. */
 bool pk_call_orphaned(const struct pk_call *call);
 

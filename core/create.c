@@ -4,6 +4,7 @@
  * acquire CREATE: room is reserved, the name claimed by a lease, the storage asked whether it has
  * the name, and blobs made in it. Whatever fails undoes all before it.
  */
+#include "core/eviction.h"
 #include "core/id.h"
 #include "core/peer_state.h"
 
@@ -78,6 +79,7 @@ pk_create_object(const struct pk_call *call)
     if (object == NULL)
         return NULL;
     object->state = PK_STATE_CREATING;
+    object->acquired = true; /* by whoever makes it */
     object->created_at = pk_peer_wall_clock();
     object->grows = (call->peer->traits.flags & PK_BLOB_GROWS) != 0;
     if (call->session != NULL)
@@ -171,6 +173,33 @@ next_storage(struct pk_call *call)
                      PK_SLOT(PK_BLOB_CREATE) | PK_SLOT(PK_BLOB_HANDLE), pk_create_size(call));
 }
 
+static void
+create_evicted(struct pk_call *call)
+{
+    if (call->status == 0)
+        next_storage(call);
+    else
+        pk_create_undo(call);
+}
+
+/* Nothing else stands in the way, so it is time to do away with what does. */
+static void
+next_room(struct pk_call *call)
+{
+    struct pk_peer *peer = call->peer;
+
+    if (!call->crowded) {
+        next_storage(call);
+        return;
+    }
+    pk_peer_lock(peer);
+    if (pk_eviction_reserve(call, room_wanted(call), 1))
+        pk_eviction_run(call, create_evicted);
+    else
+        pk_create_undo(call);
+    pk_peer_unlock_only(peer);
+}
+
 /* The claim is ours, so nobody publishes under this name now: is there something already? */
 static void
 create_looked(struct pk_call *call)
@@ -184,7 +213,7 @@ create_looked(struct pk_call *call)
         return;
     }
     call->error = (struct pk_error)PK_ERROR_INIT;
-    next_storage(call);
+    next_room(call);
 }
 
 static void
@@ -213,7 +242,7 @@ create_grant(struct pk_call *call)
         pk_lookup_step(call, create_looked);
         return;
     }
-    next_storage(call);
+    next_room(call);
 }
 
 static bool

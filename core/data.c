@@ -4,6 +4,7 @@
  * read, write and open: a blob's bytes through the peer, or handles to them under a lease that is
  * there already, for transports that handles can't cross.
  */
+#include "core/eviction.h"
 #include "core/peer_state.h"
 
 #include <errno.h>
@@ -42,8 +43,29 @@ write_run(struct pk_call *call)
     data_finish(call);
 }
 
-/* Whether a blob without a size may grow so far, if who writes wants to be told at once. Of several
- * blobs nobody knows the sum but a sample. */
+static void
+next_write(struct pk_call *call)
+{
+    pk_call_next(call, write_run, call->peer->blob, PK_SLOT(PK_BLOB_WRITE),
+                 call->request.data_size);
+}
+
+static void
+write_evicted(struct pk_call *call)
+{
+    if (call->status != 0) {
+        data_finish(call);
+        return;
+    }
+    pk_peer_lock(call->peer);
+    pk_peer_grow(call, call->object);
+    pk_peer_unlock(call->peer);
+    next_write(call);
+}
+
+/* Whether a blob without a size may grow so far, if who writes wants to be told at once: what it
+ * grows by is in call->reserved if others must be evicted first. Of several blobs nobody knows the
+ * sum but a sample. */
 static bool
 may_grow(struct pk_call *call, struct pk_object *object)
 {
@@ -61,13 +83,8 @@ may_grow(struct pk_call *call, struct pk_object *object)
     }
     if (object->blob_count > 1 || end <= object->held)
         return true;
-    uint64_t others = peer->held - object->held;
-    if (others > peer->options.capacity || end > peer->options.capacity - others) {
-        pk_call_fail(call, -ENOSPC, "no room for %llu bytes: %llu of %llu are held",
-                     (unsigned long long)end, (unsigned long long)peer->held,
-                     (unsigned long long)peer->options.capacity);
-        return false;
-    }
+    if (!pk_eviction_spares(peer, end - object->held, 0))
+        return pk_eviction_reserve(call, end - object->held, 0);
     pk_object_hold(object, end);
     return true;
 }
@@ -132,10 +149,16 @@ pk_write_begin(struct pk_call *call)
 
     if (call->request.lease_id != NULL)
         holder = pk_holder_find(peer, call->request.lease_id);
-    if (holder != NULL && holder->lease.access != PK_ACCESS_CREATE)
+    if (holder != NULL && holder->lease.access != PK_ACCESS_CREATE) {
         pk_call_fail(call, -EACCES, "lease_id: a READ lease can't write");
-    else if (data_begin(call))
-        pk_call_next(call, write_run, peer->blob, PK_SLOT(PK_BLOB_WRITE), call->request.data_size);
+        return;
+    }
+    if (!data_begin(call))
+        return;
+    if (call->reserved > 0)
+        pk_eviction_run(call, write_evicted);
+    else
+        next_write(call);
 }
 
 static void

@@ -97,7 +97,7 @@ pk_holder_drop(struct pk_holder *holder)
     struct pk_object *object = pk_object_of(peer, &holder->lease);
 
     if (object != NULL) {
-        object->leases--;
+        pk_object_unlease(object);
         if (holder->lease.access == PK_ACCESS_CREATE && object->name != NULL) {
             if (!pk_discard_abandoned(object))
                 abandon(object);

@@ -5,6 +5,7 @@
  * nothing to hold and nothing to release. It never grants a lease. What is there and at hand is
  * answered without a call being made of it.
  */
+#include "core/eviction.h"
 #include "core/peer_state.h"
 
 #include <errno.h>
@@ -64,6 +65,7 @@ inline_finish(struct pk_call *call)
     if (call->status == 0) {
         call->inlined = true;
         peer->inlined++;
+        pk_eviction_acquired(call->object);
     }
     pk_peer_unlock(peer);
     if (call->status == 0)
@@ -153,6 +155,7 @@ begin_answer(struct pk_session *session, const struct pk_request *request, uint6
     if (object != NULL && !pk_inline_fits(request, object))
         object = NULL;
     if (object != NULL) {
+        pk_eviction_acquired(object);
         pk_object_use(object);
         session->refs++;
         peer->running++;

@@ -4,6 +4,7 @@
  * What the storage holds that this process did not make: looked up on a miss, and when it changed.
  * All of it at once is recovery.c's.
  */
+#include "core/eviction.h"
 #include "core/id.h"
 #include "core/log.h"
 #include "core/peer_state.h"
@@ -155,6 +156,7 @@ install(struct pk_name *name, struct pk_object *found, int32_t *ret_status)
     if (*ret_status != 0)
         return found;
     pk_object_hold(found, pk_object_size(found));
+    pk_eviction_note(found);
     return NULL;
 }
 
@@ -202,6 +204,31 @@ pk_lookup_published(struct pk_peer *peer, const struct pk_key *key, struct pk_er
         rc = pk_fail(err, -EIO, "lookup found nothing");
     else if (rc == 0 && finding.object->key.epoch != key->epoch)
         rc = pk_fail(err, -ENOENT, "another epoch is published");
+    if (finding.object != NULL)
+        pk_object_reap(finding.object);
+    return rc;
+}
+
+int32_t
+pk_lookup_open(struct pk_object *object, struct pk_error *err)
+{
+    struct pk_peer *peer = object->peer;
+    const char *id = object->key.id;
+    struct finding finding = { .peer = peer, .object_id = id, .error = PK_ERROR_INIT };
+
+    int32_t rc = pk_blob_lookup(peer->blob, id, take_found, &finding, err);
+    for (uint32_t i = 0; i < finding.spare_count; i++)
+        pk_blob_free(peer->blob, finding.spare[i]);
+    if (rc == 0 && finding.object == NULL)
+        rc = pk_fail(err, -EIO, "lookup found nothing");
+    else if (rc == 0 && finding.object->key.epoch != object->key.epoch)
+        rc = pk_fail(err, -ENOENT, "another epoch is published");
+    else if (rc == 0 && !same_sizes(finding.object, object))
+        rc = pk_fail(err, -EIO, "it was told of with other sizes");
+    pk_peer_lock(peer);
+    if (rc == 0)
+        object->blobs = pk_steal(finding.object->blobs);
+    pk_peer_unlock_only(peer);
     if (finding.object != NULL)
         pk_object_reap(finding.object);
     return rc;

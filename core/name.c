@@ -101,17 +101,23 @@ begin_others(struct pk_name *name)
 }
 
 void
+pk_name_settle(struct pk_name *name)
+{
+    pk_name_hold(name);
+    name->busy = NULL;
+    begin_others(name);
+    pk_name_release(name);
+}
+
+void
 pk_name_leave(struct pk_call *call)
 {
     struct pk_name *name = call->name;
 
     if (name == NULL)
         return;
-    pk_name_hold(name);
     call->name = NULL;
-    name->busy = NULL;
-    begin_others(name);
-    pk_name_release(name);
+    pk_name_settle(name);
 }
 
 /* Begins it once more, unless its session was closed while it ran: nothing would end a wait. */

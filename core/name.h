@@ -43,6 +43,8 @@ void pk_name_release(struct pk_name *name);
 void pk_name_enter(struct pk_name *name, struct pk_call *call);
 /* Ends the call's transition, if it has one, and lets those that queue go on. */
 void pk_name_leave(struct pk_call *call);
+/* The same, of a transition that is not the call's own name's. */
+void pk_name_settle(struct pk_name *name);
 /* Ends the call's transition, if it has one, and begins the call once more, before those that
  * queue. */
 void pk_name_again(struct pk_call *call);

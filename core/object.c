@@ -4,6 +4,7 @@
  * Objects: made, found by id and epoch, kept in the order of epochs, counted in the capacity, and
  * freed once there is neither a name, nor a lease, nor a call left that needs them.
  */
+#include "core/eviction.h"
 #include "core/log.h"
 #include "core/peer_state.h"
 
@@ -16,7 +17,7 @@
 _Static_assert(offsetof(struct pk_object, text) == KEY_OFFSET + sizeof(uint64_t),
                "the id follows the epoch: these are the bytes of the key");
 
-static int
+int
 pk_object_compare(struct pk_object *one, struct pk_object *other)
 {
     if (one->key.epoch != other->key.epoch)
@@ -25,6 +26,7 @@ pk_object_compare(struct pk_object *one, struct pk_object *other)
 }
 
 RB_GENERATE(pk_object_order, pk_object, in_order, pk_object_compare)
+RB_GENERATE(pk_object_unread, pk_object, in_unread, pk_object_compare)
 
 struct pk_object *
 pk_object_new(struct pk_peer *peer, const struct pk_key *key, uint32_t blob_count, const char *meta)
@@ -134,6 +136,7 @@ pk_object_unname(struct pk_object *object)
     if (object->grows)
         TAILQ_REMOVE(&peer->growing, object, in_growing);
     object->grows = false;
+    pk_eviction_note(object);
     pk_name_check(name);
     pk_object_check(object);
 }
@@ -161,18 +164,45 @@ pk_object_unuse(struct pk_object *object)
 }
 
 void
-pk_object_check(struct pk_object *object)
+pk_object_lease(struct pk_object *object)
 {
-    struct pk_peer *peer = object->peer;
+    object->leases++;
+    pk_eviction_acquired(object);
+}
 
+void
+pk_object_unlease(struct pk_object *object)
+{
+    object->leases--;
+    pk_eviction_note(object);
+}
+
+/* True: nobody needs it any more, and it is in no table. */
+static bool
+forsaken(struct pk_object *object)
+{
     if (object->name != NULL || object->leases > 0)
-        return;
+        return false;
     /* Its room is free from now on: a call that was told already may still be on its way out. */
     pk_object_hold(object, 0);
     if (object->uses > 0)
-        return;
-    HASH_DEL(peer->objects, object);
-    pk_object_give_up(object);
+        return false;
+    HASH_DEL(object->peer->objects, object);
+    return true;
+}
+
+bool
+pk_object_part(struct pk_object *object)
+{
+    object->uses--;
+    return forsaken(object);
+}
+
+void
+pk_object_check(struct pk_object *object)
+{
+    if (forsaken(object))
+        pk_object_give_up(object);
 }
 
 void

@@ -36,8 +36,17 @@ struct pk_object {
     uint64_t created_at;   /* CLOCK_REALTIME nanoseconds */
     uint64_t sealed_at;
     struct pk_principal owner;
-    uint64_t leases;              /* holders in the peer */
-    uint64_t uses;                /* calls that work with it just now */
+    uint64_t leases; /* holders in the peer */
+    uint64_t uses;   /* calls that work with it just now, or are telling of it */
+    uint64_t works;  /* of them, those that still work with it */
+    uint32_t idle;   /* PK_IDLE_*: where it stands among those that may be evicted */
+    bool acquired;   /* ever, in this peer */
+    bool leaving;    /* it is being evicted, and counts for nothing already */
+    bool demoted;    /* it was, to slower storage, and counts for nothing */
+    union {          /* by `idle`; in_lru also while it is leaving */
+        RB_ENTRY(pk_object) in_unread;
+        TAILQ_ENTRY(pk_object) in_lru;
+    };
     UT_hash_handle hh;            /* peer->objects, by epoch and id */
     RB_ENTRY(pk_object) in_order; /* peer->order, while it has a name */
     TAILQ_ENTRY(pk_object) in_reaps;
@@ -51,7 +60,12 @@ struct pk_object {
 
 TAILQ_HEAD(pk_object_list, pk_object);
 RB_HEAD(pk_object_order, pk_object);
+RB_HEAD(pk_object_unread, pk_object);
 RB_PROTOTYPE(pk_object_order, pk_object, in_order, pk_object_compare)
+RB_PROTOTYPE(pk_object_unread, pk_object, in_unread, pk_object_compare)
+
+/* By epoch, then id. */
+int pk_object_compare(struct pk_object *one, struct pk_object *other);
 
 /* An object with room for its blobs, which are all NULL. NULL: out of memory. */
 struct pk_object *pk_object_new(struct pk_peer *peer, const struct pk_key *key, uint32_t blob_count,
@@ -85,6 +99,11 @@ void pk_object_unname(struct pk_object *object);
 void pk_object_hold(struct pk_object *object, uint64_t bytes);
 void pk_object_use(struct pk_object *object);
 void pk_object_unuse(struct pk_object *object);
+/* As unuse, but who calls reaps it, if it returns true. */
+bool pk_object_part(struct pk_object *object);
+/* One more holder of a lease on it; one less, which the caller follows by pk_object_check. */
+void pk_object_lease(struct pk_object *object);
+void pk_object_unlease(struct pk_object *object);
 /* Hands it to the reaper if it has neither a name, nor a lease, nor a call. */
 void pk_object_check(struct pk_object *object);
 /* Hands one that is in no table to the reaper. */

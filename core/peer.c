@@ -4,6 +4,7 @@
  * The peer itself: made over two factories, told to stop, freed; how calls come in; and the lists
  * of what must be done without its lock.
  */
+#include "core/eviction.h"
 #include "core/log.h"
 #include "core/peer_state.h"
 
@@ -130,32 +131,30 @@ pk_peer_reserve(struct pk_call *call, uint64_t bytes)
                      (unsigned long long)options->max_object);
         return false;
     }
-    if (peer->named >= options->max_objects) {
-        pk_call_fail(call, -ENOSPC, "no room for more than %llu objects",
-                     (unsigned long long)options->max_objects);
-        return false;
+    if (!pk_eviction_spares(peer, bytes, 1) && pk_eviction_could(peer, bytes, 1)) {
+        call->crowded = true;
+        return true;
     }
-    if (peer->held > options->capacity || bytes > options->capacity - peer->held) {
-        pk_call_fail(call, -ENOSPC, "no room for %llu bytes: %llu of %llu are held",
-                     (unsigned long long)bytes, (unsigned long long)peer->held,
-                     (unsigned long long)options->capacity);
-        return false;
-    }
-    peer->held += bytes;
-    peer->named++;
-    call->reserved = bytes;
-    call->reserving = true;
-    return true;
+    return pk_eviction_reserve(call, bytes, 1);
 }
 
 void
 pk_peer_unreserve(struct pk_call *call)
 {
-    if (!call->reserving)
-        return;
     call->peer->held -= call->reserved;
-    call->peer->named--;
+    call->reserved = 0;
+    if (call->reserving)
+        call->peer->named--;
     call->reserving = false;
+}
+
+void
+pk_peer_grow(struct pk_call *call, struct pk_object *object)
+{
+    uint64_t more = call->reserved;
+
+    pk_peer_unreserve(call);
+    pk_object_hold(object, object->held + more);
 }
 
 uint64_t
@@ -312,6 +311,14 @@ pk_peer_new(const struct pk_peer_options *options, struct pk_executor *executor,
     if (traits.flags & PK_BLOB_SHARED && !(traits.flags & PK_BLOB_CONDITIONAL))
         return pk_fail(err, -EINVAL, "%s: shared storage must publish conditionally",
                        blob->module->plugin.name);
+    if (options->evict && traits.flags & PK_BLOB_SHARED)
+        return pk_fail(err, -EINVAL,
+                       "evict: lru is not for storage that other nodes share (%s): what they hold "
+                       "is not known here",
+                       blob->module->plugin.name);
+    int32_t rc = pk_peer_options_check(options, err);
+    if (rc != 0)
+        return rc;
     if (pk_hash_init() != 0)
         return pk_fail(err, -EIO, "no random numbers to be had");
     struct pk_peer *peer = calloc(1, sizeof(*peer));
@@ -327,6 +334,8 @@ pk_peer_new(const struct pk_peer_options *options, struct pk_executor *executor,
     peer->lease = lease;
     peer->traits = traits;
     RB_INIT(&peer->order);
+    RB_INIT(&peer->unread);
+    TAILQ_INIT(&peer->lru);
     TAILQ_INIT(&peer->sessions);
     TAILQ_INIT(&peer->waited);
     TAILQ_INIT(&peer->growing);
@@ -335,7 +344,7 @@ pk_peer_new(const struct pk_peer_options *options, struct pk_executor *executor,
     TAILQ_INIT(&peer->reaps);
     TAILQ_INIT(&peer->lists);
     pk_expiry_init(peer);
-    int32_t rc = pk_recovery_prepare(peer, err);
+    rc = pk_recovery_prepare(peer, err);
     if (rc != 0) {
         peer_destroy(peer);
         return rc;

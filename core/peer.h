@@ -22,14 +22,19 @@ struct pk_peer_options {
     uint64_t max_sessions; /* sessions open at once */
     uint64_t sample;       /* nanoseconds between looks at blobs that grow while they are written */
     bool unsized;          /* whether blobs may be created without a size */
+    bool evict;            /* sealed objects that nobody holds make room; needs a capacity */
 };
 
 /* The section [peer] of a config, with its defaults; and the way from its values to options. */
 extern const struct pk_option_table pk_peer_option_table;
 void pk_peer_options_from(const struct pk_conf *conf, struct pk_peer_options *ret_options);
 
+/* What doesn't need a factory to be told. -EINVAL: `evict` without a bound to evict beyond. */
+int32_t pk_peer_options_check(const struct pk_peer_options *wanted, struct pk_error *err);
+
 /* Makes a peer over two opened factories, which stay the caller's and outlive it; attaches them.
- * -EINVAL: the factories don't suit (shared storage that can't publish conditionally). */
+ * -EINVAL: the factories don't suit (shared storage that can't publish conditionally, or that
+ * would have to evict), or the options. */
 int32_t pk_peer_new(const struct pk_peer_options *options, struct pk_executor *executor,
                     struct pk_instance *blob, struct pk_instance *lease, struct pk_peer **ret_peer,
                     struct pk_error *err);

@@ -5,10 +5,13 @@
  */
 #include "core/peer.h"
 
+#include <errno.h>
+
 enum {
     OPTION_CAPACITY,
     OPTION_MAX_OBJECT,
     OPTION_MAX_OBJECTS,
+    OPTION_EVICT,
     OPTION_MAX_CALLS,
     OPTION_MAX_SESSIONS,
     OPTION_UNSIZED,
@@ -28,6 +31,12 @@ static const struct pk_option options[] = {
                              .name = "max_objects",
                              .value = "10000000",
                              .help = "objects held at once" },
+    [OPTION_EVICT] = { .type = PK_OPTION_CHOICE,
+                       .name = "evict",
+                       .value = "none",
+                       .values = "none|lru",
+                       .help = "what goes when room is short: nothing, or the sealed objects that "
+                               "nobody holds, least recently acquired first" },
     [OPTION_MAX_CALLS] = { .type = PK_OPTION_INT,
                            .name = "max_calls",
                            .value = "1024",
@@ -72,6 +81,15 @@ pk_peer_options_from(const struct pk_conf *conf, struct pk_peer_options *ret_opt
         .max_calls = pk_conf_at(conf, OPTION_MAX_CALLS)->number,
         .max_sessions = pk_conf_at(conf, OPTION_MAX_SESSIONS)->number,
         .sample = sample > 1000000U ? sample : 1000000U, /* no busy loop, whatever is asked */
+        .evict = pk_conf_at(conf, OPTION_EVICT)->number != 0,
         .unsized = pk_conf_at(conf, OPTION_UNSIZED)->number != 0,
     };
+}
+
+int32_t
+pk_peer_options_check(const struct pk_peer_options *wanted, struct pk_error *err)
+{
+    if (wanted->evict && wanted->capacity == PK_FOREVER)
+        return pk_fail(err, -EINVAL, "lru: needs a capacity, beyond which objects are evicted");
+    return 0;
 }

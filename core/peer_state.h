@@ -54,6 +54,12 @@ struct pk_peer {
     uint64_t held;        /* bytes */
     uint64_t epoch_floor; /* the highest epoch met in storage */
 
+    struct pk_object_unread unread; /* may be evicted: never acquired here, by epoch, then id */
+    struct pk_object_list lru;      /* may be evicted: least recently acquired first */
+    uint64_t idle_count;            /* of both */
+    uint64_t idle_bytes;
+    uint64_t leaving; /* objects that are being evicted, and will lose their names */
+
     struct pk_timer expiry;
     uint64_t expiry_at; /* when it is due; PK_FOREVER = not set */
     bool expiring;
@@ -80,6 +86,8 @@ struct pk_peer {
     uint64_t inlined;
     uint64_t abandoned;
     uint64_t expired;
+    uint64_t evictions;
+    uint64_t evicted_bytes;
 };
 
 static inline void
@@ -100,9 +108,12 @@ pk_peer_unlock_only(struct pk_peer *peer)
 void pk_peer_settle(struct pk_peer *peer);
 
 /* With the lock held: bytes are free and one more object may be held, or the call fails. What was
- * taken is in call->reserved. */
+ * taken is in call->reserved; nothing yet if call->crowded says that there is room only once others
+ * are evicted. */
 bool pk_peer_reserve(struct pk_call *call, uint64_t bytes);
 void pk_peer_unreserve(struct pk_call *call);
+/* With the lock held: what was reserved is what the object holds more from now on. */
+void pk_peer_grow(struct pk_call *call, struct pk_object *object);
 
 /* When a timer is due that shall fire in `delay` nanoseconds: never at once, so that no delay that
  * makes no sense can keep a thread busy. */
@@ -198,6 +209,9 @@ void pk_lookup_refresh(struct pk_name *name);
 /* Without the lock, in a step of the call that has the name in transition: 0 if this very epoch is
  * published, -ENOENT if it is not; else the storage did not tell. */
 int32_t pk_lookup_published(struct pk_peer *peer, const struct pk_key *key, struct pk_error *err);
+/* Opens the blobs of an object that recovery told of, whose name is in transition by whoever calls.
+ * Without the lock. -ENOENT: there is no such object any more. */
+int32_t pk_lookup_open(struct pk_object *object, struct pk_error *err);
 /* The claim of this node on the name is over: while it had one, it did not look at what others
  * published. If anybody waits for that, it is looked up. With the lock held. */
 void pk_lookup_unclaimed(struct pk_name *name);

@@ -5,6 +5,7 @@
  * It may take long, so it has a thread of its own, and lists alone wait for its end. What it tells
  * may be outdated by then: it never brings back what was discarded meanwhile.
  */
+#include "core/eviction.h"
 #include "core/log.h"
 #include "core/peer_state.h"
 
@@ -77,6 +78,7 @@ keep(struct pk_peer *peer, struct pk_object *object)
                 && pk_object_insert(object, name) == 0;
     if (kept) {
         pk_object_hold(object, pk_object_size(object));
+        pk_eviction_note(object);
         pk_name_sealed(name);
     } else if (name->object == NULL && name->busy != NULL) {
         pk_lookup_refresh(name);

@@ -5,6 +5,7 @@
  * those with one too, and nobody tells: looked at from time to time, so that what they take counts,
  * and one that grows beyond all bounds is done away with.
  */
+#include "core/eviction.h"
 #include "core/log.h"
 #include "core/peer_state.h"
 
@@ -22,18 +23,55 @@ sample_arm(struct pk_peer *peer, uint64_t delay)
     pk_timer_set(peer->executor, &peer->sample, pk_peer_later(peer, delay));
 }
 
+static void
+doom(struct pk_call *call, const char *why)
+{
+    struct pk_object *object = call->object;
+
+    pk_log(PK_LOG_WARN, "peer", "object '%s' discarded while it was written: %llu bytes, %s",
+           object->key.id, (unsigned long long)call->bytes, why);
+    call->status = 0; /* nobody is told, but the log */
+    pk_discard_doomed(call);
+}
+
+static void
+sample_evicted(struct pk_call *call)
+{
+    struct pk_peer *peer = call->peer;
+
+    if (call->status != 0) {
+        doom(call, "over the capacity left");
+        return;
+    }
+    pk_peer_lock(peer);
+    pk_name_leave(call);
+    pk_peer_unlock(peer);
+}
+
 /* With the lock held: NULL, or why what it takes now is too much. What didn't grow since the last
  * look is not to blame when others did. */
 static const char *
-too_much(struct pk_object *object, uint64_t total)
+judge(struct pk_call *call)
 {
-    const struct pk_peer *peer = object->peer;
+    struct pk_object *object = call->object;
+    const struct pk_peer *peer = call->peer;
+    uint64_t total = call->bytes;
     bool grown = total > object->held;
 
+    if (object->name == NULL) {
+        pk_name_leave(call);
+        return NULL;
+    }
     pk_object_hold(object, total > object->expected ? total : object->expected);
     if (total > peer->options.max_object)
         return "over max_object";
-    return grown && peer->held > peer->options.capacity ? "over the capacity left" : NULL;
+    if (!grown || pk_eviction_spares(peer, 0, 0))
+        pk_name_leave(call);
+    else if (pk_eviction_reserve(call, 0, 0))
+        pk_eviction_run(call, sample_evicted);
+    else
+        return "over the capacity left";
+    return NULL;
 }
 
 static void
@@ -50,16 +88,12 @@ sample_run(struct pk_call *call)
             size = 0; /* whatever is wrong with it shows at its seal */
         total = size > PK_SIZE_MAX - total ? PK_SIZE_MAX : total + size;
     }
+    call->bytes = total;
     pk_peer_lock(peer);
-    const char *why = object->name != NULL ? too_much(object, total) : NULL;
-    if (why == NULL)
-        pk_name_leave(call);
+    const char *why = judge(call);
     pk_peer_unlock(peer);
-    if (why == NULL)
-        return;
-    pk_log(PK_LOG_WARN, "peer", "object '%s' discarded while it was written: %llu bytes, %s",
-           object->key.id, (unsigned long long)total, why);
-    pk_discard_doomed(call);
+    if (why != NULL)
+        doom(call, why);
 }
 
 static void

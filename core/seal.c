@@ -5,6 +5,7 @@
  * waited let go on. The lease is pinned meanwhile: nothing that ends it acts before the seal is
  * over.
  */
+#include "core/eviction.h"
 #include "core/log.h"
 #include "core/peer_state.h"
 
@@ -21,6 +22,7 @@ pk_seal_done(struct pk_object *object)
         TAILQ_REMOVE(&peer->growing, object, in_growing);
     object->grows = false;
     pk_object_hold(object, pk_object_size(object));
+    pk_eviction_note(object);
     peer->sealed++;
 }
 
@@ -76,8 +78,8 @@ seal_doom(struct pk_call *call)
     pk_discard_doomed(call);
 }
 
-/* How large the blobs without a size have become, and whether there is room for that. Nothing has
- * changed when there isn't. */
+/* How large the blobs without a size have become, and whether there is room for that: nothing has
+ * changed when there isn't, and call->reserved is what there is once others were evicted. */
 static int32_t
 measure(struct pk_call *call, uint64_t *sizes)
 {
@@ -100,15 +102,13 @@ measure(struct pk_call *call, uint64_t *sizes)
         return pk_fail(&call->error, -EFBIG, "%llu bytes, but max_object is %llu",
                        (unsigned long long)total, (unsigned long long)peer->options.max_object);
     pk_peer_lock(peer);
-    uint64_t others = peer->held - object->held;
-    bool room = total <= object->held
-                || (others <= peer->options.capacity && total <= peer->options.capacity - others);
-    if (room)
+    uint64_t more = total > object->held ? total - object->held : 0;
+    if (more == 0 || pk_eviction_spares(peer, more, 0))
         pk_object_hold(object, total);
+    else
+        (void)pk_eviction_reserve(call, more, 0);
     pk_peer_unlock(peer);
-    if (!room)
-        return pk_fail(&call->error, -ENOSPC, "no room for %llu bytes", (unsigned long long)total);
-    return 0;
+    return call->status;
 }
 
 int32_t
@@ -186,6 +186,22 @@ pk_seal_publish(struct pk_call *call)
     return 0;
 }
 
+static void next_storage(struct pk_call *call);
+
+/* Once there is room, the sizes are looked at again: they may have grown meanwhile. */
+static void
+seal_evicted(struct pk_call *call)
+{
+    if (call->status != 0) {
+        seal_commit(call);
+        return;
+    }
+    pk_peer_lock(call->peer);
+    pk_peer_grow(call, call->object);
+    pk_peer_unlock(call->peer);
+    next_storage(call);
+}
+
 static void
 seal_storage(struct pk_call *call)
 {
@@ -196,6 +212,12 @@ seal_storage(struct pk_call *call)
     call->status = measure(call, sizes);
     if (call->status != 0) {
         seal_commit(call);
+        return;
+    }
+    if (call->reserved > 0) {
+        pk_peer_lock(peer);
+        pk_eviction_run(call, seal_evicted);
+        pk_peer_unlock_only(peer);
         return;
     }
     call->status = pk_seal_blobs(call, object, sizes);
@@ -215,15 +237,22 @@ seal_storage(struct pk_call *call)
 }
 
 static void
-seal_check(struct pk_call *call)
+next_storage(struct pk_call *call)
 {
     struct pk_peer *peer = call->peer;
-    struct pk_lease found = { .struct_size = sizeof(found) };
-    uint64_t size = pk_object_size(call->object);
     uint32_t slots = PK_SLOT(PK_BLOB_SIZE) | PK_SLOT(PK_BLOB_SEAL) | PK_SLOT(PK_BLOB_HANDLE);
 
     if (pk_blob_publishes(peer->blob))
         slots |= PK_SLOT(PK_BLOB_PUBLISH) | PK_SLOT(PK_BLOB_LOOKUP) | PK_SLOT(PK_BLOB_FREE);
+    pk_call_next(call, seal_storage, peer->blob, slots, pk_object_size(call->object));
+}
+
+static void
+seal_check(struct pk_call *call)
+{
+    struct pk_peer *peer = call->peer;
+    struct pk_lease found = { .struct_size = sizeof(found) };
+
     call->status = pk_lease_find(peer->lease, call->holder->lease.lease_id, &found, &call->error);
     if (call->status == -ESTALE)
         seal_lost(call);
@@ -231,7 +260,7 @@ seal_check(struct pk_call *call)
         seal_commit(call);
         return;
     }
-    pk_call_next(call, seal_storage, peer->blob, slots, size);
+    next_storage(call);
 }
 
 /* It is sealed by this very lease: say so again. */

@@ -151,6 +151,14 @@ pk_peer_stats(struct pk_peer *peer, void (*emit)(void *arg, const struct pk_stat
           .name = "discarded",
           .help = "objects discarded",
           .value = peer->discarded },
+        { .kind = PK_STAT_COUNTER,
+          .name = "evictions",
+          .help = "objects evicted to make room for others",
+          .value = peer->evictions },
+        { .kind = PK_STAT_COUNTER,
+          .name = "evicted_bytes",
+          .help = "bytes that these held",
+          .value = peer->evicted_bytes },
     };
     pk_peer_unlock_only(peer);
 

@@ -172,19 +172,35 @@ transports_load(struct pk_config *config, struct pk_error *err)
 
 /* A bound of nothing would make a node that turns everybody away. */
 static int32_t
-check_peer(const struct pk_config *config, const struct pk_ini_section *section,
-           struct pk_error *err)
+check_bounds(const struct pk_config *config, const struct pk_ini_section *section,
+             struct pk_error *err)
 {
     for (uint32_t i = 0; i < pk_peer_option_table.count; i++) {
         const struct pk_option *option = pk_option_at(&pk_peer_option_table, i);
         const struct pk_value *value = pk_conf_at(config->peer, i);
-        if (option->type == PK_OPTION_BOOL || value->text == NULL || value->number != 0)
+        if (option->type == PK_OPTION_BOOL || option->type == PK_OPTION_CHOICE
+            || value->text == NULL || value->number != 0)
             continue;
         (void)pk_fail(err, -EINVAL, "must be more than 0");
         return pk_config_locate(config, "peer", pk_ini_find_entry(section, option->name)->line,
                                 option->name, err);
     }
     return 0;
+}
+
+static int32_t
+check_peer(const struct pk_config *config, const struct pk_ini_section *section,
+           struct pk_error *err)
+{
+    struct pk_peer_options options;
+    int32_t failed = check_bounds(config, section, err);
+    if (failed != 0)
+        return failed;
+    pk_peer_options_from(config->peer, &options);
+    if (pk_peer_options_check(&options, err) == 0)
+        return 0;
+    return pk_config_locate(config, "peer", pk_ini_find_entry(section, "evict")->line, "evict",
+                            err);
 }
 
 int32_t

@@ -11,7 +11,6 @@
 #include "core/wire/text.h"
 #include "core/wire/tree.h"
 
-#include <endian.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -91,27 +90,6 @@ skip_space(struct scan *scan, const char *at)
     return (unsigned char)*at > ' ' ? at : skip_more_space(scan, at);
 }
 
-/* Behind bytes of a string that stand for themselves: where there is a quote, a backslash, a
- * control character or one beyond ASCII, which is marked in the highest bit of its byte. */
-static inline const char *
-skip_plain(const struct scan *scan, const char *at)
-{
-    const uint64_t ones = 0x0101010101010101U;
-    for (; scan->json->limit - at >= 8; at += 8) {
-        uint64_t word;
-        memcpy(&word, at, sizeof(word));
-        word = le64toh(word);
-        uint64_t quote = (word ^ ones * '"') - ones;
-        uint64_t backslash = (word ^ ones * '\\') - ones;
-        uint64_t found = (word | (word - ones * ' ') | quote | backslash) & ones * 0x80U;
-        if (found != 0)
-            return at + __builtin_ctzll(found) / 8;
-    }
-    while ((signed char)*at >= ' ' && *at != '"' && *at != '\\')
-        at++;
-    return at;
-}
-
 /* ---- scalars ---- */
 
 /* The four digits of an escape; UINT32_MAX if they are none. */
@@ -174,7 +152,7 @@ scan_string(struct scan *scan, const char *at)
 {
     const char *start = ++at;
     bool plain = true;
-    while (*(at = skip_plain(scan, at)) != '"') {
+    while (*(at = pk_wire_skip_plain(at, scan->json->limit)) != '"') {
         plain = plain && *at != '\\';
         at = skip_special(at);
         if (at == NULL)
@@ -350,7 +328,7 @@ check_name(struct scan *scan, struct level *level)
     }
     uint32_t number = pk_wire_name_find(json->text + name->start, name->size);
     name->count = number & PK_WIRE_COUNT_MAX;
-    if (number == PK_NAME_OTHER) {
+    if (number == PK_NAME_NONE) {
         json->doubtful = json->doubtful || level->others > OTHERS_MAX;
         return json->doubtful || level->others++ == 0 || !is_repeated(scan, level);
     }

@@ -56,6 +56,7 @@ pk_wire_name_find(const char *text, size_t size)
         IF_NAME("message", PK_NAME_MESSAGE);
         IF_NAME("objects", PK_NAME_OBJECTS);
         IF_NAME("replies", PK_NAME_REPLIES);
+        IF_NAME("handles", PK_NAME_HANDLES);
         break;
     case 8:
         IF_NAME("releases", PK_NAME_RELEASES);
@@ -84,55 +85,20 @@ pk_wire_name_find(const char *text, size_t size)
     default:
         break;
     }
-    return PK_NAME_OTHER;
+    return PK_NAME_NONE;
 }
+
+#define TEXT(constant, text) [constant] = text,
 
 const char *
 pk_wire_name_text(enum pk_wire_name name)
 {
-    static const char *const texts[] = {
-        [PK_NAME_TAG] = "tag",
-        [PK_NAME_DATA] = "data",
-        [PK_NAME_FDS] = "fds",
-        [PK_NAME_RELEASES] = "releases",
-        [PK_NAME_COMMAND] = "command",
-        [PK_NAME_OBJECT_ID] = "object_id",
-        [PK_NAME_LEASE_ID] = "lease_id",
-        [PK_NAME_INTENT] = "intent",
-        [PK_NAME_TTL_SECONDS] = "ttl_seconds",
-        [PK_NAME_BIND] = "bind",
-        [PK_NAME_REQUEST_ID] = "request_id",
-        [PK_NAME_BLOBS] = "blobs",
-        [PK_NAME_SIZES] = "sizes",
-        [PK_NAME_META] = "meta",
-        [PK_NAME_OBJECT_TTL_SECONDS] = "object_ttl_seconds",
-        [PK_NAME_WAIT_SECONDS] = "wait_seconds",
-        [PK_NAME_INLINE_MAX] = "inline_max",
-        [PK_NAME_PREFIX] = "prefix",
-        [PK_NAME_LIMIT] = "limit",
-        [PK_NAME_CURSOR] = "cursor",
-        [PK_NAME_REQUESTS] = "requests",
-        [PK_NAME_STATUS] = "status",
-        [PK_NAME_ERROR] = "error",
-        [PK_NAME_MESSAGE] = "message",
-        [PK_NAME_EPOCH] = "epoch",
-        [PK_NAME_STATE] = "state",
-        [PK_NAME_KIND] = "kind",
-        [PK_NAME_SIZE] = "size",
-        [PK_NAME_OFFSET] = "offset",
-        [PK_NAME_FD] = "fd",
-        [PK_NAME_PATH] = "path",
-        [PK_NAME_URL] = "url",
-        [PK_NAME_EXPIRES_AT] = "expires_at",
-        [PK_NAME_CREATED_AT] = "created_at",
-        [PK_NAME_SEALED_AT] = "sealed_at",
-        [PK_NAME_OWNER] = "owner",
-        [PK_NAME_UID] = "uid",
-        [PK_NAME_NAME] = "name",
-        [PK_NAME_BYTES] = "bytes",
-        [PK_NAME_OBJECTS] = "objects",
-        [PK_NAME_STATS] = "stats",
-        [PK_NAME_REPLIES] = "replies",
-    };
+    static const char *const texts[] = { [PK_NAME_NONE] = "", PK_WIRE_NAMES(TEXT) };
     return texts[name];
 }
+
+#define WRITTEN(constant, text) [constant] = { "\"" text "\":", sizeof(text) + 2 },
+
+const struct pk_wire_written_name pk_wire_written_names[PK_NAME_COUNT] = {
+    [PK_NAME_NONE] = { "", 0 }, PK_WIRE_NAMES(WRITTEN)
+};

@@ -111,7 +111,7 @@ check_text(struct pk_wire_json *json, struct pk_wire_value *value, json_t *tree)
     {
         FUZZ_CHECK(strcmp(pk_wire_json_string(json, at), name) == 0);
         FUZZ_CHECK(at->count == pk_wire_name_find(name, strlen(name)));
-        FUZZ_CHECK(at->count == PK_NAME_OTHER
+        FUZZ_CHECK(at->count == PK_NAME_NONE
                    || strcmp(pk_wire_name_text((enum pk_wire_name)at->count), name) == 0);
         at += 1 + at[1].span;
     }

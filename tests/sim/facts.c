@@ -23,6 +23,13 @@ contradict(struct facts *facts, const char *format, ...)
     va_end(args);
 }
 
+/* What it takes for an object to be there after all its leases have ended. */
+static bool
+stays(const struct facts *facts, const struct fact *fact)
+{
+    return fact->sealed && !facts->evicts;
+}
+
 static struct fact *
 by_key(struct facts *facts, uint32_t id, uint64_t epoch)
 {
@@ -64,7 +71,8 @@ void
 facts_releasing(struct facts *facts, const char *lease_id)
 {
     for (uint32_t i = 0; i < facts->count; i++)
-        if (!facts->facts[i].sealed && strcmp(facts->facts[i].create->lease_id, lease_id) == 0)
+        if (!stays(facts, &facts->facts[i])
+            && strcmp(facts->facts[i].create->lease_id, lease_id) == 0)
             facts->facts[i].doubt = true;
 }
 
@@ -90,7 +98,7 @@ facts_closing(struct facts *facts, uint32_t session)
     facts->closed_at = facts->world->step;
     (void)session; /* a repeat may have bound the lease to any of them */
     for (uint32_t i = 0; i < facts->count; i++)
-        if (!facts->facts[i].sealed && facts->facts[i].bound)
+        if (!stays(facts, &facts->facts[i]) && facts->facts[i].bound)
             facts->facts[i].doubt = true;
 }
 
@@ -99,7 +107,7 @@ facts_time(struct facts *facts)
 {
     facts->timed_at = facts->world->step;
     for (uint32_t i = 0; i < facts->count; i++)
-        if (!facts->facts[i].sealed && facts->facts[i].timed)
+        if (!stays(facts, &facts->facts[i]) && facts->facts[i].timed)
             facts->facts[i].doubt = true;
 }
 
@@ -107,7 +115,7 @@ void
 facts_restarting(struct facts *facts, bool durable)
 {
     for (uint32_t i = 0; i < facts->count; i++)
-        if (!facts->facts[i].sealed || !durable)
+        if (!stays(facts, &facts->facts[i]) || !durable)
             facts->facts[i].doubt = true;
 }
 
@@ -150,7 +158,7 @@ judge_put(struct facts *facts, const struct record *record)
         .seals = 1,
         .sealed = true,
         .sealed_at = record->answered_at,
-        .doubt = facts->discarded_at[record->id] >= record->step,
+        .doubt = facts->evicts || facts->discarded_at[record->id] >= record->step,
     };
 }
 
@@ -313,7 +321,7 @@ end_leases(struct facts *facts)
     world_settle(world);
     for (uint32_t i = 0; i < count; i++)
         if (world->records[i].verb == PK_VERB_ACQUIRE && world->records[i].status == 0
-            && world->records[i].lease_id[0] != '\0' && world->record_count < WORLD_CALLS - 16)
+            && world->records[i].lease_id[0] != '\0' && world->record_count < WORLD_CALLS - 32)
             (void)ask(facts, PK_VERB_RELEASE, 0, WORLD_IDS, world->records[i].lease_id);
 }
 

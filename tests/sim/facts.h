@@ -23,6 +23,7 @@ struct fact {
 
 struct facts {
     struct world *world;
+    bool evicts; /* what is sealed may go once its leases have ended */
     struct fact facts[WORLD_CALLS];
     uint32_t count;
     uint32_t discarded_at[WORLD_IDS]; /* the last step that did so, for creates still under way */

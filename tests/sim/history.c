@@ -55,6 +55,7 @@ struct play {
     struct facts facts;
     bool exact;
     bool durable;
+    uint32_t ids;                /* how many names are in play */
     uint64_t foreign_epoch;      /* the last one that another node counted up to */
     char data[WORLD_CALLS][128]; /* of puts, by their record: until the answer */
 };
@@ -205,6 +206,7 @@ play_lease(struct play *play, const struct history_op *op, uint32_t session)
     if (op->kind == WRITE) {
         request.data = bytes;
         request.data_size = op->d % 100;
+        request.flags = op->d / 100 % 2 ? PK_REQUEST_COUNT : 0;
     }
     request.verb = op->kind == SEAL      ? PK_VERB_SEAL
                    : op->kind == WRITE   ? PK_VERB_WRITE
@@ -310,7 +312,8 @@ play_elsewhere(struct play *play, const struct history_op *op, uint32_t id)
     bool told = op->b % 2 == 0;
     uint64_t size = op->c / 3 % 60;
 
-    if (!play->durable || (op->c % 3 == 1 && storage_has(storage, world_ids[id])))
+    if ((play->world.storage.traits & PK_BLOB_SHARED) == 0
+        || (op->c % 3 == 1 && storage_has(storage, world_ids[id])))
         return;
     uint64_t epoch = publish ? pick_epoch(play, op, id) : 0;
     facts_elsewhere(&play->facts, id, epoch);
@@ -366,7 +369,7 @@ play_world(struct play *play, const struct history_op *op, uint32_t session)
 static void
 play_op(struct play *play, const struct history_op *op)
 {
-    uint32_t id = op->a % WORLD_IDS;
+    uint32_t id = op->a % play->ids;
     uint32_t session = op->b % WORLD_SESSIONS;
 
     switch ((enum kind)op->kind) {
@@ -431,21 +434,30 @@ history_run(const struct history *history, char *why, size_t size)
     memset(&play, 0, sizeof(play));
     play.exact = sim_below(&random, 3) == 0;
     play.durable = sim_below(&random, 2) == 0;
+    bool evict = sim_below(&random, 2) == 0;
+    play.ids = evict ? WORLD_IDS : 3;
+    bool demotes = evict && sim_below(&random, 4) == 0;
+    uint32_t shared = evict ? 0 : PK_BLOB_SHARED; /* which no peer evicts from */
     const struct world_options options = {
         .seed = history->seed,
         .durable = play.durable,
-        .traits = play.durable ? PK_BLOB_DURABLE | PK_BLOB_SHARED | PK_BLOB_CONDITIONAL : 0,
+        .traits = play.durable ? PK_BLOB_DURABLE | PK_BLOB_CONDITIONAL | shared : 0,
         .storage_blocks = play.exact ? 0 : sim_below(&random, 101),
         .leases_block = play.exact || sim_below(&random, 2) == 0 ? 0 : sim_below(&random, 101),
         .capacity = 150,
         .max_object = 90,
+        .max_objects = evict && sim_below(&random, 2) == 0 ? 2 : 0,
+        .evict = evict,
+        .demotes = demotes,
         .sample = play.exact ? 1000000ULL * WORLD_SECOND : WORLD_SECOND / 4,
     };
     world_open(&play.world, &options);
     play.model.world = &play.world;
     play.model.durable = play.durable;
+    play.model.demotes = demotes;
     play.model.now = play.world.executor.now;
     play.facts.world = &play.world;
+    play.facts.evicts = evict && !demotes;
     for (uint32_t i = 0; i < history->count; i++) {
         play.world.step++;
         play_op(&play, &history->ops[i]);

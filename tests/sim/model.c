@@ -60,6 +60,17 @@ end_of(const struct model *model, uint64_t ttl, bool bound)
     return model->now + (ttl != 0 ? ttl : DEFAULT_TTL);
 }
 
+/* Who acquires what was moved to slower storage has it counted again. */
+static void
+recall(struct model *model, struct model_object *object)
+{
+    if (!object->demoted)
+        return;
+    object->demoted = false;
+    object->held = object->whole;
+    model->held += object->held;
+}
+
 static void
 add_lease(struct model *model, const struct record *record, struct model_object *object,
           bool creator, bool bound, uint64_t ttl)
@@ -73,9 +84,11 @@ add_lease(struct model *model, const struct record *record, struct model_object 
         .bound = bound,
         .session = record->session,
         .expires_at = end_of(model, ttl, bound),
+        .timed = ++model->times,
     };
     memcpy(lease->lease_id, record->lease_id, sizeof(lease->lease_id));
     object->leases++;
+    recall(model, object);
 }
 
 /* A read was answered, with a lease or, of what is small enough, with the bytes. */
@@ -83,8 +96,10 @@ static void
 expect_read(struct model *model, const struct record *record, struct model_object *object,
             uint64_t inline_max, bool bound, uint64_t ttl)
 {
-    bool inlined = inline_max > 0 && object->held <= inline_max;
+    bool inlined = inline_max > 0 && object->whole <= inline_max;
 
+    recall(model, object);
+    object->acquired = ++model->ends;
     if (record->epoch != object->epoch)
         differ(model, "read epoch %" PRIu64 " where %" PRIu64 " was due", record->epoch,
                object->epoch);
@@ -158,6 +173,7 @@ install(struct model *model, uint32_t id)
                                      .sealed = true,
                                      .size = published->size,
                                      .held = published->size,
+                                     .whole = published->size,
                                      .fill = published->fill };
     return object;
 }
@@ -199,6 +215,8 @@ end_lease(struct model *model, struct model_lease *lease)
 
     lease->live = false;
     object->leases--;
+    if (object->leases == 0)
+        object->acquired = ++model->ends;
     bool abandoned = lease->creator && !object->sealed && object->named;
     if (abandoned)
         object->named = false;
@@ -216,6 +234,90 @@ fits(const struct model *model, uint64_t held, uint64_t more)
     return held <= capacity && more <= capacity - held;
 }
 
+static uint64_t
+count_named(const struct model *model)
+{
+    uint64_t count = 0;
+
+    for (uint32_t i = 0; i < model->object_count; i++)
+        count += model->objects[i].named;
+    return count;
+}
+
+static bool
+has_room(const struct model *model, uint64_t bytes, uint64_t objects)
+{
+    return fits(model, model->held, bytes)
+           && (objects == 0 || count_named(model) + objects <= model->world->options.max_objects);
+}
+
+static bool
+may_go(const struct model *model, const struct model_object *object)
+{
+    return model->world->options.evict && object->named && object->sealed && object->leases == 0
+           && !object->demoted;
+}
+
+static bool
+goes_before(const struct model_object *one, const struct model_object *other)
+{
+    if (one->acquired != other->acquired)
+        return one->acquired < other->acquired;
+    if (one->epoch != other->epoch)
+        return one->epoch < other->epoch;
+    return strcmp(world_ids[one->id], world_ids[other->id]) < 0;
+}
+
+/* Whether there is room, or would be if all went that may. */
+static bool
+could_have_room(const struct model *model, uint64_t bytes, uint64_t objects)
+{
+    struct model rest = *model;
+
+    for (uint32_t i = 0; i < rest.object_count; i++) {
+        if (!may_go(&rest, &rest.objects[i]))
+            continue;
+        rest.held -= rest.objects[i].held;
+        rest.objects[i].named = rest.demotes;
+    }
+    return has_room(&rest, bytes, objects);
+}
+
+static void
+go(struct model *model, struct model_object *object)
+{
+    if (model->demotes) {
+        object->demoted = true;
+        model->held -= object->held;
+        object->held = 0;
+        return;
+    }
+    model->published[object->id].epoch = 0;
+    object->named = false;
+    check_gone(model, object);
+}
+
+/* Which there could be. */
+static void
+make_room(struct model *model, uint64_t bytes, uint64_t objects)
+{
+    while (!has_room(model, bytes, objects)) {
+        struct model_object *victim = NULL;
+        for (uint32_t i = 0; i < model->object_count; i++) {
+            struct model_object *object = &model->objects[i];
+            if (may_go(model, object) && (victim == NULL || goes_before(object, victim)))
+                victim = object;
+        }
+        if (victim == NULL) {
+            differ(model, "the model itself is at its wits' end");
+            return;
+        }
+        model->evictions++;
+        model->evicted_bytes += victim->held;
+        go(model, victim);
+    }
+}
+
 /* Room for so many bytes is wanted under a new name; NULL: that is refused. */
 static struct model_object *
 make(struct model *model, const char *verb, const struct record *record, uint64_t total)
@@ -223,7 +325,7 @@ make(struct model *model, const char *verb, const struct record *record, uint64_
     const struct pk_peer_options *options = &model->world->options;
     int32_t status = 0;
     const struct model_object *standing = named(model, record->id);
-    bool room = total <= options->max_object && fits(model, model->held, total);
+    bool room = total <= options->max_object && could_have_room(model, total, 1);
     if (standing == NULL && room)
         standing = look_up(model, record->id);
     if (standing != NULL)
@@ -235,6 +337,7 @@ make(struct model *model, const char *verb, const struct record *record, uint64_
     expect(model, verb, record, status);
     if (status != 0)
         return NULL;
+    make_room(model, total, 1);
     struct model_object *object = &model->objects[model->object_count++];
     *object = (struct model_object){
         .epoch = record->epoch,
@@ -253,6 +356,9 @@ static void
 become_sealed(struct model *model, struct model_object *object)
 {
     object->sealed = true;
+    object->whole = object->held;
+    if (object->leases == 0)
+        object->acquired = ++model->ends;
     if (model->durable)
         model->published[object->id] =
             (struct model_published){ object->epoch, object->held, object->fill };
@@ -270,6 +376,7 @@ model_create(struct model *model, const struct pk_request *request, const struct
     if (object == NULL)
         return;
     object->size = request->sizes[0];
+    object->blobs = request->blob_count;
     object->rest = total - (request->sizes[0] != PK_UNSIZED ? request->sizes[0] : 0);
     add_lease(model, record, object, true, request->flags & PK_REQUEST_BIND, request->ttl);
 }
@@ -335,7 +442,7 @@ model_seal(struct model *model, const struct pk_request *request, const struct r
     uint64_t total = object->rest + (object->size != PK_UNSIZED ? object->size : object->written);
     if (total > options->max_object)
         status = -EFBIG;
-    else if (total > object->held && !fits(model, model->held - object->held, total))
+    else if (total > object->held && !could_have_room(model, total - object->held, 0))
         status = -ENOSPC;
     else if (model->published[object->id].epoch != 0)
         status = -ESTALE;
@@ -347,6 +454,8 @@ model_seal(struct model *model, const struct pk_request *request, const struct r
     }
     if (status != 0)
         return;
+    if (total > object->held)
+        make_room(model, total - object->held, 0);
     model->held = model->held - object->held + total;
     object->held = total;
     become_sealed(model, object);
@@ -358,8 +467,10 @@ model_renew(struct model *model, const struct pk_request *request, const struct 
     struct model_lease *lease = live_lease(model, request->lease_id);
 
     expect(model, "renew", record, lease != NULL ? 0 : -ESTALE);
-    if (lease != NULL)
-        lease->expires_at = end_of(model, request->ttl, lease->bound);
+    if (lease == NULL)
+        return;
+    lease->expires_at = end_of(model, request->ttl, lease->bound);
+    lease->timed = ++model->times;
 }
 
 void
@@ -424,7 +535,7 @@ model_verify(struct model *model, const struct record *record)
     }
     expect(model, "verify", record, object == NULL ? -ENOENT : !object->sealed ? -EAGAIN : 0);
     if (object != NULL && object->sealed
-        && (record->epoch != object->epoch || record->bytes != object->held))
+        && (record->epoch != object->epoch || record->bytes != object->whole))
         differ(model, "verify: epoch %" PRIu64 ", %" PRIu64 " bytes", record->epoch, record->bytes);
 }
 
@@ -455,17 +566,29 @@ model_write(struct model *model, const struct pk_request *request, const struct 
 {
     const struct model_lease *lease = live_lease(model, request->lease_id);
     struct model_object *object = lease != NULL ? &model->objects[lease->object] : NULL;
+    bool counts = request->flags & PK_REQUEST_COUNT && object != NULL && object->size == PK_UNSIZED;
+    uint64_t size = request->data_size;
+    bool grows = counts && object->blobs == 1 && size > object->held;
     int32_t status = 0;
 
     if (lease == NULL)
         status = -ESTALE;
     else if (!lease->creator || object->sealed)
         status = -EACCES;
+    else if (counts && size > model->world->options.max_object)
+        status = -EFBIG;
+    else if (grows && !could_have_room(model, size - object->held, 0))
+        status = -ENOSPC;
     else if (object->size != PK_UNSIZED && request->data_size > object->size)
         status = -EFBIG;
     expect(model, "write", record, status);
     if (status == 0 && object->written < request->data_size)
         object->written = request->data_size;
+    if (status == 0 && grows) {
+        make_room(model, size - object->held, 0);
+        model->held += size - object->held;
+        object->held = size;
+    }
 }
 
 void
@@ -510,16 +633,31 @@ next_end(const struct model *model)
     return next;
 }
 
+/* Of those that have run out by now, whose end was set first. */
+static struct model_lease *
+next_over(struct model *model)
+{
+    struct model_lease *next = NULL;
+
+    for (uint32_t i = 0; i < model->lease_count; i++) {
+        struct model_lease *lease = &model->leases[i];
+        if (lease->live && lease->expires_at <= model->now
+            && (next == NULL || lease->timed < next->timed))
+            next = lease;
+    }
+    return next;
+}
+
 void
 model_time_passed(struct model *model)
 {
     uint64_t until = model->world->executor.now;
+    struct model_lease *lease;
 
     while (next_end(model) <= until) {
         model->now = next_end(model);
-        for (uint32_t i = 0; i < model->lease_count; i++)
-            if (model->leases[i].live && model->leases[i].expires_at <= model->now)
-                end_lease(model, &model->leases[i]);
+        while ((lease = next_over(model)) != NULL)
+            end_lease(model, lease);
         for (uint32_t i = 0; i < model->wait_count; i++) {
             struct model_wait *wait = &model->waits[i];
             if (wait->live && wait->deadline <= model->now) {
@@ -546,6 +684,8 @@ model_restarted(struct model *model)
     for (uint32_t id = 0; id < WORLD_IDS; id++)
         if (model->published[id].epoch != 0)
             install(model, id)->unopened = true;
+    model->evictions = 0;
+    model->evicted_bytes = 0;
 }
 
 void
@@ -562,16 +702,27 @@ model_elsewhere(struct model *model, uint32_t id, uint64_t epoch, uint64_t size,
         (void)look_up(model, id);
 }
 
+static void
+compare_object(struct model *model, const struct model_object *object)
+{
+    const struct pk_name *name = pk_name_find(model->world->peer, world_ids[object->id]);
+
+    if (name == NULL || name->object == NULL || name->object->key.epoch != object->epoch)
+        differ(model, "'%s' of epoch %" PRIu64 " is not there", world_ids[object->id],
+               object->epoch);
+}
+
 void
 model_compare(struct model *model)
 {
     const struct pk_peer *peer = model->world->peer;
-    uint64_t named_count = 0;
+    uint64_t named_count = count_named(model);
     uint64_t leases = 0;
     uint64_t waits = 0;
 
     for (uint32_t i = 0; i < model->object_count; i++)
-        named_count += model->objects[i].named;
+        if (model->objects[i].named)
+            compare_object(model, &model->objects[i]);
     for (uint32_t i = 0; i < model->lease_count; i++)
         leases += model->leases[i].live;
     for (uint32_t i = 0; i < model->wait_count; i++)
@@ -583,4 +734,7 @@ model_compare(struct model *model)
                ", bytes %" PRIu64 "/%" PRIu64 " (due/found)",
                named_count, peer->named, leases, HASH_COUNT(peer->holders), waits, peer->waits,
                model->held, peer->held);
+    if (model->evictions != peer->evictions || model->evicted_bytes != peer->evicted_bytes)
+        differ(model, "evicted %" PRIu64 "/%" PRIu64 ", bytes %" PRIu64 "/%" PRIu64 " (due/found)",
+               model->evictions, peer->evictions, model->evicted_bytes, peer->evicted_bytes);
 }

@@ -12,6 +12,7 @@
 struct model_object {
     uint64_t epoch;
     uint32_t id;
+    uint32_t blobs;
     bool named;
     bool sealed;
     bool unopened;    /* recovery told of it, and nobody asked for it yet */
@@ -22,6 +23,9 @@ struct model_object {
     uint64_t held;
     int fill; /* what each byte is; WORLD_NO_FILL = not known */
     uint32_t leases;
+    uint64_t whole;    /* what it held when it was sealed */
+    bool demoted;      /* to where it counts for nothing, until it is acquired again */
+    uint64_t acquired; /* when it was last, or its last lease ended, in such events; 0 = never */
 };
 
 struct model_lease {
@@ -32,6 +36,7 @@ struct model_lease {
     bool bound;
     uint32_t session;
     uint64_t expires_at;
+    uint64_t timed; /* orders those that run out at the same time: by when that was set */
 };
 
 struct model_wait {
@@ -53,6 +58,7 @@ struct model_published {
 struct model {
     struct world *world;
     bool durable;
+    bool demotes;
     uint64_t now; /* of what is told of just now */
     struct model_published published[WORLD_IDS];
     struct model_object objects[WORLD_CALLS];
@@ -62,6 +68,10 @@ struct model {
     struct model_wait waits[WORLD_CALLS];
     uint32_t wait_count;
     uint64_t held;
+    uint64_t ends;  /* of last leases, and reads without one */
+    uint64_t times; /* that a lease's end was set */
+    uint64_t evictions;
+    uint64_t evicted_bytes;
     char why[256]; /* the first difference */
 };
 

@@ -383,6 +383,23 @@ storage_unpublish(void *instance, const struct pk_key *key, struct pk_error *err
     return 0;
 }
 
+static int32_t
+storage_evict(void *instance, const struct pk_key *key, struct pk_error *err)
+{
+    struct storage *storage = instance;
+    const struct published *entry = *find_published(storage, key->id);
+
+    int32_t ordered = enter(storage, PK_BLOB_EVICT);
+    if (ordered != 0)
+        return pk_fail(err, ordered, "ordered fault");
+    if (faulty(storage, FAULT_EVICT_AGAIN))
+        return pk_fail(err, -EAGAIN, "not now");
+    if (storage->durable && (entry == NULL || entry->epoch != key->epoch))
+        complain(storage, "evict of '%s', which is not published", key->id);
+    storage->demoted++;
+    return 0;
+}
+
 static bool
 emit_entry(struct storage *storage, const struct published *entry, bool open, pk_blob_emit_fn *emit,
            void *arg)
@@ -477,6 +494,7 @@ static const struct pk_blob_ops ops = {
     .unpublish = storage_unpublish,
     .lookup = storage_lookup,
     .recover = storage_recover,
+    .evict = storage_evict,
     .verify = storage_verify,
     .bytes = storage_bytes,
 };

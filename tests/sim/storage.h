@@ -25,6 +25,7 @@ enum storage_fault {
     FAULT_UNPUBLISH_IO,
     FAULT_LOOKUP_IO,
     FAULT_VERIFY_IO,
+    FAULT_EVICT_AGAIN,
     FAULT_COUNT,
 };
 
@@ -41,6 +42,7 @@ struct storage {
     enum storage_fault then[2]; /* the next ones, once that happened */
     int64_t blobs;              /* handed out and not freed */
     int64_t stored;             /* whose storage was not freed */
+    uint32_t demoted;           /* objects moved to slower storage, had it any */
     struct published *published;
     struct published *taken; /* what others took away: no handle to it is to be had any more */
 };

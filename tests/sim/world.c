@@ -13,7 +13,7 @@
 
 const struct pk_plugin *lease_mem_entry(void);
 
-const char *const world_ids[WORLD_IDS] = { "a", "b/../b", "c d" };
+const char *const world_ids[WORLD_IDS] = { "a", "b/../b", "c d", "b", "aa" };
 
 static struct pk_instance *
 open_instance(struct world *world, pk_plugin_entry_fn *entry, struct pk_conf **ret_conf)
@@ -78,15 +78,18 @@ world_open(struct world *world, const struct world_options *options)
     if (!options->durable)
         world->storage.absent = 1U << PK_BLOB_PUBLISH | 1U << PK_BLOB_UNPUBLISH
                                 | 1U << PK_BLOB_LOOKUP | 1U << PK_BLOB_RECOVER;
+    if (!options->demotes)
+        world->storage.absent |= 1U << PK_BLOB_EVICT;
     world->storage.poll_interval = options->poll_interval;
     world->options = (struct pk_peer_options){
         .capacity = options->capacity,
         .max_object = options->max_object,
-        .max_objects = 100,
+        .max_objects = options->max_objects > 0 ? options->max_objects : 100,
         .max_calls = WORLD_CALLS,
         .max_sessions = 100,
         .sample = options->sample,
         .unsized = true,
+        .evict = options->evict,
     };
     storage_of_next = &world->storage;
     world->blob = open_instance(world, storage_entry, &world->blob_conf);
@@ -343,6 +346,35 @@ check_objects(struct world *world, bool resting, char *why, size_t size)
     return true;
 }
 
+/* What may be evicted is exactly what is sealed, named and without a lease. */
+static bool
+check_idle(struct world *world, bool resting, char *why, size_t size)
+{
+    const struct pk_peer *peer = world->peer;
+    uint64_t bytes = 0;
+    uint64_t count = 0;
+    uint64_t leaving = 0;
+
+    for (const struct pk_object *object = peer->objects; object != NULL; object = object->hh.next) {
+        bool idle = world->options.evict && object->name != NULL && object->leases == 0
+                    && object->state == PK_STATE_SEALED && !object->leaving && !object->demoted;
+        if (idle != (object->idle != PK_IDLE_NOT))
+            return wrong(why, size, "whether an object may be evicted", object->key.epoch, idle);
+        count += idle;
+        bytes += idle ? object->held : 0;
+        if (object->leaving && resting)
+            return wrong(why, size, "an eviction at rest", object->key.epoch, 0);
+        leaving += object->leaving && !pk_blob_demotes(peer->blob);
+    }
+    if (count != peer->idle_count)
+        return wrong(why, size, "objects that may be evicted", count, peer->idle_count);
+    if (bytes != peer->idle_bytes)
+        return wrong(why, size, "bytes that may be evicted", bytes, peer->idle_bytes);
+    if (leaving != peer->leaving)
+        return wrong(why, size, "names about to be free", leaving, peer->leaving);
+    return true;
+}
+
 static bool
 check_names(struct world *world, bool resting, char *why, size_t size)
 {
@@ -386,5 +418,6 @@ world_check(struct world *world, char *why, size_t size)
         }
     if (!TAILQ_EMPTY(&peer->ready) || !TAILQ_EMPTY(&peer->reaps) || !TAILQ_EMPTY(&peer->endings))
         return wrong(why, size, "work left lying", 0, 0);
-    return check_objects(world, resting, why, size) && check_names(world, resting, why, size);
+    return check_objects(world, resting, why, size) && check_idle(world, resting, why, size)
+           && check_names(world, resting, why, size);
 }

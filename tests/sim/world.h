@@ -7,13 +7,14 @@
 #ifndef SIM_WORLD_H
 #define SIM_WORLD_H
 
+#include "core/eviction.h"
 #include "core/peer_state.h"
 #include "leases.h"
 #include "storage.h"
 #include "virtual_executor.h"
 
 #define WORLD_SESSIONS 3U
-#define WORLD_IDS 3U
+#define WORLD_IDS 5U
 #define WORLD_CALLS 256U
 #define WORLD_SECOND 1000000000U
 
@@ -29,6 +30,9 @@ struct world_options {
     uint32_t leases_block;
     uint64_t capacity;
     uint64_t max_object;
+    uint64_t max_objects; /* 0 = more than anybody makes */
+    bool evict;
+    bool demotes; /* what is evicted moves to slower storage */
     uint64_t sample;
 };
 
