@@ -12,6 +12,7 @@
  *   acquire   acquire and release: COUNT times, out of SEED objects
  *   batch     acquire, copy all bytes out, release: a hundred objects at a time
  *   put       create, write, seal, release; then it is read back and discarded, beside the clock
+ *   keep      the same, but it stays
  *   clients   `bytes`, by several at once
  *   connect   connects to TARGET; "embedded" is a peer of this process
  *
@@ -55,11 +56,11 @@ static const struct command {
     bool reads; /* objects that are to be there */
     void (*run)(const struct ours *ours);
 } commands[] = {
-    { "fill", false, ours_fill },        { "claim", false, ours_claim },
-    { "read", true, ours_read },         { "bytes", true, ours_bytes },
-    { "acquire", true, ours_acquire },   { "batch", true, ours_batch },
-    { "put", false, ours_put },          { "clients", true, ours_clients },
-    { "connect", false, connect_often },
+    { "fill", false, ours_fill },      { "claim", false, ours_claim },
+    { "read", true, ours_read },       { "bytes", true, ours_bytes },
+    { "acquire", true, ours_acquire }, { "batch", true, ours_batch },
+    { "put", false, ours_put },        { "keep", false, ours_keep },
+    { "clients", true, ours_clients }, { "connect", false, connect_often },
 };
 
 static void
