@@ -14,6 +14,7 @@
  *   batch     acquire, copy all bytes out, release: a hundred objects at a time
  *   put       create, write, seal, release by one call; then it is read back and discarded, beside
  *             the clock
+ *   keep      the same, but it stays
  *   clients   `bytes`, by several at once
  *   connect   connects to TARGET; "embedded" is a peer of this process
  *
@@ -58,11 +59,11 @@ static const struct command {
     bool leases; /* a small object comes with a lease, and not instead of one */
     void (*run)(const struct ours *ours);
 } commands[] = {
-    { "fill", false, false, ours_fill },        { "claim", false, false, ours_claim },
-    { "read", true, true, ours_read },          { "bytes", true, false, ours_bytes },
-    { "acquire", true, true, ours_acquire },    { "batch", true, false, ours_batch },
-    { "put", false, false, ours_put },          { "clients", true, false, ours_clients },
-    { "connect", false, false, connect_often },
+    { "fill", false, false, ours_fill },      { "claim", false, false, ours_claim },
+    { "read", true, true, ours_read },        { "bytes", true, false, ours_bytes },
+    { "acquire", true, true, ours_acquire },  { "batch", true, false, ours_batch },
+    { "put", false, false, ours_put },        { "keep", false, false, ours_keep },
+    { "clients", true, false, ours_clients }, { "connect", false, false, connect_often },
 };
 
 static packice_client *

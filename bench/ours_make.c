@@ -6,6 +6,7 @@
 #include "ours.h"
 
 #include <string.h>
+#include <unistd.h>
 
 /* Larger ones are made of their first and last byte: what lies between is never touched, and so
  * many of them would not fit into a machine. */
@@ -91,7 +92,7 @@ ours_claim(const struct ours *ours)
 /* ---- put ---- */
 
 static void
-check_and_discard(const struct ours *ours, const char *name, const char *data)
+check(const struct ours *ours, const char *name, const char *data)
 {
     packice_lease *lease = NULL;
     void *map = NULL;
@@ -101,11 +102,10 @@ check_and_discard(const struct ours *ours, const char *name, const char *data)
     if (size != ours->size || memcmp(map, data, size) != 0)
         bench_die("object %s holds other bytes than were put", name);
     ours_must(packice_release(lease), "release");
-    ours_must(packice_discard(ours->client, name), "discard");
 }
 
-void
-ours_put(const struct ours *ours)
+static void
+put(const struct ours *ours, bool keep)
 {
     struct bench_samples samples;
     char *data = bench_have(malloc(ours->size));
@@ -113,14 +113,29 @@ ours_put(const struct ours *ours)
     bench_samples_init(&samples, ours->count);
     for (size_t i = 0; i < ours->count; i++) {
         char name[OURS_NAME_MAX];
-        ours_name(ours, i, name);
-        name[0] = 'p'; /* none of those that are there for the reads */
+        /* None of those that are there for the reads, or stayed of another run. */
+        (void)snprintf(name, sizeof(name), "put %ld/%zu", (long)getpid(), i);
         bench_fill(data, ours->size < sizeof(i) ? ours->size : sizeof(i), i);
         uint64_t start = bench_now();
         ours_must(packice_put(ours->client, name, data, ours->size, NULL), "put");
         bench_samples_add(&samples, start);
-        check_and_discard(ours, name, data);
+        check(ours, name, data);
+        if (!keep)
+            ours_must(packice_discard(ours->client, name), "discard");
     }
     free(data);
     bench_samples_tell(&samples);
+}
+
+void
+ours_put(const struct ours *ours)
+{
+    put(ours, false);
+}
+
+/* What a discard leaves a node to do would slow down the next put. */
+void
+ours_keep(const struct ours *ours)
+{
+    put(ours, true);
 }

@@ -50,10 +50,12 @@ class FloorTest(ProgramCase):
                 self.assertEqual(said["unit"], unit)
                 self.assertIn(count, (None, said["count"]))
 
-    def test_files_are_gone_afterwards(self):
-        with tempfile.TemporaryDirectory(prefix="packice-") as folder:
-            self.assertEqual(self.figure("floor", "files", folder, SIZE, 2)["count"], 2)
-            self.assertEqual(os.listdir(folder), [])
+    def test_files_stay(self):
+        for order in ("plain", "together"):
+            with self.subTest(order), tempfile.TemporaryDirectory(prefix="packice-") as folder:
+                for _ in range(2):
+                    self.assertEqual(self.figure("floor", "files", order, folder, SIZE, 2)["count"], 2)
+                self.assertEqual(len(os.listdir(folder)), 2 * 2 * 3)
 
     def test_arguments_that_make_no_sense(self):
         for arguments, code in (((), 2), (("ping", "epoll"), 2), (("ping", "epoll", 0), 1),
@@ -83,6 +85,14 @@ class OursTest(NodeCase, ProgramCase):
 
     def test_put_leaves_nothing(self):
         self.figure("ours", "put", self.node.socket, SIZE, 3, 1)
+
+    def test_what_is_kept_stays(self):
+        for _ in range(2):
+            self.figure("ours", "keep", self.node.socket, SIZE, 3, 1)
+        with self.node.connect() as client:
+            names = [item["object_id"] for item in client.ok("list")["objects"]]
+        self.assertEqual(len(names), 2 * 3)
+        self.left(*names)
 
     def test_embedded(self):
         for command in ("read", "bytes", "put"):
