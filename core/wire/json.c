@@ -7,22 +7,23 @@
 #include "core/wire/json.h"
 
 #include "core/wire/frame.h"
+#include "core/wire/name.h"
 #include "core/wire/text.h"
 #include "core/wire/tree.h"
 
-#include <endian.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define NAMES_MAX 32U   /* members of one object whose names are compared here */
+#define OTHERS_MAX 32U  /* members of one object with names of others that are compared here */
 #define DIGITS_MAX 18U  /* that any integer of 64 bits can have */
 #define REAL_MAX 300U   /* bytes of a number without an exponent that is sure to be finite */
 #define SOME_VALUES 32U /* of meta, without an allocation */
 
+/* Each function of the scan is given where it begins, and returns where the text goes on; NULL: it
+ * is not JSON, or there was no memory. */
 struct scan {
     struct pk_wire_json *json;
-    const char *at;
     uint32_t depth;
     uint32_t deepest; /* in what is being scanned */
     uint32_t untidy;  /* how many pieces of text so far would have been written otherwise */
@@ -49,21 +50,22 @@ more_room(struct scan *scan)
     return true;
 }
 
-/* Notes a value that ends where the scan is. */
-static bool
-add_value(struct scan *scan, unsigned kind, const char *start, size_t size, bool plain)
+/* Notes a value from start to end; returns `behind` it. */
+static inline const char *
+add_value(struct scan *scan, unsigned kind, bool plain, const char *start, const char *end,
+          const char *behind)
 {
     struct pk_wire_json *json = scan->json;
     if (json->count == json->room && !more_room(scan))
-        return false;
+        return NULL;
     json->values[json->count++] = (struct pk_wire_value){
         .start = (uint32_t)(start - json->text),
-        .size = (uint32_t)size,
+        .size = (uint32_t)(end - start),
         .span = 1,
         .kind = kind & 7U,
         .plain = plain,
     };
-    return true;
+    return behind;
 }
 
 /* ---- bytes ---- */
@@ -71,38 +73,21 @@ add_value(struct scan *scan, unsigned kind, const char *start, size_t size, bool
 static bool
 is_digit(char c)
 {
-    return c >= '0' && c <= '9';
+    return (unsigned char)(c - '0') <= 9;
 }
 
-static void
-skip_space(struct scan *scan)
-{
-    if ((unsigned char)*scan->at > ' ')
-        return;
-    const char *start = scan->at;
-    scan->at += strspn(start, " \t\n\r");
-    scan->untidy += scan->at != start;
-}
-
-/* Behind bytes of a string that stand for themselves: where there is a quote, a backslash, a
- * control character or one beyond ASCII, which is marked in the highest bit of its byte. */
 static const char *
-skip_plain(const struct scan *scan, const char *at)
+skip_more_space(struct scan *scan, const char *at)
 {
-    const uint64_t ones = 0x0101010101010101U;
-    for (; scan->json->limit - at >= 8; at += 8) {
-        uint64_t word;
-        memcpy(&word, at, sizeof(word));
-        word = le64toh(word);
-        uint64_t quote = (word ^ ones * '"') - ones;
-        uint64_t backslash = (word ^ ones * '\\') - ones;
-        uint64_t found = (word | (word - ones * ' ') | quote | backslash) & ones * 0x80U;
-        if (found != 0)
-            return at + __builtin_ctzll(found) / 8;
-    }
-    while ((signed char)*at >= ' ' && *at != '"' && *at != '\\')
-        at++;
-    return at;
+    size_t size = strspn(at, " \t\n\r");
+    scan->untidy += size > 0;
+    return at + size;
+}
+
+static inline const char *
+skip_space(struct scan *scan, const char *at)
+{
+    return (unsigned char)*at > ' ' ? at : skip_more_space(scan, at);
 }
 
 /* ---- scalars ---- */
@@ -124,8 +109,7 @@ read_hex(const char *at)
     return value;
 }
 
-/* Reads an escape, at is its backslash: the character that it stands for, which is never NUL. NULL,
- * or where the text goes on. */
+/* Reads an escape, at is its backslash: the character that it stands for, which is never NUL. */
 static const char *
 read_escape(const char *at, uint32_t *ret_character)
 {
@@ -151,27 +135,31 @@ read_escape(const char *at, uint32_t *ret_character)
     return at + 12;
 }
 
-static bool
-scan_string(struct scan *scan)
+/* Behind what does not stand for itself within a string, and is no quote. */
+static const char *
+skip_special(const char *at)
 {
-    const char *start = scan->at + 1;
-    const char *at = start;
     uint32_t character;
+    if (*at == '\\')
+        return read_escape(at, &character);
+    size_t size = (unsigned char)*at < 0x80U ? 0 : pk_wire_utf8_size(at);
+    return size > 0 ? at + size : NULL;
+}
+
+/* At its quote. */
+static const char *
+scan_string(struct scan *scan, const char *at)
+{
+    const char *start = ++at;
     bool plain = true;
-    while (*(at = skip_plain(scan, at)) != '"') {
-        if (*at == '\\') {
-            plain = false;
-            at = read_escape(at, &character);
-        } else {
-            size_t size = (unsigned char)*at < 0x80U ? 0 : pk_wire_utf8_size(at);
-            at = size > 0 ? at + size : NULL;
-        }
+    while (*(at = pk_wire_skip_plain(at, scan->json->limit)) != '"') {
+        plain = plain && *at != '\\';
+        at = skip_special(at);
         if (at == NULL)
-            return false;
+            return NULL;
     }
-    scan->at = at + 1;
     scan->untidy += !plain;
-    return add_value(scan, PK_WIRE_STRING, start, (size_t)(at - start), plain);
+    return add_value(scan, PK_WIRE_STRING, plain, start, at, at + 1);
 }
 
 static const char *
@@ -182,7 +170,7 @@ skip_digits(const char *at)
     return at;
 }
 
-/* Behind a fraction and an exponent, or NULL if they are not what they should be. */
+/* Behind a fraction and an exponent, which is told of. */
 static const char *
 skip_real(const char *at, bool *ret_exponent)
 {
@@ -198,60 +186,55 @@ skip_real(const char *at, bool *ret_exponent)
     return is_digit(*at) ? skip_digits(at) : NULL;
 }
 
-static bool
+/* A number from start, whose digits end at `at`. */
+static const char *
 scan_real(struct scan *scan, const char *start, const char *at)
 {
     bool exponent = false;
     double value;
     at = skip_real(at, &exponent);
     if (at == NULL)
-        return false;
+        return NULL;
     size_t size = (size_t)(at - start);
     int32_t rc = exponent || size > REAL_MAX ? pk_wire_tree_real(start, size, &value) : 0;
     scan->no_memory = scan->no_memory || rc == -ENOMEM;
     if (rc != 0)
-        return false;
-    scan->at = at;
+        return NULL;
     scan->untidy++;
-    return add_value(scan, PK_WIRE_REAL, start, size, false);
+    return add_value(scan, PK_WIRE_REAL, false, start, at, at);
 }
 
-static bool
-scan_number(struct scan *scan)
+static const char *
+scan_number(struct scan *scan, const char *start)
 {
-    const char *start = scan->at;
     const char *digits = *start == '-' ? start + 1 : start;
     const char *at = skip_digits(digits);
-    size_t count = (size_t)(at - digits);
-    if (count == 0 || (*digits == '0' && count > 1))
-        return false;
+    if (at == digits || (*digits == '0' && at - digits > 1))
+        return NULL;
     if (*at == '.' || *at == 'e' || *at == 'E')
         return scan_real(scan, start, at);
-    if (count > DIGITS_MAX) {
+    if ((size_t)(at - digits) > DIGITS_MAX) {
         errno = 0;
         (void)strtoll(start, NULL, 10); /* which ends at the same byte */
         if (errno == ERANGE)
-            return false;
+            return NULL;
     }
-    bool plain = *start != '-' || *digits != '0';
-    scan->at = at;
+    bool plain = start == digits || *digits != '0';
     scan->untidy += !plain;
-    return add_value(scan, PK_WIRE_INTEGER, start, (size_t)(at - start), plain);
+    return add_value(scan, PK_WIRE_INTEGER, plain, start, at, at);
 }
 
-static bool
-scan_word(struct scan *scan, const char *word, size_t size, unsigned kind)
+static const char *
+scan_word(struct scan *scan, const char *at, const char *word, size_t size, unsigned kind)
 {
-    const char *start = scan->at;
-    if (strncmp(start, word, size) != 0)
-        return false;
-    scan->at += size;
-    return add_value(scan, kind, start, size, true);
+    if (strncmp(at, word, size) != 0)
+        return NULL;
+    return add_value(scan, kind, true, at, at + size, at + size);
 }
 
 /* ---- arrays and objects ---- */
 
-static bool scan_value(struct scan *scan);
+static const char *scan_value(struct scan *scan, const char *at);
 
 /* An array or object that is being scanned. */
 struct level {
@@ -259,11 +242,13 @@ struct level {
     uint32_t untidy;
     uint32_t deepest;
     uint32_t count;
-    uint64_t names; /* a bit for each name, and some for more than one */
+    uint32_t others; /* names that are not the protocol's */
+    uint64_t names;  /* those that are, a bit each */
 };
+_Static_assert(PK_NAME_COUNT <= 64, "a bit for each name");
 
-static bool
-enter(struct scan *scan, unsigned kind, struct level *ret_level)
+static const char *
+enter(struct scan *scan, const char *at, unsigned kind, struct level *ret_level)
 {
     *ret_level = (struct level){
         .index = scan->json->count,
@@ -271,50 +256,52 @@ enter(struct scan *scan, unsigned kind, struct level *ret_level)
         .deepest = scan->deepest,
     };
     if (++scan->depth > PK_WIRE_DEPTH_MAX)
-        return false;
+        return NULL;
     scan->deepest = scan->depth;
-    return add_value(scan, kind, scan->at++, 0, true);
+    at = add_value(scan, kind, true, at, at, at + 1);
+    return at != NULL ? skip_space(scan, at) : NULL;
 }
 
-static bool
-leave(struct scan *scan, const struct level *level)
+static const char *
+leave(struct scan *scan, const char *at, const struct level *level)
 {
     struct pk_wire_json *json = scan->json;
     struct pk_wire_value *value = &json->values[level->index];
-    value->size = (uint32_t)(scan->at - json->text) - value->start;
+    uint32_t count = level->count < PK_WIRE_COUNT_MAX ? level->count : PK_WIRE_COUNT_MAX;
+    value->size = (uint32_t)(at - json->text) - value->start;
     value->span = (uint32_t)(json->count - level->index);
     value->plain = scan->untidy == level->untidy;
     value->height = (scan->deepest - scan->depth + 1) & 0x3FU;
-    value->count = (level->count < PK_WIRE_COUNT_MAX ? level->count : PK_WIRE_COUNT_MAX) & 0xFFFFFU;
+    value->count = count & PK_WIRE_COUNT_MAX;
     scan->depth--;
     if (scan->deepest < level->deepest)
         scan->deepest = level->deepest;
-    return true;
+    return at;
 }
 
-static bool
-scan_array(struct scan *scan)
+static const char *
+scan_array(struct scan *scan, const char *at)
 {
     struct level level;
-    if (!enter(scan, PK_WIRE_ARRAY, &level))
-        return false;
-    skip_space(scan);
-    char c = *scan->at;
-    if (c == ']')
-        scan->at++;
-    while (c != ']') {
-        if (!scan_value(scan))
-            return false;
+    at = enter(scan, at, PK_WIRE_ARRAY, &level);
+    if (at == NULL)
+        return NULL;
+    if (*at == ']')
+        return leave(scan, at + 1, &level);
+    for (;; at = skip_space(scan, at + 1)) {
+        at = scan_value(scan, at);
+        if (at == NULL)
+            return NULL;
         level.count++;
-        skip_space(scan);
-        c = *scan->at++;
-        if (c != ']' && c != ',')
-            return false;
+        at = skip_space(scan, at);
+        if (*at == ']')
+            return leave(scan, at + 1, &level);
+        if (*at != ',')
+            return NULL;
     }
-    return leave(scan, &level);
 }
 
-/* Whether the last name is that of an earlier member. */
+/* Whether the last name, which is not the protocol's, is that of an earlier member. */
 static bool
 is_repeated(const struct scan *scan, const struct level *level)
 {
@@ -329,77 +316,72 @@ is_repeated(const struct scan *scan, const struct level *level)
     return false;
 }
 
+/* Numbers the last name; false if it stands there twice. */
 static bool
-scan_name(struct scan *scan, struct level *level)
+check_name(struct scan *scan, struct level *level)
 {
     struct pk_wire_json *json = scan->json;
-    if (*scan->at != '"' || !scan_string(scan))
-        return false;
-    const struct pk_wire_value *name = &json->values[json->count - 1];
-    const unsigned char *text = (const unsigned char *)json->text + name->start;
-    uint32_t hash = name->size + 3U * text[0] + (name->size > 1 ? 5U * text[name->size - 1] : 0);
-    uint64_t bit = UINT64_C(1) << (hash & 63U);
-    if (!name->plain || level->count >= NAMES_MAX)
+    struct pk_wire_value *name = &json->values[json->count - 1];
+    if (!name->plain) {
         json->doubtful = true;
-    else if ((level->names & bit) != 0 && is_repeated(scan, level))
-        return false;
+        return true;
+    }
+    uint32_t number = pk_wire_name_find(json->text + name->start, name->size);
+    name->count = number & PK_WIRE_COUNT_MAX;
+    if (number == PK_NAME_NONE) {
+        json->doubtful = json->doubtful || level->others > OTHERS_MAX;
+        return json->doubtful || level->others++ == 0 || !is_repeated(scan, level);
+    }
+    uint64_t bit = UINT64_C(1) << number;
+    bool twice = (level->names & bit) != 0;
     level->names |= bit;
-    return true;
+    return !twice;
 }
 
-static bool
-scan_member(struct scan *scan, struct level *level)
-{
-    skip_space(scan);
-    if (!scan_name(scan, level))
-        return false;
-    skip_space(scan);
-    if (*scan->at++ != ':' || !scan_value(scan))
-        return false;
-    level->count++;
-    skip_space(scan);
-    return true;
-}
-
-static bool
-scan_object(struct scan *scan)
+static const char *
+scan_object(struct scan *scan, const char *at)
 {
     struct level level;
-    if (!enter(scan, PK_WIRE_OBJECT, &level))
-        return false;
-    skip_space(scan);
-    char c = *scan->at;
-    if (c == '}')
-        scan->at++;
-    while (c != '}') {
-        if (!scan_member(scan, &level))
-            return false;
-        c = *scan->at++;
-        if (c != '}' && c != ',')
-            return false;
+    at = enter(scan, at, PK_WIRE_OBJECT, &level);
+    if (at == NULL)
+        return NULL;
+    if (*at == '}')
+        return leave(scan, at + 1, &level);
+    for (;; at = skip_space(scan, at + 1)) {
+        at = *at == '"' ? scan_string(scan, at) : NULL;
+        if (at == NULL || !check_name(scan, &level))
+            return NULL;
+        at = skip_space(scan, at);
+        at = *at == ':' ? scan_value(scan, skip_space(scan, at + 1)) : NULL;
+        if (at == NULL)
+            return NULL;
+        level.count++;
+        at = skip_space(scan, at);
+        if (*at == '}')
+            return leave(scan, at + 1, &level);
+        if (*at != ',')
+            return NULL;
     }
-    return leave(scan, &level);
 }
 
-static bool
-scan_value(struct scan *scan)
+static const char *
+scan_value(struct scan *scan, const char *at)
 {
-    skip_space(scan);
-    switch (*scan->at) {
+    switch (*at) {
     case '"':
-        return scan_string(scan);
+        return scan_string(scan, at);
     case '{':
-        return scan_object(scan);
+        return scan_object(scan, at);
     case '[':
-        return scan_array(scan);
+        return scan_array(scan, at);
     case 't':
-        return scan_word(scan, "true", 4, PK_WIRE_TRUE);
+        return scan_word(scan, at, "true", 4, PK_WIRE_TRUE);
     case 'f':
-        return scan_word(scan, "false", 5, PK_WIRE_FALSE);
+        return scan_word(scan, at, "false", 5, PK_WIRE_FALSE);
     case 'n':
-        return scan_word(scan, "null", 4, PK_WIRE_NULL);
+        return scan_word(scan, at, "null", 4, PK_WIRE_NULL);
     default:
-        return scan_number(scan);
+        return scan_number(scan, at);
     }
 }
 
@@ -409,13 +391,10 @@ scan_value(struct scan *scan)
 static bool
 scan_text(struct scan *scan)
 {
-    struct pk_wire_json *json = scan->json;
-    scan->at = json->text;
-    skip_space(scan);
-    if (*scan->at != '{' || !scan_object(scan))
-        return false;
-    skip_space(scan);
-    return scan->at == json->text + json->size;
+    const struct pk_wire_json *json = scan->json;
+    const char *at = skip_space(scan, json->text);
+    at = *at == '{' ? scan_object(scan, at) : NULL;
+    return at != NULL && skip_space(scan, at) == json->text + json->size;
 }
 
 struct pk_wire_json *
@@ -485,23 +464,6 @@ pk_wire_json_is_plain(const char *text, size_t size, uint32_t height)
 
 /* ---- what a value says ---- */
 
-struct pk_wire_value *
-pk_wire_json_member(struct pk_wire_json *json, struct pk_wire_value *object, const char *name)
-{
-    if (object->kind != PK_WIRE_OBJECT)
-        return NULL;
-    const struct pk_wire_value *end = object + object->span;
-    for (struct pk_wire_value *at = object + 1; at < end; at += 1 + at[1].span) {
-        if (!at->plain)
-            (void)pk_wire_json_string(json, at);
-        const char *text = json->text + at->start;
-        bool like = text[0] == name[0] || name[0] == '\0'; /* which rules out most at once */
-        if (like && strncmp(text, name, at->size) == 0 && name[at->size] == '\0')
-            return at + 1;
-    }
-    return NULL;
-}
-
 /* Writes a character as UTF-8. */
 static char *
 write_character(char *to, uint32_t character)
@@ -519,8 +481,8 @@ write_character(char *to, uint32_t character)
 }
 
 /* What an escape stands for is never longer than the escape. */
-static void
-unescape(struct pk_wire_json *json, struct pk_wire_value *string)
+void
+pk_wire_json_unescape(struct pk_wire_json *json, struct pk_wire_value *string)
 {
     const char *from = json->text + string->start;
     const char *end = from + string->size;
@@ -535,6 +497,7 @@ unescape(struct pk_wire_json *json, struct pk_wire_value *string)
         to = write_character(to, character);
     }
     string->size = (uint32_t)(to - json->text) - string->start;
+    string->count = pk_wire_name_find(json->text + string->start, string->size) & PK_WIRE_COUNT_MAX;
     string->plain = 1;
 }
 
@@ -542,7 +505,7 @@ const char *
 pk_wire_json_string(struct pk_wire_json *json, struct pk_wire_value *string)
 {
     if (!string->plain)
-        unescape(json, string);
+        pk_wire_json_unescape(json, string);
     json->text[string->start + string->size] = '\0';
     return json->text + string->start;
 }

@@ -21,7 +21,7 @@
 #define PK_WIRE_ARRAY 6U
 #define PK_WIRE_OBJECT 7U
 
-#define PK_WIRE_COUNT_MAX 0xFFFFFU /* what `count` can tell */
+#define PK_WIRE_COUNT_MAX 0x3FFFFFU /* what `count` can tell */
 
 /* One value. Behind an array come its entries, behind an object its members: a name, which is a
  * string, and a value each. */
@@ -32,7 +32,8 @@ struct pk_wire_value {
     unsigned kind : 3;
     unsigned plain : 1;  /* the text is as short as can be: see pk_wire_json_scan */
     unsigned height : 6; /* levels of arrays and objects, its own included; 0 for a scalar */
-    unsigned count : 20; /* entries or members; PK_WIRE_COUNT_MAX stands for more too */
+    unsigned count : 22; /* entries or members; PK_WIRE_COUNT_MAX stands for more too. Of a
+                            member's name: its number, as in name.h */
 };
 
 struct pk_wire_json {
@@ -63,9 +64,8 @@ int32_t pk_wire_json_scan(struct pk_wire_json *json, int32_t code, struct pk_err
  * for want of memory. */
 bool pk_wire_json_is_plain(const char *text, size_t size, uint32_t height);
 
-/* The member of an object, also if it is null; NULL if there is none, and for other kinds. */
-struct pk_wire_value *pk_wire_json_member(struct pk_wire_json *json, struct pk_wire_value *object,
-                                          const char *name);
+/* Reads a string that is not plain, or a name, in place. */
+void pk_wire_json_unescape(struct pk_wire_json *json, struct pk_wire_value *string);
 
 /* A string as text with a NUL, in place. */
 const char *pk_wire_json_string(struct pk_wire_json *json, struct pk_wire_value *string);

@@ -18,7 +18,7 @@
 /* ---- members ---- */
 
 int32_t
-pk_wire_in_fail(const struct pk_wire_in *in, const char *name, const char *what, ...)
+pk_wire_in_fail(const struct pk_wire_in *in, enum pk_wire_name name, const char *what, ...)
 {
     char text[200];
     va_list args;
@@ -27,26 +27,65 @@ pk_wire_in_fail(const struct pk_wire_in *in, const char *name, const char *what,
     va_end(args);
     if (size < 0)
         text[0] = '\0';
+    const char *member = pk_wire_name_text(name);
     if (in->array != NULL)
-        return pk_fail(in->err, in->code, "%s[%zu].%s: %s", in->array, in->index, name, text);
-    return pk_fail(in->err, in->code, "%s%s: %s", in->prefix, name, text);
+        return pk_fail(in->err, in->code, "%s[%zu].%s: %s", in->array, in->index, member, text);
+    return pk_fail(in->err, in->code, "%s%s: %s", in->prefix, member, text);
+}
+
+int32_t
+pk_wire_in_fail_entry(const struct pk_wire_in *in, enum pk_wire_name name, size_t index,
+                      const char *what)
+{
+    return pk_fail(in->err, in->code, "%s%s[%zu]: %s", in->prefix, pk_wire_name_text(name), index,
+                   what);
+}
+
+void
+pk_wire_in_open(struct pk_wire_in *in)
+{
+    if (in->object->kind != PK_WIRE_OBJECT)
+        return;
+    struct pk_wire_value *end = in->object + in->object->span;
+    for (struct pk_wire_value *at = in->object + 1; at < end; at += 1 + at[1].span) {
+        if (!at->plain)
+            pk_wire_json_unescape(in->json, at);
+        in->members[at->count] = at + 1;
+    }
+}
+
+struct pk_wire_in
+pk_wire_in_entry(const struct pk_wire_in *in, struct pk_wire_value *entry, const char *array,
+                 size_t index)
+{
+    struct pk_wire_in inner = {
+        .json = in->json,
+        .object = entry,
+        .array = array,
+        .index = index,
+        .prefix = "",
+        .code = in->code,
+        .err = in->err,
+    };
+    pk_wire_in_open(&inner);
+    return inner;
 }
 
 struct pk_wire_value *
-pk_wire_in_get(const struct pk_wire_in *in, const char *name)
+pk_wire_in_get(const struct pk_wire_in *in, enum pk_wire_name name)
 {
-    struct pk_wire_value *value = pk_wire_json_member(in->json, in->object, name);
+    struct pk_wire_value *value = in->members[name];
     return value == NULL || value->kind == PK_WIRE_NULL ? NULL : value;
 }
 
 int32_t
-pk_wire_in_need(const struct pk_wire_in *in, const char *name)
+pk_wire_in_need(const struct pk_wire_in *in, enum pk_wire_name name)
 {
     return pk_wire_in_get(in, name) == NULL ? pk_wire_in_fail(in, name, "missing") : 0;
 }
 
 int32_t
-pk_wire_in_text(const struct pk_wire_in *in, const char *name, size_t min, size_t max,
+pk_wire_in_text(const struct pk_wire_in *in, enum pk_wire_name name, size_t min, size_t max,
                 const char **ret_text)
 {
     struct pk_wire_value *value = pk_wire_in_get(in, name);
@@ -66,11 +105,11 @@ int32_t
 pk_wire_in_object_id(const struct pk_wire_in *in, const char **ret_id)
 {
     const char *id = NULL;
-    int32_t rc = pk_wire_in_text(in, "object_id", 1, PK_ID_MAX, &id);
+    int32_t rc = pk_wire_in_text(in, PK_NAME_OBJECT_ID, 1, PK_ID_MAX, &id);
     if (rc != 0 || id == NULL)
         return rc;
     if (pk_wire_has_control(id))
-        return pk_wire_in_fail(in, "object_id", "has a control character");
+        return pk_wire_in_fail(in, PK_NAME_OBJECT_ID, "has a control character");
     *ret_id = id;
     return 0;
 }
@@ -78,15 +117,16 @@ pk_wire_in_object_id(const struct pk_wire_in *in, const char **ret_id)
 int32_t
 pk_wire_in_lease_id(const struct pk_wire_in *in, const char **ret_id)
 {
-    int32_t rc = pk_wire_in_need(in, "lease_id");
+    int32_t rc = pk_wire_in_need(in, PK_NAME_LEASE_ID);
     if (rc != 0)
         return rc;
-    return pk_wire_in_text(in, "lease_id", 1, PK_LEASE_ID_LEN, ret_id);
+    return pk_wire_in_text(in, PK_NAME_LEASE_ID, 1, PK_LEASE_ID_LEN, ret_id);
 }
 
 /* "not one of: create, read" */
 static int32_t
-fail_word(const struct pk_wire_in *in, const char *name, const char *const *words, size_t count)
+fail_word(const struct pk_wire_in *in, enum pk_wire_name name, const char *const *words,
+          size_t count)
 {
     char list[128] = "";
     size_t size = 0;
@@ -99,7 +139,7 @@ fail_word(const struct pk_wire_in *in, const char *name, const char *const *word
 }
 
 int32_t
-pk_wire_in_word(const struct pk_wire_in *in, const char *name, const char *const *words,
+pk_wire_in_word(const struct pk_wire_in *in, enum pk_wire_name name, const char *const *words,
                 size_t count, size_t *ret_index)
 {
     struct pk_wire_value *value = pk_wire_in_get(in, name);
@@ -116,7 +156,7 @@ pk_wire_in_word(const struct pk_wire_in *in, const char *name, const char *const
 }
 
 int32_t
-pk_wire_in_integer(const struct pk_wire_in *in, const char *name, int64_t min, int64_t max,
+pk_wire_in_integer(const struct pk_wire_in *in, enum pk_wire_name name, int64_t min, int64_t max,
                    int64_t *ret_value)
 {
     const struct pk_wire_value *value = pk_wire_in_get(in, name);
@@ -158,7 +198,7 @@ seconds_of(const struct pk_wire_json *json, const struct pk_wire_value *value,
 }
 
 int32_t
-pk_wire_in_seconds(const struct pk_wire_in *in, const char *name, bool zero,
+pk_wire_in_seconds(const struct pk_wire_in *in, enum pk_wire_name name, bool zero,
                    uint64_t *ret_nanoseconds)
 {
     const struct pk_wire_value *value = pk_wire_in_get(in, name);
@@ -176,7 +216,7 @@ pk_wire_in_seconds(const struct pk_wire_in *in, const char *name, bool zero,
 }
 
 int32_t
-pk_wire_in_array(const struct pk_wire_in *in, const char *name, size_t min, size_t max,
+pk_wire_in_array(const struct pk_wire_in *in, enum pk_wire_name name, size_t min, size_t max,
                  struct pk_wire_value **ret_entries, size_t *ret_count)
 {
     struct pk_wire_value *value = pk_wire_in_get(in, name);
@@ -197,11 +237,8 @@ fill_sizes(const struct pk_wire_in *in, const struct pk_wire_value *entries, siz
     for (size_t i = 0; i < count; i++, value += value->span) {
         bool integer = value->kind == PK_WIRE_INTEGER;
         int64_t size = integer ? pk_wire_json_integer(in->json, value) : -1;
-        if (value->kind != PK_WIRE_NULL && size < 0) {
-            char name[32];
-            (void)snprintf(name, sizeof(name), "sizes[%zu]", i);
-            return pk_wire_in_fail(in, name, "not a size in bytes, nor null");
-        }
+        if (value->kind != PK_WIRE_NULL && size < 0)
+            return pk_wire_in_fail_entry(in, PK_NAME_SIZES, i, "not a size in bytes, nor null");
         sizes[i] = integer ? (uint64_t)size : PK_UNSIZED;
     }
     return 0;
@@ -212,7 +249,7 @@ pk_wire_in_sizes(const struct pk_wire_in *in, uint64_t **ret_sizes, uint32_t *re
 {
     struct pk_wire_value *entries = NULL;
     size_t count = 0;
-    int32_t rc = pk_wire_in_array(in, "sizes", 1, PK_BLOBS_MAX, &entries, &count);
+    int32_t rc = pk_wire_in_array(in, PK_NAME_SIZES, 1, PK_BLOBS_MAX, &entries, &count);
     if (rc != 0 || entries == NULL)
         return rc;
     uint64_t *sizes = malloc(count * sizeof(*sizes));
@@ -255,17 +292,19 @@ int32_t
 pk_wire_in_meta(const struct pk_wire_in *in, const char **ret_meta, char **ret_owned)
 {
     const char *text = "";
-    const struct pk_wire_value *value = pk_wire_in_get(in, "meta");
+    const struct pk_wire_value *value = pk_wire_in_get(in, PK_NAME_META);
     if (value == NULL)
         return 0;
     if (value->kind != PK_WIRE_OBJECT)
-        return pk_wire_in_fail(in, "meta", "not an object");
+        return pk_wire_in_fail(in, PK_NAME_META, "not an object");
     if (value->height > PK_WIRE_META_DEPTH)
-        return pk_wire_in_fail(in, "meta", "nested more than %u levels deep", PK_WIRE_META_DEPTH);
+        return pk_wire_in_fail(in, PK_NAME_META, "nested more than %u levels deep",
+                               PK_WIRE_META_DEPTH);
     int32_t rc = value->count > 0 ? compact(in, value, &text, ret_owned) : 0;
     size_t size = strlen(text);
     if (rc == 0 && size > PK_META_MAX)
-        return pk_wire_in_fail(in, "meta", "%zu bytes long, not at most %d", size, PK_META_MAX);
+        return pk_wire_in_fail(in, PK_NAME_META, "%zu bytes long, not at most %d", size,
+                               PK_META_MAX);
     if (rc == 0)
         *ret_meta = text;
     return rc;
@@ -275,7 +314,8 @@ static int32_t
 check_tag_size(const struct pk_wire_in *in, size_t size)
 {
     if (size > PK_WIRE_TAG_MAX)
-        return pk_wire_in_fail(in, "tag", "%zu bytes long, not at most %u", size, PK_WIRE_TAG_MAX);
+        return pk_wire_in_fail(in, PK_NAME_TAG, "%zu bytes long, not at most %u", size,
+                               PK_WIRE_TAG_MAX);
     return 0;
 }
 
@@ -299,13 +339,13 @@ escaped_tag(const struct pk_wire_in *in, struct pk_wire_value *value, const char
 int32_t
 pk_wire_in_tag(const struct pk_wire_in *in, const char **ret_tag, char **ret_owned)
 {
-    struct pk_wire_value *value = pk_wire_in_get(in, "tag");
+    struct pk_wire_value *value = pk_wire_in_get(in, PK_NAME_TAG);
     if (value == NULL)
         return 0;
     if (value->kind == PK_WIRE_INTEGER)
         return compact(in, value, ret_tag, ret_owned);
     if (value->kind != PK_WIRE_STRING)
-        return pk_wire_in_fail(in, "tag", "neither a string nor an integer");
+        return pk_wire_in_fail(in, PK_NAME_TAG, "neither a string nor an integer");
     if (!value->plain)
         return escaped_tag(in, value, ret_tag, ret_owned);
     int32_t rc = check_tag_size(in, value->size);
@@ -313,7 +353,7 @@ pk_wire_in_tag(const struct pk_wire_in *in, const char **ret_tag, char **ret_own
 }
 
 int32_t
-pk_wire_in_time(const struct pk_wire_in *in, const char *name, uint64_t *ret_nanoseconds)
+pk_wire_in_time(const struct pk_wire_in *in, enum pk_wire_name name, uint64_t *ret_nanoseconds)
 {
     struct pk_wire_value *value = pk_wire_in_get(in, name);
     if (value == NULL)

@@ -8,6 +8,7 @@
 #define PK_WIRE_MEMBER_IN_H
 
 #include "core/wire/json.h"
+#include "core/wire/name.h"
 #include <packice/types.h>
 #include <stdbool.h>
 #include <stddef.h>
@@ -23,20 +24,32 @@ struct pk_wire_in {
     const char *prefix; /* where it is otherwise: "", "owner." */
     int32_t code;
     struct pk_error *err;
+    struct pk_wire_value *members[PK_NAME_COUNT]; /* by pk_wire_in_open; NULL = absent */
 };
+
+/* Finds the members, all at once; what is not an object has none. Comes before all below. */
+void pk_wire_in_open(struct pk_wire_in *in);
+
+/* An entry of an array of this object's, named `array`, to be read as an object. */
+struct pk_wire_in pk_wire_in_entry(const struct pk_wire_in *in, struct pk_wire_value *entry,
+                                   const char *array, size_t index);
 
 /* Fails with what is wrong with member `name`. */
 __attribute__((format(printf, 3, 4))) int32_t
-pk_wire_in_fail(const struct pk_wire_in *in, const char *name, const char *what, ...);
+pk_wire_in_fail(const struct pk_wire_in *in, enum pk_wire_name name, const char *what, ...);
+
+/* Fails with what is wrong with an entry of member `name`. */
+int32_t pk_wire_in_fail_entry(const struct pk_wire_in *in, enum pk_wire_name name, size_t index,
+                              const char *what);
 
 /* The member; NULL if it is absent or null. */
-struct pk_wire_value *pk_wire_in_get(const struct pk_wire_in *in, const char *name);
+struct pk_wire_value *pk_wire_in_get(const struct pk_wire_in *in, enum pk_wire_name name);
 
 /* Fails if the member is absent or null. */
-int32_t pk_wire_in_need(const struct pk_wire_in *in, const char *name);
+int32_t pk_wire_in_need(const struct pk_wire_in *in, enum pk_wire_name name);
 
 /* Text of min to max bytes, borrowed. */
-int32_t pk_wire_in_text(const struct pk_wire_in *in, const char *name, size_t min, size_t max,
+int32_t pk_wire_in_text(const struct pk_wire_in *in, enum pk_wire_name name, size_t min, size_t max,
                         const char **ret_text);
 
 /* An object id: 1 to PK_ID_MAX bytes without control characters. */
@@ -46,21 +59,21 @@ int32_t pk_wire_in_object_id(const struct pk_wire_in *in, const char **ret_id);
 int32_t pk_wire_in_lease_id(const struct pk_wire_in *in, const char **ret_id);
 
 /* One of count words, as its index. */
-int32_t pk_wire_in_word(const struct pk_wire_in *in, const char *name, const char *const *words,
-                        size_t count, size_t *ret_index);
+int32_t pk_wire_in_word(const struct pk_wire_in *in, enum pk_wire_name name,
+                        const char *const *words, size_t count, size_t *ret_index);
 
 /* An integer from min to max. */
-int32_t pk_wire_in_integer(const struct pk_wire_in *in, const char *name, int64_t min, int64_t max,
-                           int64_t *ret_value);
+int32_t pk_wire_in_integer(const struct pk_wire_in *in, enum pk_wire_name name, int64_t min,
+                           int64_t max, int64_t *ret_value);
 
 /* A number of seconds as nanoseconds: above 0, at least 1; or 0 too if zero is allowed. */
-int32_t pk_wire_in_seconds(const struct pk_wire_in *in, const char *name, bool zero,
+int32_t pk_wire_in_seconds(const struct pk_wire_in *in, enum pk_wire_name name, bool zero,
                            uint64_t *ret_nanoseconds);
 
 /* An array of min to max entries: the first one, behind which come the others, each `span` values
  * behind the one before. */
-int32_t pk_wire_in_array(const struct pk_wire_in *in, const char *name, size_t min, size_t max,
-                         struct pk_wire_value **ret_entries, size_t *ret_count);
+int32_t pk_wire_in_array(const struct pk_wire_in *in, enum pk_wire_name name, size_t min,
+                         size_t max, struct pk_wire_value **ret_entries, size_t *ret_count);
 
 /* "sizes": an array of 1 to PK_BLOBS_MAX sizes, null for PK_UNSIZED; malloc'd. */
 int32_t pk_wire_in_sizes(const struct pk_wire_in *in, uint64_t **ret_sizes, uint32_t *ret_count);
@@ -73,6 +86,7 @@ int32_t pk_wire_in_meta(const struct pk_wire_in *in, const char **ret_meta, char
 int32_t pk_wire_in_tag(const struct pk_wire_in *in, const char **ret_tag, char **ret_owned);
 
 /* A point in time, as nanoseconds. */
-int32_t pk_wire_in_time(const struct pk_wire_in *in, const char *name, uint64_t *ret_nanoseconds);
+int32_t pk_wire_in_time(const struct pk_wire_in *in, enum pk_wire_name name,
+                        uint64_t *ret_nanoseconds);
 
 #endif

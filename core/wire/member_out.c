@@ -12,118 +12,153 @@
 #include <packice/cleanup.h>
 #include <string.h>
 
+#define ROOM_MIN 480U /* of most messages */
+
 /* ---- bytes ---- */
 
+__attribute__((noinline)) static bool
+more_room(struct pk_wire_out *out, size_t size)
+{
+    size_t room = out->room == 0 && size <= ROOM_MIN ? ROOM_MIN : 2 * (out->room + size);
+    char *text = realloc(out->text, room);
+    out->failed = text == NULL;
+    if (text != NULL) {
+        out->text = text;
+        out->room = room;
+    }
+    return text != NULL;
+}
+
 /* Room for so many bytes more, and for a newline and a NUL behind them; NULL: it has failed. */
-static char *
+static inline char *
 reserve(struct pk_wire_out *out, size_t size)
 {
-    if (!out->failed && out->room - out->size < size + 2) {
-        size_t room = 2 * (out->room + size) + 256;
-        char *text = realloc(out->text, room);
-        out->failed = text == NULL;
-        if (text != NULL) {
-            out->text = text;
-            out->room = room;
-        }
-    }
-    return out->failed ? NULL : out->text + out->size;
+    if (out->failed)
+        return NULL;
+    if (out->room - out->size < size + 2 && !more_room(out, size + 2))
+        return NULL;
+    return out->text + out->size;
 }
 
-static void
-append(struct pk_wire_out *out, const char *piece, size_t size)
+/* What was reserved was written up to `at`. */
+static inline void
+extend(struct pk_wire_out *out, const char *at)
 {
-    char *at = reserve(out, size);
-    if (at == NULL)
-        return;
-    memcpy(at, piece, size);
-    out->size += size;
+    out->size = (size_t)(at - out->text);
 }
 
-static void
-append_integer(struct pk_wire_out *out, uint64_t value)
+/* Begins a value: a comma unless it is the first one, and its name unless it is in an array. Room
+ * for `size` bytes of the value, or NULL. */
+static inline char *
+begin_value(struct pk_wire_out *out, enum pk_wire_name name, size_t size)
+{
+    const struct pk_wire_written_name *written = &pk_wire_written_names[name];
+    char *at = reserve(out, 1 + sizeof(written->text) + size);
+    if (at == NULL)
+        return NULL;
+    *at = ',';
+    at += out->more;
+    out->more = true;
+    memcpy(at, written->text, sizeof(written->text));
+    return at + written->size;
+}
+
+/* ---- scalars ---- */
+
+static char *
+write_integer(char *at, uint64_t value)
 {
     char digits[20];
-    size_t at = sizeof(digits);
+    size_t first = sizeof(digits);
     value = value > INT64_MAX ? INT64_MAX : value;
     do {
-        digits[--at] = (char)('0' + value % 10);
+        digits[--first] = (char)('0' + value % 10);
         value /= 10;
     } while (value > 0);
-    append(out, digits + at, sizeof(digits) - at);
+    return mempcpy(at, digits + first, sizeof(digits) - first);
 }
 
-static void
-append_escape(struct pk_wire_out *out, char c)
+static char *
+write_escape(char *at, char c)
 {
     static const char bytes[] = "\"\\\b\f\n\r\t";
     static const char letters[] = "\"\\bfnrt";
+    static const char hex[] = "0123456789ABCDEF";
     const char *known = strchr(bytes, c);
-    char escape[8];
-    int size = known != NULL ? snprintf(escape, sizeof(escape), "\\%c", letters[known - bytes])
-                             : snprintf(escape, sizeof(escape), "\\u%04X", (unsigned)c);
-    append(out, escape, (size_t)size);
+    *at++ = '\\';
+    if (known != NULL) {
+        *at++ = letters[known - bytes];
+        return at;
+    }
+    at = stpcpy(at, "u00");
+    *at++ = hex[(unsigned char)c >> 4U];
+    *at++ = hex[(unsigned char)c & 0xFU];
+    return at;
 }
 
-/* A string (RFC 8259, 7) of valid UTF-8. */
-static void
-append_string(struct pk_wire_out *out, const char *text)
+/* Writes what does not stand for itself in a string; *text goes on behind it. */
+static char *
+write_special(char *at, const char **text)
 {
-    append(out, "\"", 1);
-    while (*text != '\0') {
-        size_t plain = 0;
-        while ((unsigned char)text[plain] >= 0x20U && text[plain] != '"' && text[plain] != '\\')
-            plain++;
-        append(out, text, plain);
-        text += plain;
-        if (*text != '\0')
-            append_escape(out, *text++);
+    if ((unsigned char)**text < 0x80U)
+        return write_escape(at, *(*text)++);
+    size_t size = pk_wire_utf8_size(*text);
+    at = size > 0 ? mempcpy(at, *text, size) : stpcpy(at, PK_WIRE_REPLACEMENT);
+    *text += size > 0 ? size : 1;
+    return at;
+}
+
+/* A string (RFC 8259, 7) of `size` bytes, in room for at least its quotes and that many. */
+static char *
+write_string(struct pk_wire_out *out, char *at, const char *text, size_t size)
+{
+    const char *end = text + size;
+    *at++ = '"';
+    for (;;) {
+        const char *special = pk_wire_skip_plain(text, end + 1); /* at the latest, the NUL */
+        at = mempcpy(at, text, (size_t)(special - text));
+        text = special;
+        if (text == end)
+            break;
+        extend(out, at);
+        at = reserve(out, 6 + (size_t)(end - text) + 1); /* the longest escape */
+        if (at == NULL)
+            return NULL;
+        at = write_special(at, &text);
     }
-    append(out, "\"", 1);
+    *at++ = '"';
+    return at;
 }
 
 /* ---- an object ---- */
 
-/* Begins a value: a comma unless it is the first one (no value ends with a brace that opens), and
- * its name unless it is in an array. Names are the protocol's own: nothing in them needs escapes.
- */
-static void
-begin_value(struct pk_wire_out *out, const char *name)
+void
+pk_wire_out_begin(struct pk_wire_out *out, enum pk_wire_name name, char brace)
 {
-    char last = out->size > 0 ? out->text[out->size - 1] : '{';
-    size_t size = name != NULL ? strlen(name) : 0;
-    char *at = reserve(out, size + 4);
+    char *at = begin_value(out, name, 1);
     if (at == NULL)
         return;
-    if (last != '{' && last != '[')
-        *at++ = ',';
-    if (name != NULL) {
-        *at++ = '"';
-        at = mempcpy(at, name, size);
-        *at++ = '"';
-        *at++ = ':';
-    }
-    out->size = (size_t)(at - out->text);
-}
-
-void
-pk_wire_out_begin(struct pk_wire_out *out, const char *name, char brace)
-{
-    begin_value(out, name);
-    append(out, &brace, 1);
+    *at++ = brace;
+    extend(out, at);
+    out->more = false;
 }
 
 void
 pk_wire_out_end(struct pk_wire_out *out, char brace)
 {
-    append(out, &brace, 1);
+    char *at = reserve(out, 1);
+    if (at == NULL)
+        return;
+    *at++ = brace;
+    extend(out, at);
+    out->more = true;
 }
 
 struct pk_wire_out
 pk_wire_out_new(void)
 {
     struct pk_wire_out out = { .text = NULL };
-    pk_wire_out_begin(&out, NULL, '{');
+    pk_wire_out_begin(&out, PK_NAME_NONE, '{');
     return out;
 }
 
@@ -134,42 +169,43 @@ pk_wire_out_drop(struct pk_wire_out *out)
 }
 
 void
-pk_wire_out_word(struct pk_wire_out *out, const char *name, const char *word)
+pk_wire_out_word(struct pk_wire_out *out, enum pk_wire_name name, const char *word)
 {
-    begin_value(out, name);
-    append(out, word, strlen(word));
+    size_t size = strlen(word);
+    char *at = begin_value(out, name, size);
+    if (at != NULL)
+        extend(out, mempcpy(at, word, size));
 }
 
 void
-pk_wire_out_text(struct pk_wire_out *out, const char *name, const char *text)
+pk_wire_out_text(struct pk_wire_out *out, enum pk_wire_name name, const char *text)
 {
-    pk_autofree char *repaired = NULL;
     if (text == NULL)
         return;
-    if (!pk_wire_utf8_valid(text)) {
-        repaired = pk_wire_utf8_repair(text);
-        out->failed = out->failed || repaired == NULL;
-        text = repaired != NULL ? repaired : "";
-    }
-    begin_value(out, name);
-    append_string(out, text);
+    size_t size = strlen(text);
+    char *at = begin_value(out, name, size + 2);
+    if (at != NULL)
+        at = write_string(out, at, text, size);
+    if (at != NULL)
+        extend(out, at);
 }
 
 void
-pk_wire_out_integer(struct pk_wire_out *out, const char *name, uint64_t value)
+pk_wire_out_integer(struct pk_wire_out *out, enum pk_wire_name name, uint64_t value)
 {
-    begin_value(out, name);
-    append_integer(out, value);
+    char *at = begin_value(out, name, 20);
+    if (at != NULL)
+        extend(out, write_integer(at, value));
 }
 
 void
-pk_wire_out_null(struct pk_wire_out *out, const char *name)
+pk_wire_out_null(struct pk_wire_out *out, enum pk_wire_name name)
 {
     pk_wire_out_word(out, name, "null");
 }
 
 void
-pk_wire_out_size(struct pk_wire_out *out, const char *name, uint64_t size)
+pk_wire_out_size(struct pk_wire_out *out, enum pk_wire_name name, uint64_t size)
 {
     if (size == PK_UNSIZED)
         pk_wire_out_word(out, name, "null");
@@ -180,14 +216,14 @@ pk_wire_out_size(struct pk_wire_out *out, const char *name, uint64_t size)
 void
 pk_wire_out_sizes(struct pk_wire_out *out, const uint64_t *sizes, uint32_t count)
 {
-    pk_wire_out_begin(out, "sizes", '[');
+    pk_wire_out_begin(out, PK_NAME_SIZES, '[');
     for (uint32_t i = 0; i < count; i++)
-        pk_wire_out_size(out, NULL, sizes[i]);
+        pk_wire_out_size(out, PK_NAME_NONE, sizes[i]);
     pk_wire_out_end(out, ']');
 }
 
 static void
-put_real(struct pk_wire_out *out, const char *name, double value)
+put_real(struct pk_wire_out *out, enum pk_wire_name name, double value)
 {
     pk_autofree char *text = pk_wire_tree_text(json_real(value));
     out->failed = out->failed || text == NULL;
@@ -195,7 +231,7 @@ put_real(struct pk_wire_out *out, const char *name, double value)
 }
 
 void
-pk_wire_out_seconds(struct pk_wire_out *out, const char *name, uint64_t nanoseconds)
+pk_wire_out_seconds(struct pk_wire_out *out, enum pk_wire_name name, uint64_t nanoseconds)
 {
     const uint64_t second = 1000000000U;
     if (nanoseconds == PK_FOREVER)
@@ -209,7 +245,7 @@ pk_wire_out_seconds(struct pk_wire_out *out, const char *name, uint64_t nanoseco
 }
 
 void
-pk_wire_out_time(struct pk_wire_out *out, const char *name, uint64_t nanoseconds)
+pk_wire_out_time(struct pk_wire_out *out, enum pk_wire_name name, uint64_t nanoseconds)
 {
     char text[PK_WIRE_TIME_SIZE];
     if (nanoseconds == 0) {
@@ -224,7 +260,7 @@ void
 pk_wire_out_tag(struct pk_wire_out *out, const char *tag)
 {
     if (tag != NULL)
-        pk_wire_out_word(out, "tag", tag);
+        pk_wire_out_word(out, PK_NAME_TAG, tag);
 }
 
 char *

@@ -69,8 +69,9 @@ struct pk_wire_reply {
     struct pk_reply reply; /* after parse: status and message alone. handles[i].fd is an index below
                               fds, no two the same, for FD and PATH handles; else -1. A blob of
                               kind "http" is a URL handle whose text begins with '/'. Of a DATA
-                              handle, offset and size are within data, behind those of the blobs
-                              before it, and who has the bytes sets handles[i].data */
+                              handle, offset and size are within data; those of all blobs, items'
+                              too, come to no more than data. Who has the bytes sets
+                              handles[i].data */
     const char *tag;       /* JSON text, in the shortest form; NULL = untagged */
     uint32_t fds;          /* descriptors that travel with it, at most PK_WIRE_FDS_MAX */
     uint64_t data;         /* bytes behind it and its newline, at most PK_SIZE_MAX: whether that is

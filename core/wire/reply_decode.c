@@ -18,7 +18,10 @@
 static struct pk_wire_in
 reader(const struct pk_wire_reply *wire, struct pk_error *err)
 {
-    struct pk_wire_in in = { wire->json, wire->value, NULL, 0, "", -EPROTO, err };
+    struct pk_wire_in in = {
+        .json = wire->json, .object = wire->value, .prefix = "", .code = -EPROTO, .err = err
+    };
+    pk_wire_in_open(&in);
     return in;
 }
 
@@ -26,7 +29,7 @@ static int32_t
 read_ttl(const struct pk_wire_in *in, uint64_t *ret_ttl)
 {
     *ret_ttl = PK_FOREVER;
-    return pk_wire_in_seconds(in, "ttl_seconds", false, ret_ttl);
+    return pk_wire_in_seconds(in, PK_NAME_TTL_SECONDS, false, ret_ttl);
 }
 
 /* ---- what each verb answers ---- */
@@ -71,7 +74,7 @@ decode_lease(const struct pk_wire_in *in, struct pk_wire_reply *wire)
     if (rc == 0)
         rc = pk_wire_read_key(in, &reply->object_id, &reply->epoch);
     if (rc == 0)
-        rc = pk_wire_read_word(in, "intent", words, 2, &reply->access);
+        rc = pk_wire_read_word(in, PK_NAME_INTENT, words, 2, &reply->access);
     if (rc == 0)
         rc = read_ttl(in, &reply->ttl);
     if (rc == 0)
@@ -86,7 +89,7 @@ decode_lease(const struct pk_wire_in *in, struct pk_wire_reply *wire)
 static int32_t
 decode_acquire(const struct pk_wire_in *in, struct pk_wire_reply *wire)
 {
-    bool lease = pk_wire_in_get(in, "lease_id") != NULL;
+    bool lease = pk_wire_in_get(in, PK_NAME_LEASE_ID) != NULL;
     return lease ? decode_lease(in, wire) : decode_inline(in, wire);
 }
 
@@ -111,11 +114,11 @@ decode_stat(const struct pk_wire_in *in, struct pk_wire_reply *wire)
     if (rc == 0)
         rc = pk_wire_read_object(in, wire->objects);
     if (rc == 0)
-        rc = pk_wire_in_need(in, "sizes");
+        rc = pk_wire_in_need(in, PK_NAME_SIZES);
     if (rc == 0)
         rc = pk_wire_in_sizes(in, &wire->sizes, &count);
     if (rc == 0 && count != wire->objects->blob_count)
-        rc = pk_wire_in_fail(in, "sizes", "not one for each blob");
+        rc = pk_wire_in_fail(in, PK_NAME_SIZES, "not one for each blob");
     if (rc == 0)
         rc = pk_wire_in_meta(in, &wire->objects->meta, &wire->meta_text);
     if (rc == 0)
@@ -141,11 +144,11 @@ static int32_t
 decode_cursor(const struct pk_wire_in *in, struct pk_wire_reply *wire)
 {
     const char *text = NULL;
-    int32_t rc = pk_wire_in_text(in, "cursor", 1, 19, &text);
+    int32_t rc = pk_wire_in_text(in, PK_NAME_CURSOR, 1, 19, &text);
     if (rc != 0 || text == NULL)
         return rc;
     if (strspn(text, "0123456789") != strlen(text))
-        return pk_wire_in_fail(in, "cursor", "not a number");
+        return pk_wire_in_fail(in, PK_NAME_CURSOR, "not a number");
     wire->reply.cursor = strtoull(text, NULL, 10);
     return 0;
 }
@@ -155,13 +158,13 @@ decode_list(const struct pk_wire_in *in, struct pk_wire_reply *wire)
 {
     struct pk_wire_value *entry = NULL;
     size_t count = 0;
-    int32_t rc = pk_wire_in_need(in, "objects");
+    int32_t rc = pk_wire_in_need(in, PK_NAME_OBJECTS);
     if (rc == 0)
-        rc = pk_wire_in_array(in, "objects", 0, PK_LIST_MAX, &entry, &count);
+        rc = pk_wire_in_array(in, PK_NAME_OBJECTS, 0, PK_LIST_MAX, &entry, &count);
     if (rc == 0)
         rc = new_objects(wire, count, in->err);
     for (size_t i = 0; rc == 0 && i < count; i++, entry += entry->span) {
-        struct pk_wire_in object = { in->json, entry, "objects", i, "", in->code, in->err };
+        struct pk_wire_in object = pk_wire_in_entry(in, entry, "objects", i);
         rc = pk_wire_read_object(&object, &wire->objects[i]);
     }
     return rc != 0 ? rc : decode_cursor(in, wire);
@@ -177,20 +180,20 @@ decode_figure(const struct pk_wire_in *in, struct pk_wire_value *name, struct pk
     stat->help = "";
     stat->value = (uint64_t)count;
     if (count < 0)
-        return pk_wire_in_fail(in, "stats", "holds what is not a count");
+        return pk_wire_in_fail(in, PK_NAME_STATS, "holds what is not a count");
     if (pk_wire_has_control(stat->name))
-        return pk_wire_in_fail(in, "stats", "holds a name with a control character");
+        return pk_wire_in_fail(in, PK_NAME_STATS, "holds a name with a control character");
     return 0;
 }
 
 static int32_t
 decode_stats(const struct pk_wire_in *in, struct pk_wire_reply *wire)
 {
-    struct pk_wire_value *stats = pk_wire_in_get(in, "stats");
+    struct pk_wire_value *stats = pk_wire_in_get(in, PK_NAME_STATS);
     if (stats == NULL || stats->kind != PK_WIRE_OBJECT)
-        return pk_wire_in_fail(in, "stats", stats == NULL ? "missing" : "not an object");
+        return pk_wire_in_fail(in, PK_NAME_STATS, stats == NULL ? "missing" : "not an object");
     if (stats->count == PK_WIRE_COUNT_MAX)
-        return pk_wire_in_fail(in, "stats", "too many");
+        return pk_wire_in_fail(in, PK_NAME_STATS, "too many");
     wire->stats = calloc(stats->count + 1U, sizeof(*wire->stats));
     if (wire->stats == NULL)
         return pk_fail(in->err, -ENOMEM, "out of memory");
@@ -220,11 +223,11 @@ parse_error(const struct pk_wire_in *in, struct pk_wire_reply *wire)
 {
     const char *name = NULL;
     const char *message = "";
-    int32_t rc = pk_wire_in_need(in, "error");
+    int32_t rc = pk_wire_in_need(in, PK_NAME_ERROR);
     if (rc == 0)
-        rc = pk_wire_in_text(in, "error", 1, PK_WIRE_TEXT_MAX, &name);
+        rc = pk_wire_in_text(in, PK_NAME_ERROR, 1, PK_WIRE_TEXT_MAX, &name);
     if (rc == 0)
-        rc = pk_wire_in_text(in, "message", 0, PK_WIRE_TEXT_MAX, &message);
+        rc = pk_wire_in_text(in, PK_NAME_MESSAGE, 0, PK_WIRE_TEXT_MAX, &message);
     if (rc != 0)
         return rc;
     wire->message = pk_wire_printable(message);
@@ -239,9 +242,9 @@ static int32_t
 parse_status(const struct pk_wire_in *in, struct pk_wire_reply *wire)
 {
     const char *status = NULL;
-    int32_t rc = pk_wire_in_need(in, "status");
+    int32_t rc = pk_wire_in_need(in, PK_NAME_STATUS);
     if (rc == 0)
-        rc = pk_wire_in_text(in, "status", 1, PK_WIRE_TEXT_MAX, &status);
+        rc = pk_wire_in_text(in, PK_NAME_STATUS, 1, PK_WIRE_TEXT_MAX, &status);
     if (rc != 0)
         return rc;
     return strcmp(status, "error") == 0 ? parse_error(in, wire) : 0;
@@ -264,9 +267,9 @@ parse(struct pk_wire_reply *wire, struct pk_error *err)
     int64_t data = 0;
     int32_t rc = pk_wire_in_tag(&in, &wire->tag, &wire->tag_text);
     if (rc == 0)
-        rc = pk_wire_in_integer(&in, "fds", 0, PK_WIRE_FDS_MAX, &fds);
+        rc = pk_wire_in_integer(&in, PK_NAME_FDS, 0, PK_WIRE_FDS_MAX, &fds);
     if (rc == 0)
-        rc = pk_wire_in_integer(&in, "data", 0, PK_SIZE_MAX, &data);
+        rc = pk_wire_in_integer(&in, PK_NAME_DATA, 0, PK_SIZE_MAX, &data);
     wire->fds = (uint32_t)fds;
     wire->data = (uint64_t)data;
     return rc != 0 ? rc : parse_status(&in, wire);
@@ -312,13 +315,13 @@ new_items(struct pk_wire_reply *wire, size_t count, struct pk_error *err)
 }
 
 static int32_t
-parse_item(struct pk_wire_reply *wire, struct pk_wire_value *entry, size_t index,
-           struct pk_error *err)
+parse_item(const struct pk_wire_in *batch, struct pk_wire_reply *wire, struct pk_wire_value *entry,
+           size_t index)
 {
     struct pk_wire_reply *item = wire->items[index];
-    struct pk_wire_in in = { wire->json, entry, "replies", index, "", -EPROTO, err };
+    struct pk_wire_in in = pk_wire_in_entry(batch, entry, "replies", index);
     if (entry->kind != PK_WIRE_OBJECT)
-        return pk_fail(err, -EPROTO, "replies[%zu]: not an object", index);
+        return pk_fail(in.err, -EPROTO, "replies[%zu]: not an object", index);
     begin_reply(item, wire->json, entry);
     item->batch = wire;
     return parse_status(&in, item);
@@ -328,13 +331,13 @@ static int32_t
 decode_batch(const struct pk_wire_in *in, struct pk_wire_reply *wire, size_t count)
 {
     struct pk_wire_value *entry = NULL;
-    int32_t rc = pk_wire_in_need(in, "replies");
+    int32_t rc = pk_wire_in_need(in, PK_NAME_REPLIES);
     if (rc == 0)
-        rc = pk_wire_in_array(in, "replies", count, count, &entry, &count);
+        rc = pk_wire_in_array(in, PK_NAME_REPLIES, count, count, &entry, &count);
     if (rc == 0)
         rc = new_items(wire, count, in->err);
     for (size_t i = 0; rc == 0 && i < count; i++, entry += entry->span)
-        rc = parse_item(wire, entry, i, in->err);
+        rc = parse_item(in, wire, entry, i);
     return rc;
 }
 
@@ -365,13 +368,13 @@ pk_wire_reply_decode(struct pk_wire_reply *reply, uint32_t verb, size_t count, s
         return 0;
     if (verb == PK_WIRE_VERB_BATCH && reply->batch == NULL) {
         static const char *const ok[] = { "ok" };
-        int32_t rc = pk_wire_read_word(&in, "status", ok, 1, &word);
+        int32_t rc = pk_wire_read_word(&in, PK_NAME_STATUS, ok, 1, &word);
         return rc != 0 ? rc : decode_batch(&in, reply, count);
     }
     for (size_t i = 0; i < sizeof(verbs) / sizeof(verbs[0]); i++) {
         if (verbs[i].verb != verb)
             continue;
-        int32_t rc = pk_wire_read_word(&in, "status", &verbs[i].status, 1, &word);
+        int32_t rc = pk_wire_read_word(&in, PK_NAME_STATUS, &verbs[i].status, 1, &word);
         return rc != 0 ? rc : verbs[i].decode(&in, reply);
     }
     return pk_fail(err, -EINVAL, "no verb of the protocol: %u", verb);

@@ -37,7 +37,7 @@ static struct pk_wire_out
 begin(const char *status, const struct pk_wire_reply_format *format)
 {
     struct pk_wire_out out = pk_wire_out_new();
-    pk_wire_out_text(&out, "status", status);
+    pk_wire_out_text(&out, PK_NAME_STATUS, status);
     if (!format->item)
         pk_wire_out_tag(&out, format->tag);
     return out;
@@ -49,9 +49,9 @@ finish(struct pk_wire_out *out, const struct pk_wire_reply_format *format, uint3
        uint64_t data, char **ret_text, size_t *ret_size)
 {
     if (!format->item && !format->http)
-        pk_wire_out_integer(out, "fds", fds);
+        pk_wire_out_integer(out, PK_NAME_FDS, fds);
     if (!format->item && data > 0)
-        pk_wire_out_integer(out, "data", data);
+        pk_wire_out_integer(out, PK_NAME_DATA, data);
     char *text = pk_wire_out_text_take(out, ret_size);
     if (text == NULL)
         return -ENOMEM;
@@ -68,7 +68,7 @@ put_meta(struct pk_wire_out *out, const char *text)
     if (rc == -ENOMEM)
         out->failed = true;
     else if (rc != 0)
-        pk_wire_out_word(out, "meta", "{}");
+        pk_wire_out_word(out, PK_NAME_META, "{}");
 }
 
 static const char *
@@ -90,19 +90,19 @@ is_path(const struct pk_handle *handle)
 static void
 put_url(struct pk_wire_out *out, const struct pk_handle *handle)
 {
-    pk_wire_out_text(out, "kind", "url");
-    pk_wire_out_text(out, "url", handle->text);
+    pk_wire_out_text(out, PK_NAME_KIND, "url");
+    pk_wire_out_text(out, PK_NAME_URL, handle->text);
     if (handle->expires_at != 0)
-        pk_wire_out_time(out, "expires_at", handle->expires_at);
+        pk_wire_out_time(out, PK_NAME_EXPIRES_AT, handle->expires_at);
 }
 
 static void
 put_local(struct pk_wire_out *out, const struct pk_handle *handle, uint32_t fd)
 {
-    pk_wire_out_text(out, "kind", is_path(handle) ? "path" : "fd");
+    pk_wire_out_text(out, PK_NAME_KIND, is_path(handle) ? "path" : "fd");
     if (is_path(handle))
-        pk_wire_out_text(out, "path", handle->text);
-    pk_wire_out_integer(out, "fd", fd);
+        pk_wire_out_text(out, PK_NAME_PATH, handle->text);
+    pk_wire_out_integer(out, PK_NAME_FD, fd);
 }
 
 static void
@@ -110,12 +110,12 @@ put_http(struct pk_wire_out *out, const struct pk_handle *handle, bool path, con
          uint32_t blob)
 {
     pk_autofree char *url = pk_wire_url_blob(id, blob);
-    pk_wire_out_text(out, "kind", path ? "path" : "http");
+    pk_wire_out_text(out, PK_NAME_KIND, path ? "path" : "http");
     if (path)
-        pk_wire_out_text(out, "path", handle->text);
+        pk_wire_out_text(out, PK_NAME_PATH, handle->text);
     if (url == NULL)
         out->failed = true;
-    pk_wire_out_text(out, "url", url);
+    pk_wire_out_text(out, PK_NAME_URL, url);
 }
 
 /* Whether the caller is told a path; over a socket a descriptor comes with it in any case. */
@@ -138,15 +138,15 @@ put_handle(struct pk_wire_out *out, const struct pk_reply *reply, uint32_t blob,
            const struct pk_wire_reply_format *format, uint32_t fd)
 {
     const struct pk_handle *handle = handle_at(reply, blob);
-    pk_wire_out_begin(out, NULL, '{');
+    pk_wire_out_begin(out, PK_NAME_NONE, '{');
     if (handle->kind == PK_HANDLE_URL)
         put_url(out, handle);
     else if (format->http)
         put_http(out, handle, tells_path(handle, format), reply->object_id, blob);
     else
         put_local(out, handle, fd);
-    pk_wire_out_size(out, "size", handle->size);
-    pk_wire_out_integer(out, "offset", told_offset(handle, format));
+    pk_wire_out_size(out, PK_NAME_SIZE, handle->size);
+    pk_wire_out_integer(out, PK_NAME_OFFSET, told_offset(handle, format));
     pk_wire_out_end(out, '}');
 }
 
@@ -158,9 +158,9 @@ put_paths(struct pk_wire_out *out, const struct pk_reply *reply,
     bool all = true;
     for (uint32_t i = 0; i < reply->blob_count; i++)
         all = all && tells_path(handle_at(reply, i), format);
-    pk_wire_out_begin(out, "handles", '[');
+    pk_wire_out_begin(out, PK_NAME_HANDLES, '[');
     for (uint32_t i = 0; all && i < reply->blob_count; i++)
-        pk_wire_out_text(out, NULL, handle_at(reply, i)->text);
+        pk_wire_out_text(out, PK_NAME_NONE, handle_at(reply, i)->text);
     pk_wire_out_end(out, ']');
 }
 
@@ -169,7 +169,7 @@ put_blobs(struct pk_wire_out *out, const struct pk_reply *reply,
           const struct pk_wire_reply_format *format)
 {
     uint32_t fd = format->first_fd;
-    pk_wire_out_begin(out, "blobs", '[');
+    pk_wire_out_begin(out, PK_NAME_BLOBS, '[');
     for (uint32_t i = 0; i < reply->blob_count; i++) {
         put_handle(out, reply, i, format, fd);
         if (handle_at(reply, i)->kind != PK_HANDLE_URL)
@@ -184,13 +184,13 @@ put_inline(struct pk_wire_out *out, const struct pk_reply *reply,
            const struct pk_wire_reply_format *format)
 {
     uint64_t offset = format->first_data;
-    pk_wire_out_begin(out, "blobs", '[');
+    pk_wire_out_begin(out, PK_NAME_BLOBS, '[');
     for (uint32_t i = 0; i < reply->blob_count; i++) {
         uint64_t size = handle_at(reply, i)->size;
-        pk_wire_out_begin(out, NULL, '{');
-        pk_wire_out_text(out, "kind", "data");
-        pk_wire_out_integer(out, "size", size);
-        pk_wire_out_integer(out, "offset", offset);
+        pk_wire_out_begin(out, PK_NAME_NONE, '{');
+        pk_wire_out_text(out, PK_NAME_KIND, "data");
+        pk_wire_out_integer(out, PK_NAME_SIZE, size);
+        pk_wire_out_integer(out, PK_NAME_OFFSET, offset);
         pk_wire_out_end(out, '}');
         offset += size;
     }
@@ -234,12 +234,12 @@ static void
 put_lease(struct pk_wire_out *out, const struct pk_reply *reply,
           const struct pk_wire_reply_format *format)
 {
-    pk_wire_out_text(out, "lease_id", reply->lease_id);
-    pk_wire_out_text(out, "object_id", reply->object_id);
-    pk_wire_out_integer(out, "epoch", reply->epoch);
-    pk_wire_out_text(out, "intent", reply->access == PK_ACCESS_CREATE ? "create" : "read");
-    pk_wire_out_seconds(out, "ttl_seconds", reply->ttl);
-    pk_wire_out_text(out, "state", state_name(reply->state));
+    pk_wire_out_text(out, PK_NAME_LEASE_ID, reply->lease_id);
+    pk_wire_out_text(out, PK_NAME_OBJECT_ID, reply->object_id);
+    pk_wire_out_integer(out, PK_NAME_EPOCH, reply->epoch);
+    pk_wire_out_text(out, PK_NAME_INTENT, reply->access == PK_ACCESS_CREATE ? "create" : "read");
+    pk_wire_out_seconds(out, PK_NAME_TTL_SECONDS, reply->ttl);
+    pk_wire_out_text(out, PK_NAME_STATE, state_name(reply->state));
     put_meta(out, reply->meta);
     put_paths(out, reply, format);
     put_blobs(out, reply, format);
@@ -250,10 +250,10 @@ static void
 put_bytes(struct pk_wire_out *out, const struct pk_reply *reply,
           const struct pk_wire_reply_format *format)
 {
-    pk_wire_out_null(out, "lease_id");
-    pk_wire_out_text(out, "object_id", reply->object_id);
-    pk_wire_out_integer(out, "epoch", reply->epoch);
-    pk_wire_out_text(out, "state", state_name(reply->state));
+    pk_wire_out_null(out, PK_NAME_LEASE_ID);
+    pk_wire_out_text(out, PK_NAME_OBJECT_ID, reply->object_id);
+    pk_wire_out_integer(out, PK_NAME_EPOCH, reply->epoch);
+    pk_wire_out_text(out, PK_NAME_STATE, state_name(reply->state));
     put_meta(out, reply->meta);
     put_inline(out, reply, format);
 }
@@ -261,11 +261,11 @@ put_bytes(struct pk_wire_out *out, const struct pk_reply *reply,
 static void
 put_owner(struct pk_wire_out *out, const struct pk_principal *owner)
 {
-    pk_wire_out_begin(out, "owner", '{');
+    pk_wire_out_begin(out, PK_NAME_OWNER, '{');
     if (owner->kind == PK_PRINCIPAL_UNIX)
-        pk_wire_out_integer(out, "uid", owner->uid);
+        pk_wire_out_integer(out, PK_NAME_UID, owner->uid);
     else if (owner->kind == PK_PRINCIPAL_TOKEN)
-        pk_wire_out_text(out, "name", owner->name);
+        pk_wire_out_text(out, PK_NAME_NAME, owner->name);
     pk_wire_out_end(out, '}');
 }
 
@@ -273,60 +273,60 @@ put_owner(struct pk_wire_out *out, const struct pk_principal *owner)
 static void
 put_object(struct pk_wire_out *out, const struct pk_object_info *object, bool all)
 {
-    pk_wire_out_text(out, "object_id", object->key.id);
-    pk_wire_out_integer(out, "epoch", object->key.epoch);
-    pk_wire_out_text(out, "state", state_name(object->state));
-    pk_wire_out_integer(out, "size", object->size);
-    pk_wire_out_integer(out, "blobs", object->blob_count);
+    pk_wire_out_text(out, PK_NAME_OBJECT_ID, object->key.id);
+    pk_wire_out_integer(out, PK_NAME_EPOCH, object->key.epoch);
+    pk_wire_out_text(out, PK_NAME_STATE, state_name(object->state));
+    pk_wire_out_integer(out, PK_NAME_SIZE, object->size);
+    pk_wire_out_integer(out, PK_NAME_BLOBS, object->blob_count);
     if (all) {
         pk_wire_out_sizes(out, object->sizes, object->sizes != NULL ? object->blob_count : 0);
         put_meta(out, object->meta);
     }
-    pk_wire_out_time(out, "created_at", object->created_at);
-    pk_wire_out_time(out, "sealed_at", object->sealed_at);
+    pk_wire_out_time(out, PK_NAME_CREATED_AT, object->created_at);
+    pk_wire_out_time(out, PK_NAME_SEALED_AT, object->sealed_at);
     put_owner(out, &object->owner);
 }
 
 static void
 put_list(struct pk_wire_out *out, const struct pk_reply *reply)
 {
-    pk_wire_out_begin(out, "objects", '[');
+    pk_wire_out_begin(out, PK_NAME_OBJECTS, '[');
     for (uint32_t i = 0; i < reply->object_count; i++) {
-        pk_wire_out_begin(out, NULL, '{');
+        pk_wire_out_begin(out, PK_NAME_NONE, '{');
         put_object(out, object_at(reply, i), false);
         pk_wire_out_end(out, '}');
     }
     pk_wire_out_end(out, ']');
     if (reply->cursor == 0) {
-        pk_wire_out_null(out, "cursor");
+        pk_wire_out_null(out, PK_NAME_CURSOR);
         return;
     }
     char cursor[24];
     (void)snprintf(cursor, sizeof(cursor), "%llu", (unsigned long long)reply->cursor);
-    pk_wire_out_text(out, "cursor", cursor);
+    pk_wire_out_text(out, PK_NAME_CURSOR, cursor);
 }
 
 static void
 put_verify(struct pk_wire_out *out, const struct pk_reply *reply)
 {
-    pk_wire_out_text(out, "object_id", reply->object_id);
-    pk_wire_out_integer(out, "epoch", reply->epoch);
-    pk_wire_out_integer(out, "blobs", object_at(reply, 0)->blob_count);
-    pk_wire_out_integer(out, "bytes", reply->bytes);
+    pk_wire_out_text(out, PK_NAME_OBJECT_ID, reply->object_id);
+    pk_wire_out_integer(out, PK_NAME_EPOCH, reply->epoch);
+    pk_wire_out_integer(out, PK_NAME_BLOBS, object_at(reply, 0)->blob_count);
+    pk_wire_out_integer(out, PK_NAME_BYTES, reply->bytes);
 }
 
 static void
 put_put(struct pk_wire_out *out, const struct pk_reply *reply)
 {
-    pk_wire_out_text(out, "object_id", reply->object_id);
-    pk_wire_out_integer(out, "epoch", reply->epoch);
+    pk_wire_out_text(out, PK_NAME_OBJECT_ID, reply->object_id);
+    pk_wire_out_integer(out, PK_NAME_EPOCH, reply->epoch);
 }
 
 static void
 put_renew(struct pk_wire_out *out, const struct pk_reply *reply)
 {
-    pk_wire_out_text(out, "lease_id", reply->lease_id);
-    pk_wire_out_seconds(out, "ttl_seconds", reply->ttl);
+    pk_wire_out_text(out, PK_NAME_LEASE_ID, reply->lease_id);
+    pk_wire_out_seconds(out, PK_NAME_TTL_SECONDS, reply->ttl);
 }
 
 static const char *
@@ -375,8 +375,8 @@ pk_wire_error_encode(int32_t code, const char *message, const struct pk_wire_rep
                      char **ret_text, size_t *ret_size)
 {
     struct pk_wire_out out = begin("error", format);
-    pk_wire_out_text(&out, "error", pk_wire_error_name(code));
-    pk_wire_out_text(&out, "message", message != NULL ? message : "");
+    pk_wire_out_text(&out, PK_NAME_ERROR, pk_wire_error_name(code));
+    pk_wire_out_text(&out, PK_NAME_MESSAGE, message != NULL ? message : "");
     return finish(&out, format, 0, 0, ret_text, ret_size);
 }
 
@@ -395,7 +395,7 @@ pk_wire_stats_encode(const struct pk_stat *stats, size_t count,
     }
     pk_autofree char *text = pk_wire_tree_text(figures);
     out.failed = out.failed || text == NULL;
-    pk_wire_out_word(&out, "stats", text != NULL ? text : "");
+    pk_wire_out_word(&out, PK_NAME_STATS, text != NULL ? text : "");
     return finish(&out, format, 0, 0, ret_text, ret_size);
 }
 

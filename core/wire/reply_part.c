@@ -14,7 +14,7 @@
 /* ---- words and counts ---- */
 
 int32_t
-pk_wire_read_word(const struct pk_wire_in *in, const char *name, const char *const *words,
+pk_wire_read_word(const struct pk_wire_in *in, enum pk_wire_name name, const char *const *words,
                   size_t count, uint32_t *ret_number)
 {
     size_t index = 0;
@@ -30,12 +30,12 @@ int32_t
 pk_wire_read_state(const struct pk_wire_in *in, uint32_t *ret_state)
 {
     static const char *const words[] = { "creating", "sealed" }; /* PK_STATE_* */
-    return pk_wire_read_word(in, "state", words, 2, ret_state);
+    return pk_wire_read_word(in, PK_NAME_STATE, words, 2, ret_state);
 }
 
 /* A count, size or epoch, which must be there. */
 static int32_t
-read_count(const struct pk_wire_in *in, const char *name, int64_t min, int64_t max,
+read_count(const struct pk_wire_in *in, enum pk_wire_name name, int64_t min, int64_t max,
            uint64_t *ret_count)
 {
     int64_t count = 0;
@@ -50,11 +50,11 @@ read_count(const struct pk_wire_in *in, const char *name, int64_t min, int64_t m
 int32_t
 pk_wire_read_key(const struct pk_wire_in *in, const char **ret_id, uint64_t *ret_epoch)
 {
-    int32_t rc = pk_wire_in_need(in, "object_id");
+    int32_t rc = pk_wire_in_need(in, PK_NAME_OBJECT_ID);
     if (rc == 0)
         rc = pk_wire_in_object_id(in, ret_id);
     if (rc == 0)
-        rc = read_count(in, "epoch", 1, INT64_MAX, ret_epoch);
+        rc = read_count(in, PK_NAME_EPOCH, 1, INT64_MAX, ret_epoch);
     return rc;
 }
 
@@ -66,14 +66,14 @@ read_fd(const struct pk_wire_in *in, struct pk_wire_reply *wire, int32_t *ret_fd
 {
     struct pk_wire_reply *whole = wire->batch != NULL ? wire->batch : wire;
     int64_t fd = -1;
-    if (whole->fds == 0 && pk_wire_in_get(in, "fd") != NULL)
-        return pk_wire_in_fail(in, "fd", "none came with the reply");
-    int32_t rc = pk_wire_in_integer(in, "fd", 0, (int64_t)whole->fds - 1, &fd);
+    if (whole->fds == 0 && pk_wire_in_get(in, PK_NAME_FD) != NULL)
+        return pk_wire_in_fail(in, PK_NAME_FD, "none came with the reply");
+    int32_t rc = pk_wire_in_integer(in, PK_NAME_FD, 0, (int64_t)whole->fds - 1, &fd);
     if (rc != 0 || fd < 0)
         return rc;
     uint64_t bit = UINT64_C(1) << ((uint64_t)fd % 64);
     if ((whole->fds_seen[fd / 64] & bit) != 0)
-        return pk_wire_in_fail(in, "fd", "another blob's descriptor");
+        return pk_wire_in_fail(in, PK_NAME_FD, "another blob's descriptor");
     whole->fds_seen[fd / 64] |= bit;
     *ret_fd = (int32_t)fd;
     return 0;
@@ -83,7 +83,7 @@ read_fd(const struct pk_wire_in *in, struct pk_wire_reply *wire, int32_t *ret_fd
 static int32_t
 read_target(const struct pk_wire_in *in, struct pk_handle *handle)
 {
-    const char *name = handle->kind == PK_HANDLE_PATH ? "path" : "url";
+    enum pk_wire_name name = handle->kind == PK_HANDLE_PATH ? PK_NAME_PATH : PK_NAME_URL;
     int32_t rc = pk_wire_in_need(in, name);
     if (rc == 0)
         rc = pk_wire_in_text(in, name, 1, PK_WIRE_TEXT_MAX, &handle->text);
@@ -100,48 +100,49 @@ read_handle(const struct pk_wire_in *in, struct pk_wire_reply *wire, struct pk_h
     static const char *const words[] = { "fd", "path", "url", "http" }; /* PK_HANDLE_*, HTTP */
     int64_t size = -1;
     int64_t offset = 0;
-    int32_t rc = pk_wire_read_word(in, "kind", words, 4, &handle->kind);
+    int32_t rc = pk_wire_read_word(in, PK_NAME_KIND, words, 4, &handle->kind);
     bool http = rc == 0 && handle->kind == KIND_HTTP;
     if (http)
         handle->kind = PK_HANDLE_URL;
     if (rc == 0 && handle->kind != PK_HANDLE_FD)
         rc = read_target(in, handle);
     if (rc == 0 && http && handle->text[0] != '/')
-        rc = pk_wire_in_fail(in, "url", "not a path of the node");
+        rc = pk_wire_in_fail(in, PK_NAME_URL, "not a path of the node");
     if (rc == 0 && handle->kind == PK_HANDLE_FD)
-        rc = pk_wire_in_need(in, "fd");
+        rc = pk_wire_in_need(in, PK_NAME_FD);
     if (rc == 0 && handle->kind != PK_HANDLE_URL)
         rc = read_fd(in, wire, &handle->fd);
     if (rc == 0)
-        rc = pk_wire_in_integer(in, "size", 0, INT64_MAX, &size);
+        rc = pk_wire_in_integer(in, PK_NAME_SIZE, 0, INT64_MAX, &size);
     if (rc == 0)
-        rc = pk_wire_in_integer(in, "offset", 0, INT64_MAX, &offset);
+        rc = pk_wire_in_integer(in, PK_NAME_OFFSET, 0, INT64_MAX, &offset);
     if (rc == 0)
-        rc = pk_wire_in_time(in, "expires_at", &handle->expires_at);
+        rc = pk_wire_in_time(in, PK_NAME_EXPIRES_AT, &handle->expires_at);
     handle->size = size < 0 ? PK_UNSIZED : (uint64_t)size;
     handle->offset = (uint64_t)offset;
     return rc;
 }
 
-/* Where a blob's bytes are: within those of the whole reply, behind those of the blobs before. */
+/* Where a blob's bytes are: within those of the whole reply. In a batch they come in the order in
+ * which its requests were answered; together they are no more than came. */
 static int32_t
 read_data(const struct pk_wire_in *in, struct pk_wire_reply *wire, struct pk_handle *handle)
 {
     static const char *const words[] = { "data" };
     struct pk_wire_reply *whole = wire->batch != NULL ? wire->batch : wire;
     uint32_t word = 0;
-    int32_t rc = pk_wire_read_word(in, "kind", words, 1, &word);
+    int32_t rc = pk_wire_read_word(in, PK_NAME_KIND, words, 1, &word);
     if (rc == 0)
-        rc = read_count(in, "size", 0, INT64_MAX, &handle->size);
+        rc = read_count(in, PK_NAME_SIZE, 0, INT64_MAX, &handle->size);
     if (rc == 0)
-        rc = read_count(in, "offset", 0, INT64_MAX, &handle->offset);
+        rc = read_count(in, PK_NAME_OFFSET, 0, INT64_MAX, &handle->offset);
     if (rc != 0)
         return rc;
-    if (handle->offset < whole->data_seen)
-        return pk_wire_in_fail(in, "offset", "within another blob's bytes");
     if (handle->offset > whole->data || handle->size > whole->data - handle->offset)
-        return pk_wire_in_fail(in, "size", "beyond the bytes of the reply");
-    whole->data_seen = handle->offset + handle->size;
+        return pk_wire_in_fail(in, PK_NAME_SIZE, "beyond the bytes of the reply");
+    if (handle->size > whole->data - whole->data_seen)
+        return pk_wire_in_fail(in, PK_NAME_SIZE, "another blob's bytes too");
+    whole->data_seen += handle->size;
     handle->kind = PK_HANDLE_DATA;
     return 0;
 }
@@ -169,15 +170,13 @@ read_blobs(const struct pk_wire_in *in, struct pk_wire_reply *wire,
 {
     struct pk_wire_value *entry = NULL;
     size_t count = 0;
-    int32_t rc = pk_wire_in_need(in, "blobs");
+    int32_t rc = pk_wire_in_need(in, PK_NAME_BLOBS);
     if (rc == 0)
-        rc = pk_wire_in_array(in, "blobs", 1, PK_BLOBS_MAX, &entry, &count);
+        rc = pk_wire_in_array(in, PK_NAME_BLOBS, 1, PK_BLOBS_MAX, &entry, &count);
     if (rc == 0)
         rc = new_handles(wire, count, in->err);
     for (size_t i = 0; i < count && rc == 0; i++, entry += entry->span) {
-        struct pk_wire_in blob = {
-            in->json, entry, "blobs", i, "", in->code, in->err,
-        };
+        struct pk_wire_in blob = pk_wire_in_entry(in, entry, "blobs", i);
         rc = read(&blob, wire, &wire->handles[i]);
     }
     return rc;
@@ -200,7 +199,7 @@ pk_wire_read_inline(const struct pk_wire_in *in, struct pk_wire_reply *wire)
 static int32_t
 read_owner(const struct pk_wire_in *in, struct pk_principal *owner)
 {
-    struct pk_wire_value *value = pk_wire_in_get(in, "owner");
+    struct pk_wire_value *value = pk_wire_in_get(in, PK_NAME_OWNER);
     const char *name = NULL;
     int64_t uid = -1;
     owner->struct_size = sizeof(*owner);
@@ -209,11 +208,14 @@ read_owner(const struct pk_wire_in *in, struct pk_principal *owner)
     if (value == NULL)
         return 0;
     if (value->kind != PK_WIRE_OBJECT)
-        return pk_wire_in_fail(in, "owner", "not an object");
-    struct pk_wire_in inner = { in->json, value, NULL, 0, "owner.", in->code, in->err };
-    int32_t rc = pk_wire_in_integer(&inner, "uid", 0, UINT32_MAX, &uid);
+        return pk_wire_in_fail(in, PK_NAME_OWNER, "not an object");
+    struct pk_wire_in inner = {
+        .json = in->json, .object = value, .prefix = "owner.", .code = in->code, .err = in->err
+    };
+    pk_wire_in_open(&inner);
+    int32_t rc = pk_wire_in_integer(&inner, PK_NAME_UID, 0, UINT32_MAX, &uid);
     if (rc == 0)
-        rc = pk_wire_in_text(&inner, "name", 1, sizeof(owner->name) - 1, &name);
+        rc = pk_wire_in_text(&inner, PK_NAME_NAME, 1, sizeof(owner->name) - 1, &name);
     if (rc != 0)
         return rc;
     if (uid >= 0) {
@@ -235,9 +237,9 @@ pk_wire_read_verified(const struct pk_wire_in *in, struct pk_object_info *object
     object->meta = "";
     int32_t rc = pk_wire_read_key(in, &object->key.id, &object->key.epoch);
     if (rc == 0)
-        rc = read_count(in, "blobs", 1, PK_BLOBS_MAX, &blobs);
+        rc = read_count(in, PK_NAME_BLOBS, 1, PK_BLOBS_MAX, &blobs);
     if (rc == 0)
-        rc = read_count(in, "bytes", 0, INT64_MAX, &object->size);
+        rc = read_count(in, PK_NAME_BYTES, 0, INT64_MAX, &object->size);
     object->blob_count = (uint32_t)blobs;
     return rc;
 }
@@ -252,13 +254,13 @@ pk_wire_read_object(const struct pk_wire_in *in, struct pk_object_info *object)
     if (rc == 0)
         rc = pk_wire_read_state(in, &object->state);
     if (rc == 0)
-        rc = read_count(in, "size", 0, INT64_MAX, &object->size);
+        rc = read_count(in, PK_NAME_SIZE, 0, INT64_MAX, &object->size);
     if (rc == 0)
-        rc = read_count(in, "blobs", 1, PK_BLOBS_MAX, &blobs);
+        rc = read_count(in, PK_NAME_BLOBS, 1, PK_BLOBS_MAX, &blobs);
     if (rc == 0)
-        rc = pk_wire_in_time(in, "created_at", &object->created_at);
+        rc = pk_wire_in_time(in, PK_NAME_CREATED_AT, &object->created_at);
     if (rc == 0)
-        rc = pk_wire_in_time(in, "sealed_at", &object->sealed_at);
+        rc = pk_wire_in_time(in, PK_NAME_SEALED_AT, &object->sealed_at);
     if (rc == 0)
         rc = read_owner(in, &object->owner);
     object->blob_count = (uint32_t)blobs;

@@ -13,8 +13,8 @@
 #define PK_WIRE_TEXT_MAX 65536U /* bytes of a path, a URL or an error's message */
 
 /* A word as its number, which begins at 1, as all numbers of the ABI do; it must be there. */
-int32_t pk_wire_read_word(const struct pk_wire_in *in, const char *name, const char *const *words,
-                          size_t count, uint32_t *ret_number);
+int32_t pk_wire_read_word(const struct pk_wire_in *in, enum pk_wire_name name,
+                          const char *const *words, size_t count, uint32_t *ret_number);
 
 /* "state", which must be there. */
 int32_t pk_wire_read_state(const struct pk_wire_in *in, uint32_t *ret_state);

@@ -20,13 +20,14 @@ decode_blobs(const struct pk_wire_in *in, struct pk_wire_request *wire)
 {
     int64_t blobs = 0;
     uint32_t count = 0;
-    int32_t rc = pk_wire_in_integer(in, "blobs", 1, PK_BLOBS_MAX, &blobs);
+    int32_t rc = pk_wire_in_integer(in, PK_NAME_BLOBS, 1, PK_BLOBS_MAX, &blobs);
     if (rc == 0)
         rc = pk_wire_in_sizes(in, &wire->sizes, &count);
     if (rc != 0)
         return rc;
     if (count > 0 && blobs > 0 && (int64_t)count != blobs)
-        return pk_wire_in_fail(in, "blobs", "%lld, but sizes has %u", (long long)blobs, count);
+        return pk_wire_in_fail(in, PK_NAME_BLOBS, "%lld, but sizes has %u", (long long)blobs,
+                               count);
     wire->request.sizes = wire->sizes;
     wire->request.blob_count = count > 0 ? count : blobs > 0 ? (uint32_t)blobs : 1;
     return 0;
@@ -40,7 +41,7 @@ decode_create(const struct pk_wire_in *in, struct pk_wire_request *wire)
     if (rc == 0)
         rc = pk_wire_in_meta(in, &request->meta, &wire->meta_text);
     if (rc == 0)
-        rc = pk_wire_in_seconds(in, "object_ttl_seconds", false, &request->object_ttl);
+        rc = pk_wire_in_seconds(in, PK_NAME_OBJECT_TTL_SECONDS, false, &request->object_ttl);
     return rc;
 }
 
@@ -48,11 +49,11 @@ static int32_t
 decode_read(const struct pk_wire_in *in, struct pk_wire_request *wire)
 {
     int64_t inline_max = 0;
-    int32_t rc = pk_wire_in_need(in, "object_id");
+    int32_t rc = pk_wire_in_need(in, PK_NAME_OBJECT_ID);
     if (rc == 0)
-        rc = pk_wire_in_seconds(in, "wait_seconds", true, &wire->request.wait);
+        rc = pk_wire_in_seconds(in, PK_NAME_WAIT_SECONDS, true, &wire->request.wait);
     if (rc == 0)
-        rc = pk_wire_in_integer(in, "inline_max", 0, PK_SIZE_MAX, &inline_max);
+        rc = pk_wire_in_integer(in, PK_NAME_INLINE_MAX, 0, PK_SIZE_MAX, &inline_max);
     wire->request.inline_max = (uint64_t)inline_max;
     return rc;
 }
@@ -62,8 +63,8 @@ decode_bind(const struct pk_wire_in *in, struct pk_wire_request *wire)
 {
     static const char *const words[] = { "connection" };
     size_t index = 0;
-    int32_t rc = pk_wire_in_word(in, "bind", words, 1, &index);
-    if (rc != 0 || pk_wire_in_get(in, "bind") == NULL)
+    int32_t rc = pk_wire_in_word(in, PK_NAME_BIND, words, 1, &index);
+    if (rc != 0 || pk_wire_in_get(in, PK_NAME_BIND) == NULL)
         return rc;
     wire->request.flags |= PK_REQUEST_BIND;
     return 0;
@@ -75,17 +76,17 @@ decode_acquire(const struct pk_wire_in *in, struct pk_wire_request *wire)
     static const char *const words[] = { "create", "read" };
     struct pk_request *request = &wire->request;
     size_t intent = 0;
-    int32_t rc = pk_wire_in_need(in, "intent");
+    int32_t rc = pk_wire_in_need(in, PK_NAME_INTENT);
     if (rc == 0)
-        rc = pk_wire_in_word(in, "intent", words, 2, &intent);
+        rc = pk_wire_in_word(in, PK_NAME_INTENT, words, 2, &intent);
     if (rc == 0)
         rc = pk_wire_in_object_id(in, &request->object_id);
     if (rc == 0)
-        rc = pk_wire_in_seconds(in, "ttl_seconds", false, &request->ttl);
+        rc = pk_wire_in_seconds(in, PK_NAME_TTL_SECONDS, false, &request->ttl);
     if (rc == 0)
         rc = decode_bind(in, wire);
     if (rc == 0)
-        rc = pk_wire_in_text(in, "request_id", 1, PK_REQUEST_ID_MAX, &request->request_id);
+        rc = pk_wire_in_text(in, PK_NAME_REQUEST_ID, 1, PK_REQUEST_ID_MAX, &request->request_id);
     if (rc != 0)
         return rc;
     request->access = intent == 0 ? PK_ACCESS_CREATE : PK_ACCESS_READ;
@@ -100,13 +101,13 @@ check_put_sizes(const struct pk_wire_in *in, const struct pk_wire_request *wire)
     for (uint32_t i = 0; i < wire->request.blob_count; i++) {
         uint64_t size = wire->sizes[i];
         if (size == PK_UNSIZED)
-            return pk_fail(in->err, in->code, "sizes[%u]: not a size in bytes", i);
+            return pk_wire_in_fail_entry(in, PK_NAME_SIZES, i, "not a size in bytes");
         if (wire->request_fds == 0 && size > rest)
-            return pk_wire_in_fail(in, "sizes", "more than data");
+            return pk_wire_in_fail(in, PK_NAME_SIZES, "more than data");
         rest -= wire->request_fds == 0 ? size : 0;
     }
     if (wire->request_fds == 0 && rest > 0)
-        return pk_wire_in_fail(in, "sizes", "less than data");
+        return pk_wire_in_fail(in, PK_NAME_SIZES, "less than data");
     return 0;
 }
 
@@ -114,13 +115,13 @@ check_put_sizes(const struct pk_wire_in *in, const struct pk_wire_request *wire)
 static int32_t
 check_put(const struct pk_wire_in *in, struct pk_wire_request *wire)
 {
-    bool data = pk_wire_in_get(in, "data") != NULL;
+    bool data = pk_wire_in_get(in, PK_NAME_DATA) != NULL;
     if (!data && wire->request_fds == 0)
-        return pk_wire_in_fail(in, "data", "missing");
+        return pk_wire_in_fail(in, PK_NAME_DATA, "missing");
     if (data && wire->request_fds > 0)
-        return pk_wire_in_fail(in, "fds", "not beside data");
+        return pk_wire_in_fail(in, PK_NAME_FDS, "not beside data");
     if (wire->request_fds > 0 && wire->request_fds != wire->request.blob_count)
-        return pk_wire_in_fail(in, "sizes", "not one for each descriptor");
+        return pk_wire_in_fail(in, PK_NAME_SIZES, "not one for each descriptor");
     if (wire->sizes != NULL)
         return check_put_sizes(in, wire);
     wire->request.blob_count = 1;
@@ -137,7 +138,7 @@ decode_put(const struct pk_wire_in *in, struct pk_wire_request *wire)
     if (rc == 0)
         rc = pk_wire_in_meta(in, &request->meta, &wire->meta_text);
     if (rc == 0)
-        rc = pk_wire_in_seconds(in, "object_ttl_seconds", false, &request->object_ttl);
+        rc = pk_wire_in_seconds(in, PK_NAME_OBJECT_TTL_SECONDS, false, &request->object_ttl);
     request->sizes = wire->sizes;
     return rc != 0 ? rc : check_put(in, wire);
 }
@@ -158,7 +159,7 @@ decode_renew(const struct pk_wire_in *in, struct pk_wire_request *wire)
     int32_t rc = pk_wire_in_lease_id(in, &wire->request.lease_id);
     if (rc != 0)
         return rc;
-    return pk_wire_in_seconds(in, "ttl_seconds", false, &wire->request.ttl);
+    return pk_wire_in_seconds(in, PK_NAME_TTL_SECONDS, false, &wire->request.ttl);
 }
 
 static int32_t
@@ -170,7 +171,7 @@ decode_lease(const struct pk_wire_in *in, struct pk_wire_request *wire)
 static int32_t
 decode_object(const struct pk_wire_in *in, struct pk_wire_request *wire)
 {
-    int32_t rc = pk_wire_in_need(in, "object_id");
+    int32_t rc = pk_wire_in_need(in, PK_NAME_OBJECT_ID);
     return rc != 0 ? rc : pk_wire_in_object_id(in, &wire->request.object_id);
 }
 
@@ -179,11 +180,11 @@ static int32_t
 decode_cursor(const struct pk_wire_in *in, uint64_t *ret_cursor)
 {
     const char *text = NULL;
-    int32_t rc = pk_wire_in_text(in, "cursor", 1, 19, &text);
+    int32_t rc = pk_wire_in_text(in, PK_NAME_CURSOR, 1, 19, &text);
     if (rc != 0 || text == NULL)
         return rc;
     if (strspn(text, "0123456789") != strlen(text))
-        return pk_wire_in_fail(in, "cursor", "not one that a list reply gave");
+        return pk_wire_in_fail(in, PK_NAME_CURSOR, "not one that a list reply gave");
     *ret_cursor = strtoull(text, NULL, 10); /* 19 digits fit */
     return 0;
 }
@@ -192,9 +193,9 @@ static int32_t
 decode_list(const struct pk_wire_in *in, struct pk_wire_request *wire)
 {
     int64_t limit = 0;
-    int32_t rc = pk_wire_in_text(in, "prefix", 0, PK_ID_MAX, &wire->request.prefix);
+    int32_t rc = pk_wire_in_text(in, PK_NAME_PREFIX, 0, PK_ID_MAX, &wire->request.prefix);
     if (rc == 0)
-        rc = pk_wire_in_integer(in, "limit", 1, PK_LIST_MAX, &limit);
+        rc = pk_wire_in_integer(in, PK_NAME_LIMIT, 1, PK_LIST_MAX, &limit);
     if (rc == 0)
         rc = decode_cursor(in, &wire->request.cursor);
     wire->request.limit = (uint32_t)limit;
@@ -249,9 +250,9 @@ decode_verb(const struct pk_wire_in *in, const char *name, const struct verb **r
 {
     int32_t rc = 0;
     if (name == NULL) {
-        rc = pk_wire_in_need(in, "command");
+        rc = pk_wire_in_need(in, PK_NAME_COMMAND);
         if (rc == 0)
-            rc = pk_wire_in_text(in, "command", 0, PK_WIRE_REQUEST_MAX, &name);
+            rc = pk_wire_in_text(in, PK_NAME_COMMAND, 0, PK_WIRE_REQUEST_MAX, &name);
         if (rc != 0)
             return rc;
     }
@@ -271,9 +272,9 @@ decode_baggage(const struct pk_wire_in *in, struct pk_wire_request *wire)
 {
     int64_t data = 0;
     int64_t fds = 0;
-    int32_t rc = pk_wire_in_integer(in, "data", 0, PK_SIZE_MAX, &data);
+    int32_t rc = pk_wire_in_integer(in, PK_NAME_DATA, 0, PK_SIZE_MAX, &data);
     if (rc == 0)
-        rc = pk_wire_in_integer(in, "fds", 0, PK_BLOBS_MAX, &fds);
+        rc = pk_wire_in_integer(in, PK_NAME_FDS, 0, PK_BLOBS_MAX, &fds);
     wire->request.data_size = rc == 0 ? (uint64_t)data : PK_UNSIZED;
     wire->request_fds = (uint32_t)fds;
     return rc;
@@ -285,9 +286,9 @@ check_baggage(const struct pk_wire_in *in, const struct pk_wire_request *wire)
 {
     uint32_t verb = wire->request.verb;
     if (wire->request.data_size > 0 && verb != PK_VERB_PUT && verb != PK_WIRE_VERB_BATCH)
-        return pk_wire_in_fail(in, "data", "only put has bytes");
+        return pk_wire_in_fail(in, PK_NAME_DATA, "only put has bytes");
     if (wire->request_fds > 0 && verb != PK_VERB_PUT)
-        return pk_wire_in_fail(in, "fds", "only put has descriptors");
+        return pk_wire_in_fail(in, PK_NAME_FDS, "only put has descriptors");
     return 0;
 }
 
@@ -296,7 +297,7 @@ decode_releases(const struct pk_wire_in *in, struct pk_wire_request *wire)
 {
     struct pk_wire_value *entry = NULL;
     size_t count = 0;
-    int32_t rc = pk_wire_in_array(in, "releases", 0, PK_WIRE_RELEASES_MAX, &entry, &count);
+    int32_t rc = pk_wire_in_array(in, PK_NAME_RELEASES, 0, PK_WIRE_RELEASES_MAX, &entry, &count);
     if (rc != 0 || count == 0)
         return rc;
     wire->releases = malloc(count * sizeof(*wire->releases));
@@ -305,7 +306,7 @@ decode_releases(const struct pk_wire_in *in, struct pk_wire_request *wire)
     for (size_t i = 0; i < count; i++, entry += entry->span) {
         const char *id = entry->kind == PK_WIRE_STRING ? pk_wire_json_string(in->json, entry) : "";
         if (*id == '\0' || entry->size > PK_LEASE_ID_LEN)
-            return pk_fail(in->err, in->code, "releases[%zu]: not a lease id", i);
+            return pk_wire_in_fail_entry(in, PK_NAME_RELEASES, i, "not a lease id");
         wire->releases[i] = id;
     }
     wire->release_count = (uint32_t)count;
@@ -340,7 +341,7 @@ decode_single(const struct pk_wire_in *in, struct pk_wire_request *item)
     if (verb->number == PK_WIRE_VERB_BATCH || verb->number == PK_WIRE_VERB_STATS)
         return pk_fail(in->err, -EINVAL, "command: %s can't be part of a batch", verb->name);
     if (item->request_fds > 0)
-        return pk_wire_in_fail(in, "fds", "descriptors can't be part of a batch");
+        return pk_wire_in_fail(in, PK_NAME_FDS, "descriptors can't be part of a batch");
     return decode_members(in, verb->name, item);
 }
 
@@ -363,6 +364,7 @@ decode_item(const struct pk_wire_in *batch, struct pk_wire_value *entry, size_t 
     struct pk_wire_in in = {
         .json = batch->json, .object = entry, .prefix = "", .code = -EINVAL, .err = &item->error
     };
+    pk_wire_in_open(&in);
     int32_t rc = decode_baggage(&in, item);
     if (rc != 0)
         return pk_fail(batch->err, rc, "requests[%zu].%.200s", index, item->error.message);
@@ -409,11 +411,11 @@ decode_items(const struct pk_wire_in *in, struct pk_wire_value *entry, struct pk
         if (rc != 0)
             return rc;
         if (item->request.data_size > rest)
-            return pk_wire_in_fail(in, "data", "less than the data of the requests");
+            return pk_wire_in_fail(in, PK_NAME_DATA, "less than the data of the requests");
         rest -= item->request.data_size;
     }
     if (rest > 0)
-        return pk_wire_in_fail(in, "data", "more than the data of the requests");
+        return pk_wire_in_fail(in, PK_NAME_DATA, "more than the data of the requests");
     return 0;
 }
 
@@ -422,9 +424,9 @@ decode_batch(const struct pk_wire_in *in, struct pk_wire_request *wire)
 {
     struct pk_wire_value *first = NULL;
     size_t count = 0;
-    int32_t rc = pk_wire_in_need(in, "requests");
+    int32_t rc = pk_wire_in_need(in, PK_NAME_REQUESTS);
     if (rc == 0)
-        rc = pk_wire_in_array(in, "requests", 0, PK_WIRE_BATCH_MAX, &first, &count);
+        rc = pk_wire_in_array(in, PK_NAME_REQUESTS, 0, PK_WIRE_BATCH_MAX, &first, &count);
     if (rc == 0)
         rc = new_items(wire, count, in->err);
     return rc != 0 ? rc : decode_items(in, first, wire);
@@ -443,6 +445,7 @@ decode(struct pk_wire_request *wire, const char *name)
         .code = -EINVAL,
         .err = &wire->error,
     };
+    pk_wire_in_open(&in);
     int32_t tag = pk_wire_in_tag(&in, &wire->tag, &wire->tag_text);
     if (tag == -ENOMEM)
         return tag;

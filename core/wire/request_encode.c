@@ -18,10 +18,10 @@
 
 /* Text must be what the caller meant: it is not repaired here. */
 static int32_t
-put_text(struct pk_wire_out *out, const char *name, const char *text, struct pk_error *err)
+put_text(struct pk_wire_out *out, enum pk_wire_name name, const char *text, struct pk_error *err)
 {
     if (text != NULL && !pk_wire_utf8_valid(text))
-        return pk_fail(err, -EINVAL, "%s: not UTF-8", name);
+        return pk_fail(err, -EINVAL, "%s: not UTF-8", pk_wire_name_text(name));
     pk_wire_out_text(out, name, text);
     return 0;
 }
@@ -34,7 +34,7 @@ put_ttl(struct pk_wire_out *out, const struct pk_request *request, struct pk_err
         return pk_fail(err, -EINVAL,
                        "ttl_seconds: only a lease bound to its connection has no end");
     if (request->ttl != 0 && request->ttl != PK_FOREVER)
-        pk_wire_out_seconds(out, "ttl_seconds", request->ttl);
+        pk_wire_out_seconds(out, PK_NAME_TTL_SECONDS, request->ttl);
     return 0;
 }
 
@@ -50,9 +50,9 @@ put_create(struct pk_wire_out *out, const struct pk_request *request, struct pk_
     if (request->sizes != NULL)
         pk_wire_out_sizes(out, request->sizes, request->blob_count);
     else if (request->blob_count > 1)
-        pk_wire_out_integer(out, "blobs", request->blob_count);
+        pk_wire_out_integer(out, PK_NAME_BLOBS, request->blob_count);
     if (request->object_ttl != 0 && request->object_ttl != PK_FOREVER)
-        pk_wire_out_seconds(out, "object_ttl_seconds", request->object_ttl);
+        pk_wire_out_seconds(out, PK_NAME_OBJECT_TTL_SECONDS, request->object_ttl);
     return put_meta(out, request->meta, err);
 }
 
@@ -62,24 +62,24 @@ put_acquire(struct pk_wire_out *out, const struct pk_request *request, struct pk
     bool create = request->access == PK_ACCESS_CREATE;
     if (!create && request->access != PK_ACCESS_READ)
         return pk_fail(err, -EINVAL, "intent: neither create nor read");
-    pk_wire_out_text(out, "intent", create ? "create" : "read");
-    int32_t rc = put_text(out, "object_id", request->object_id, err);
+    pk_wire_out_text(out, PK_NAME_INTENT, create ? "create" : "read");
+    int32_t rc = put_text(out, PK_NAME_OBJECT_ID, request->object_id, err);
     if (rc == 0)
         rc = put_ttl(out, request, err);
     if (rc == 0)
-        rc = put_text(out, "request_id", request->request_id, err);
+        rc = put_text(out, PK_NAME_REQUEST_ID, request->request_id, err);
     if (rc != 0)
         return rc;
     if ((request->flags & PK_REQUEST_BIND) != 0)
-        pk_wire_out_text(out, "bind", "connection");
+        pk_wire_out_text(out, PK_NAME_BIND, "connection");
     if (create)
         return put_create(out, request, err);
     if (request->wait == PK_FOREVER) /* the longest that can be said is 292 years */
-        pk_wire_out_integer(out, "wait_seconds", PK_WIRE_SECONDS_MAX);
+        pk_wire_out_integer(out, PK_NAME_WAIT_SECONDS, PK_WIRE_SECONDS_MAX);
     else if (request->wait != 0)
-        pk_wire_out_seconds(out, "wait_seconds", request->wait);
+        pk_wire_out_seconds(out, PK_NAME_WAIT_SECONDS, request->wait);
     if (request->inline_max != 0)
-        pk_wire_out_integer(out, "inline_max", request->inline_max);
+        pk_wire_out_integer(out, PK_NAME_INLINE_MAX, request->inline_max);
     return 0;
 }
 
@@ -88,28 +88,28 @@ static void
 put_handle_sizes(struct pk_wire_out *out, const struct pk_request *request)
 {
     const char *at = (const char *)request->handles;
-    pk_wire_out_begin(out, "sizes", '[');
+    pk_wire_out_begin(out, PK_NAME_SIZES, '[');
     for (uint32_t i = 0; i < request->blob_count; i++, at += request->handle_stride)
-        pk_wire_out_size(out, NULL, ((const struct pk_handle *)(const void *)at)->size);
+        pk_wire_out_size(out, PK_NAME_NONE, ((const struct pk_handle *)(const void *)at)->size);
     pk_wire_out_end(out, ']');
 }
 
 static int32_t
 put_put(struct pk_wire_out *out, const struct pk_request *request, struct pk_error *err)
 {
-    int32_t rc = put_text(out, "object_id", request->object_id, err);
+    int32_t rc = put_text(out, PK_NAME_OBJECT_ID, request->object_id, err);
     if (rc != 0)
         return rc;
     if (request->object_ttl != 0 && request->object_ttl != PK_FOREVER)
-        pk_wire_out_seconds(out, "object_ttl_seconds", request->object_ttl);
+        pk_wire_out_seconds(out, PK_NAME_OBJECT_TTL_SECONDS, request->object_ttl);
     if (request->handles != NULL)
         put_handle_sizes(out, request);
     else if (request->sizes != NULL)
         pk_wire_out_sizes(out, request->sizes, request->blob_count);
     if (request->handles != NULL)
-        pk_wire_out_integer(out, "fds", request->blob_count);
+        pk_wire_out_integer(out, PK_NAME_FDS, request->blob_count);
     else
-        pk_wire_out_integer(out, "data", request->data_size);
+        pk_wire_out_integer(out, PK_NAME_DATA, request->data_size);
     return put_meta(out, request->meta, err);
 }
 
@@ -118,39 +118,39 @@ put_seal(struct pk_wire_out *out, const struct pk_request *request, struct pk_er
 {
     if (request->sizes != NULL)
         pk_wire_out_sizes(out, request->sizes, request->blob_count);
-    return put_text(out, "lease_id", request->lease_id, err);
+    return put_text(out, PK_NAME_LEASE_ID, request->lease_id, err);
 }
 
 static int32_t
 put_renew(struct pk_wire_out *out, const struct pk_request *request, struct pk_error *err)
 {
-    int32_t rc = put_text(out, "lease_id", request->lease_id, err);
+    int32_t rc = put_text(out, PK_NAME_LEASE_ID, request->lease_id, err);
     return rc != 0 ? rc : put_ttl(out, request, err);
 }
 
 static int32_t
 put_lease(struct pk_wire_out *out, const struct pk_request *request, struct pk_error *err)
 {
-    return put_text(out, "lease_id", request->lease_id, err);
+    return put_text(out, PK_NAME_LEASE_ID, request->lease_id, err);
 }
 
 static int32_t
 put_object(struct pk_wire_out *out, const struct pk_request *request, struct pk_error *err)
 {
-    return put_text(out, "object_id", request->object_id, err);
+    return put_text(out, PK_NAME_OBJECT_ID, request->object_id, err);
 }
 
 static int32_t
 put_list(struct pk_wire_out *out, const struct pk_request *request, struct pk_error *err)
 {
     if (request->limit != 0)
-        pk_wire_out_integer(out, "limit", request->limit);
+        pk_wire_out_integer(out, PK_NAME_LIMIT, request->limit);
     if (request->cursor != 0) {
         char cursor[24];
         (void)snprintf(cursor, sizeof(cursor), "%llu", (unsigned long long)request->cursor);
-        pk_wire_out_text(out, "cursor", cursor);
+        pk_wire_out_text(out, PK_NAME_CURSOR, cursor);
     }
-    return put_text(out, "prefix", request->prefix, err);
+    return put_text(out, PK_NAME_PREFIX, request->prefix, err);
 }
 
 static int32_t
@@ -182,9 +182,9 @@ put_format(struct pk_wire_out *out, const struct pk_wire_request_format *format)
     pk_wire_out_tag(out, format->tag);
     if (format->release_count == 0)
         return;
-    pk_wire_out_begin(out, "releases", '[');
+    pk_wire_out_begin(out, PK_NAME_RELEASES, '[');
     for (size_t i = 0; i < format->release_count; i++)
-        pk_wire_out_text(out, NULL, format->releases[i]);
+        pk_wire_out_text(out, PK_NAME_NONE, format->releases[i]);
     pk_wire_out_end(out, ']');
 }
 
@@ -195,7 +195,7 @@ put_request(struct pk_wire_out *out, const struct pk_request *request,
     for (size_t i = 0; i < sizeof(verbs) / sizeof(verbs[0]); i++) {
         if (verbs[i].number != request->verb)
             continue;
-        pk_wire_out_text(out, "command", verbs[i].name);
+        pk_wire_out_text(out, PK_NAME_COMMAND, verbs[i].name);
         put_format(out, format);
         return verbs[i].put(out, request, err);
     }
@@ -264,7 +264,7 @@ put_item(struct pk_wire_out *out, const struct pk_request *request, struct pk_er
         return pk_fail(err, -EINVAL, "command: stats can't be part of a batch");
     if (request->verb == PK_VERB_PUT && request->handles != NULL)
         return pk_fail(err, -EINVAL, "fds: descriptors can't be part of a batch");
-    pk_wire_out_begin(out, NULL, '{');
+    pk_wire_out_begin(out, PK_NAME_NONE, '{');
     int32_t rc = put_request(out, request, &no_format, err);
     pk_wire_out_end(out, '}');
     return rc;
@@ -274,7 +274,7 @@ static int32_t
 put_items(struct pk_wire_out *out, const struct pk_request *requests, size_t count,
           struct pk_error *err)
 {
-    pk_wire_out_begin(out, "requests", '[');
+    pk_wire_out_begin(out, PK_NAME_REQUESTS, '[');
     for (size_t i = 0; i < count; i++) {
         struct pk_error why = PK_ERROR_INIT;
         int32_t rc = put_item(out, &requests[i], &why);
@@ -314,10 +314,10 @@ pk_wire_batch_encode(const struct pk_request *requests, size_t count,
     if (rc != 0)
         return rc;
     struct pk_wire_out out = pk_wire_out_new();
-    pk_wire_out_text(&out, "command", "batch");
+    pk_wire_out_text(&out, PK_NAME_COMMAND, "batch");
     put_format(&out, format);
     if (data > 0)
-        pk_wire_out_integer(&out, "data", data);
+        pk_wire_out_integer(&out, PK_NAME_DATA, data);
     rc = put_items(&out, requests, count, err);
     if (rc == 0)
         return finish(&out, data, ret_text, ret_size, err);

@@ -53,12 +53,12 @@ character_size(const unsigned char *text)
 bool
 pk_wire_utf8_valid(const char *text)
 {
-    const unsigned char *at = (const unsigned char *)text;
-    while (*at != '\0') {
-        size_t size = character_size(at);
+    const char *end = text + strlen(text);
+    while ((text = pk_wire_skip_plain(text, end + 1)) < end) {
+        size_t size = pk_wire_utf8_size(text);
         if (size == 0)
             return false;
-        at += size;
+        text += size;
     }
     return true;
 }
@@ -72,7 +72,6 @@ pk_wire_utf8_size(const char *text)
 char *
 pk_wire_utf8_repair(const char *text)
 {
-    static const char replacement[] = "\xEF\xBF\xBD";
     char *copy = malloc(strlen(text) * 3 + 1);
     if (copy == NULL)
         return NULL;
@@ -83,7 +82,7 @@ pk_wire_utf8_repair(const char *text)
         if (size > 0)
             to = mempcpy(to, from, size);
         else
-            to = mempcpy(to, replacement, sizeof(replacement) - 1);
+            to = stpcpy(to, PK_WIRE_REPLACEMENT);
         from += size > 0 ? size : 1;
     }
     *to = '\0';
@@ -119,11 +118,12 @@ pk_wire_printable(const char *text)
 bool
 pk_wire_has_control(const char *text)
 {
-    for (const unsigned char *at = (const unsigned char *)text; *at != '\0'; at++) {
-        if (control_size(at) > 0)
+    const char *end = text + strlen(text);
+    for (const char *at = text; (at = pk_wire_skip_plain(at, end + 1)) < end; at++) {
+        if (control_size((const unsigned char *)at) > 0)
             return true;
     }
-    return false;
+    return strchr(text, 0x7F) != NULL; /* which JSON does not mind */
 }
 
 /* ---- points in time ---- */

@@ -7,17 +7,46 @@
 #ifndef PK_WIRE_TEXT_H
 #define PK_WIRE_TEXT_H
 
+#include <endian.h>
 #include <packice/types.h>
 #include <stdbool.h>
 #include <stddef.h>
+#include <string.h>
 
 /* The longest duration that can be said: INT64_MAX nanoseconds, in whole seconds. */
 #define PK_WIRE_SECONDS_MAX 9223372036
+
+/* What stands for a byte that is no part of UTF-8: U+FFFD. */
+#define PK_WIRE_REPLACEMENT "\xEF\xBF\xBD"
 
 /* Bytes of a point in time as text, with the NUL. */
 #define PK_WIRE_TIME_SIZE 32U
 
 bool pk_wire_utf8_valid(const char *text);
+
+/* Behind printable bytes of ASCII that stand for themselves in a JSON string: where there is a
+ * quote, a backslash, a control character (such as a NUL, which must be among them) or a byte
+ * beyond ASCII. limit: how far can be read, if only to look at several bytes at once. */
+static inline const char *
+pk_wire_skip_plain(const char *at, const char *limit)
+{
+    const uint64_t ones = 0x0101010101010101U;
+    for (; limit - at >= 8; at += 8) {
+        uint64_t word;
+        memcpy(&word, at, sizeof(word));
+        word = le64toh(word);
+        /* what is looked for gets the highest bit of its byte, and none before the first one does
+         */
+        uint64_t quote = (word ^ ones * '"') - ones;
+        uint64_t backslash = (word ^ ones * '\\') - ones;
+        uint64_t found = (word | (word - ones * ' ') | quote | backslash) & ones * 0x80U;
+        if (found != 0)
+            return at + __builtin_ctzll(found) / 8;
+    }
+    while ((signed char)*at >= ' ' && *at != '"' && *at != '\\')
+        at++;
+    return at;
+}
 
 /* Bytes of the character that text, which a NUL ends, begins with; 0 if it is none. */
 size_t pk_wire_utf8_size(const char *text);

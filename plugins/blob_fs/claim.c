@@ -19,15 +19,24 @@
 
 #define TRIES 8
 
-/* "NAME/EPOCH.TOKEN" */
-#define PATH_SIZE (2 * NAME_FILE_SIZE)
+/* "claims/NAME/EPOCH.TOKEN" */
+#define PATH_SIZE (2 * NAME_FILE_SIZE + sizeof("claims/"))
 
+/* Where the manifest in the making is, beneath the root. */
 static void
-claim_path(const struct fs_root *root, const struct fs_name *name, uint64_t epoch, char *ret_path)
+making_path(const struct fs_root *root, const struct fs_name *name, uint64_t epoch, char *ret_path)
 {
+    const struct fs_data data = { .hash = name->hash, .epoch = epoch, .token = root->token };
+    char folder[NAME_FOLDER_SIZE];
     char file[NAME_FILE_SIZE];
-    name_claim_file(epoch, root->token, file);
-    (void)snprintf(ret_path, PATH_SIZE, "%s/%s", name->text, file);
+    if (root->options.shared) {
+        name_claim_file(epoch, root->token, file);
+        (void)snprintf(ret_path, PATH_SIZE, "claims/%s/%s", name->text, file);
+        return;
+    }
+    name_folder(name->hash, folder);
+    name_making_file(&data, file);
+    (void)snprintf(ret_path, PATH_SIZE, "%s/%s", folder, file);
 }
 
 /* ---- taking ---- */
@@ -111,6 +120,8 @@ claim_take(struct fs_root *root, const struct fs_name *name, uint64_t epoch, str
     char hidden[NAME_FILE_SIZE];
     char file[NAME_FILE_SIZE];
     char path[PATH_SIZE];
+    if (!root->options.shared)
+        return 0;
     root_own_name(root, hidden);
     name_claim_file(epoch, root->token, file);
     int32_t rc = prepare(root, hidden, file, err);
@@ -129,13 +140,15 @@ void
 claim_release(struct fs_root *root, const struct fs_name *name, uint64_t epoch)
 {
     char path[PATH_SIZE];
-    claim_path(root, name, epoch, path);
-    if (unlinkat(root->claims, path, 0) != 0) {
+    making_path(root, name, epoch, path);
+    if (unlinkat(root->fd, path, 0) != 0) {
         if (errno != ENOENT)
-            pk_host_log(root->host, PK_LOG_WARN, "claims/%.100s: cannot be given back: %s", path,
+            pk_host_log(root->host, PK_LOG_WARN, "%.120s: cannot be given back: %s", path,
                         strerror(errno));
         return;
     }
+    if (!root->options.shared)
+        return;
     /* It fails where the next claim has taken the empty folder's place, and that is right. */
     (void)unlinkat(root->claims, name->text, AT_REMOVEDIR);
 }
@@ -155,21 +168,22 @@ claim_write(struct fs_root *root, const struct fs_name *name, uint64_t epoch, co
             size_t size, int *ret_fd, struct pk_error *err)
 {
     char path[PATH_SIZE];
-    claim_path(root, name, epoch, path);
-    pk_autoclose int fd = disk_open(root->claims, path, O_WRONLY | O_TRUNC, 0);
-    if (fd < 0 && errno == ENOENT)
+    making_path(root, name, epoch, path);
+    pk_autoclose int fd =
+        disk_open(root->fd, path, O_WRONLY | O_TRUNC | (root->options.shared ? 0 : O_CREAT), 0600);
+    if (fd < 0 && errno == ENOENT && root->options.shared)
         return lost(root, err);
     if (fd < 0)
-        return disk_fail(err, errno, "claims/%.100s: cannot be opened", path);
+        return disk_fail(err, errno, "%.120s: cannot be opened", path);
     int error = disk_write(fd, text, size, 0);
     if (error != 0)
-        return disk_fail(err, error, "claims/%.100s: the manifest cannot be written", path);
+        return disk_fail(err, error, "%.120s: the manifest cannot be written", path);
     int32_t rc = root_own(root, fd, root_sealed_mode(root) | 0200, err);
     if (rc != 0)
         return rc;
     error = root_start(root, fd);
     if (error != 0)
-        return disk_fail(err, error, "claims/%.100s: the manifest cannot be written out", path);
+        return disk_fail(err, error, "%.120s: the manifest cannot be written out", path);
     *ret_fd = pk_steal_fd(fd);
     return 0;
 }
@@ -179,13 +193,13 @@ claim_publish(struct fs_root *root, const struct fs_name *name, uint64_t epoch, 
               const char *file, struct pk_error *err)
 {
     char path[PATH_SIZE];
-    claim_path(root, name, epoch, path);
-    if (linkat(root->claims, path, folder, file, 0) == 0)
+    making_path(root, name, epoch, path);
+    if (linkat(root->fd, path, folder, file, 0) == 0)
         return 0;
     int error = errno;
     if (error == EEXIST)
         return pk_fail(err, -ESTALE, "an object is published under this name");
-    if (error == ENOENT && !disk_exists(root->claims, path))
+    if (error == ENOENT && !disk_exists(root->fd, path))
         return lost(root, err);
     return disk_fail(err, error, "%.100s: cannot be published", file);
 }

@@ -3,7 +3,8 @@
 /*
  * Claims: who may publish under a name, over all nodes that share the folder. A claim is a folder
  * claims/NAME with one file EPOCH.TOKEN in it, the manifest in the making; it appears with that
- * file, by one rename(2), which only an empty folder gives way to.
+ * file, by one rename(2), which only an empty folder gives way to. A node that does not share needs
+ * none: there the manifest in the making is a file beside the data.
  */
 #ifndef BLOB_FS_CLAIM_H
 #define BLOB_FS_CLAIM_H

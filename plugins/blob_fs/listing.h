@@ -13,7 +13,7 @@
 struct fs_listed {
     enum fs_kind kind;
     struct fs_name name; /* MANIFEST */
-    struct fs_data data; /* DATA, GONE; MANIFEST: its hash alone, until it is read */
+    struct fs_data data; /* DATA, MAKING, GONE; MANIFEST: its hash alone, until it is read */
     uint64_t inode;
     char file[NAME_FILE_SIZE];
 };

@@ -14,16 +14,12 @@
 #include <string.h>
 #include <uthash.h>
 
-struct making_key {
-    uint64_t epoch;
-    char name[NAME_TEXT_MAX + 1];
-};
-
 struct fs_making {
-    struct making_key key; /* zero behind the name's end */
     struct fs_name name;
+    uint64_t epoch;
     uint32_t blobs;
     bool broken;
+    bool over; /* a later epoch has the name, and its place in the table */
     UT_hash_handle hh;
 };
 
@@ -41,16 +37,22 @@ makings_finish(struct fs_makings *makings)
     (void)pthread_mutex_destroy(&makings->lock);
 }
 
+/* With the lock held. */
 static struct fs_making *
-find(struct fs_makings *makings, const struct fs_name *name, uint64_t epoch)
+find(const struct fs_makings *makings, const struct fs_name *name)
 {
-    struct making_key key;
     struct fs_making *found = NULL;
-    memset(&key, 0, sizeof(key));
-    key.epoch = epoch;
-    (void)snprintf(key.name, sizeof(key.name), "%s", name->text);
+    HASH_FIND(hh, makings->table, name->text, strlen(name->text), found);
+    return found;
+}
+
+static struct fs_making *
+find_for_more(struct fs_makings *makings, const struct fs_name *name, uint64_t epoch)
+{
     (void)pthread_mutex_lock(&makings->lock);
-    HASH_FIND(hh, makings->table, &key, sizeof(key), found);
+    struct fs_making *found = find(makings, name);
+    if (found != NULL && found->epoch != epoch)
+        found = NULL;
     if (found != NULL)
         found->blobs++;
     (void)pthread_mutex_unlock(&makings->lock);
@@ -84,6 +86,22 @@ claim(struct fs_root *root, const struct fs_name *name, uint64_t epoch, struct p
     return rc;
 }
 
+/* The host begins another epoch of a name when it is done with the one before. */
+static bool
+enter(struct fs_makings *makings, struct fs_making *making)
+{
+    (void)pthread_mutex_lock(&makings->lock);
+    struct fs_making *before = find(makings, &making->name);
+    if (before != NULL) {
+        HASH_DEL(makings->table, before);
+        before->over = true;
+    }
+    HASH_ADD_KEYPTR(hh, makings->table, making->name.text, strlen(making->name.text), making);
+    bool entered = making->hh.tbl != NULL;
+    (void)pthread_mutex_unlock(&makings->lock);
+    return entered;
+}
+
 static int32_t
 begin(struct fs_makings *makings, const struct fs_name *name, uint64_t epoch,
       struct fs_making **ret_making, struct pk_error *err)
@@ -92,17 +110,12 @@ begin(struct fs_makings *makings, const struct fs_name *name, uint64_t epoch,
     if (making == NULL)
         return pk_fail(err, -ENOMEM, "out of memory");
     making->name = *name;
+    making->epoch = epoch;
     making->blobs = 1;
-    making->key.epoch = epoch;
-    (void)snprintf(making->key.name, sizeof(making->key.name), "%s", name->text);
     int32_t rc = claim(makings->root, name, epoch, err);
     if (rc != 0)
         return rc;
-    (void)pthread_mutex_lock(&makings->lock);
-    HASH_ADD(hh, makings->table, key, sizeof(making->key), making);
-    bool kept = making->hh.tbl != NULL;
-    (void)pthread_mutex_unlock(&makings->lock);
-    if (!kept) {
+    if (!enter(makings, making)) {
         claim_release(makings->root, name, epoch);
         return pk_fail(err, -ENOMEM, "out of memory");
     }
@@ -117,7 +130,7 @@ making_take(struct fs_makings *makings, const struct pk_key *key, uint32_t index
     struct fs_name name;
     if (name_from_id(key->id, &name) != 0)
         return pk_fail(err, -EINVAL, "object_id: 1 to %d bytes", PK_ID_MAX);
-    struct fs_making *making = find(makings, &name, key->epoch);
+    struct fs_making *making = find_for_more(makings, &name, key->epoch);
     if (making == NULL && index != 0)
         return pk_fail(err, -EINVAL, "the blobs before this one are not there");
     if (making == NULL)
@@ -131,13 +144,13 @@ making_drop(struct fs_makings *makings, struct fs_making *making, bool give_back
 {
     (void)pthread_mutex_lock(&makings->lock);
     bool last = --making->blobs == 0;
-    if (last)
+    if (last && !making->over)
         HASH_DEL(makings->table, making);
     (void)pthread_mutex_unlock(&makings->lock);
     if (!last)
         return;
     if (give_back)
-        claim_release(makings->root, &making->name, making->key.epoch);
+        claim_release(makings->root, &making->name, making->epoch);
     free(making);
 }
 
@@ -145,6 +158,15 @@ void
 making_break(struct fs_making *making)
 {
     making->broken = true;
+}
+
+bool
+making_is_over(struct fs_makings *makings, const struct fs_making *making)
+{
+    (void)pthread_mutex_lock(&makings->lock);
+    bool over = making->over;
+    (void)pthread_mutex_unlock(&makings->lock);
+    return over;
 }
 
 bool

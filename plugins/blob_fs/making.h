@@ -17,7 +17,7 @@ struct fs_making;
 struct fs_makings {
     struct fs_root *root;
     pthread_mutex_t lock;
-    struct fs_making *table; /* by name and epoch */
+    struct fs_making *table; /* by name */
 };
 
 void makings_init(struct fs_makings *makings, struct fs_root *root);
@@ -32,6 +32,9 @@ int32_t making_take(struct fs_makings *makings, const struct pk_key *key, uint32
 
 /* One blob less. With the last one the claim goes back, unless it is to stay for recovery. */
 void making_drop(struct fs_makings *makings, struct fs_making *making, bool give_back);
+
+/* Was its name claimed for another epoch since? */
+bool making_is_over(struct fs_makings *makings, const struct fs_making *making);
 
 /* Once a sync failed, the kernel may have dropped what it could not write, and a second one would
  * not tell: the object can't be published any more. */

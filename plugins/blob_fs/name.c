@@ -123,6 +123,13 @@ name_data_file(const struct fs_data *data, char *ret_file)
 }
 
 void
+name_making_file(const struct fs_data *data, char *ret_file)
+{
+    (void)snprintf(ret_file, NAME_FILE_SIZE, "%016" PRIx64 ".%" PRIu64 ".%016" PRIx64 ".making",
+                   data->hash, data->epoch, data->token);
+}
+
+void
 name_gone_file(const struct fs_data *data, char *ret_file)
 {
     (void)snprintf(ret_file, NAME_FILE_SIZE,
@@ -222,14 +229,15 @@ parse_data(const char *file, struct fs_data *ret_data)
         || !take_number(&file, UINT64_MAX, &data.epoch) || !take(&file, ".")
         || !take_token(&file, &data.token) || !take(&file, "."))
         return FS_FOREIGN;
-    bool gone = take(&file, "gone.");
-    if (gone ? !take_token(&file, &data.discarder) : !take_number(&file, PK_BLOBS_MAX - 1, &index))
-        return FS_FOREIGN;
-    if (*file != '\0')
+    enum fs_kind kind = take(&file, "making")  ? FS_MAKING
+                        : take(&file, "gone.") ? FS_GONE
+                                               : FS_DATA;
+    if ((kind == FS_GONE && !take_token(&file, &data.discarder))
+        || (kind == FS_DATA && !take_number(&file, PK_BLOBS_MAX - 1, &index)) || *file != '\0')
         return FS_FOREIGN;
     data.index = (uint32_t)index;
     *ret_data = data;
-    return gone ? FS_GONE : FS_DATA;
+    return kind;
 }
 
 /* A name in the long form: what stands before the '~' is the beginning of an escaped id. */

@@ -38,6 +38,8 @@ enum fs_kind {
     FS_FOREIGN,
     FS_MANIFEST, /* NAME.json */
     FS_DATA,     /* HASH.EPOCH.TOKEN.INDEX */
+    FS_MAKING,   /* HASH.EPOCH.TOKEN.making: a manifest that is not published, of a node that does
+                    not share */
     FS_GONE,     /* HASH.EPOCH.TOKEN.gone.TOKEN: the manifest of a discarded object whose data
                     still serves the readers of the node that discarded it */
 };
@@ -55,10 +57,11 @@ uint32_t name_folder_number(uint64_t hash);
 /* File names, each into NAME_FILE_SIZE bytes. */
 void name_manifest_file(const struct fs_name *name, char *ret_file);
 void name_data_file(const struct fs_data *data, char *ret_file);
+void name_making_file(const struct fs_data *data, char *ret_file);
 void name_gone_file(const struct fs_data *data, char *ret_file);
 
 /* What a file in objects/XX is. Names that this plugin would not have written so are FOREIGN. For
- * MANIFEST ret_name is filled, for DATA and GONE ret_data. */
+ * MANIFEST ret_name is filled, for DATA, MAKING and GONE ret_data. */
 enum fs_kind name_parse(const char *file, struct fs_name *ret_name, struct fs_data *ret_data);
 
 /* A token as text, and back: false for anything but 16 lower-case hexadecimal digits. */

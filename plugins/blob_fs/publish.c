@@ -32,6 +32,8 @@ check_blobs(const struct pk_manifest *manifest, void *const *blobs, struct fs_su
         if (!blob->sealed || blob->size != manifest->sizes[i] || blob->data.index != i
             || blob->data.epoch != manifest->key.epoch)
             return pk_fail(err, -EINVAL, "blob %" PRIu32 " is not one of a sealed new object", i);
+        if (making_is_over(&blob->fs->makings, blob->making))
+            return pk_fail(err, -ESTALE, "the name was claimed for another epoch");
         if (making_is_broken(blob->making))
             return pk_fail(err, -EIO, "bytes were lost, as a sync failed before");
         ret_sums[i] = blob->sum;
@@ -77,15 +79,19 @@ static int32_t
 make_name_last(struct blob_fs *fs, struct fs_making *making, int folder, const char *file,
                struct pk_error *err)
 {
+    int32_t rc = 0;
     int error = root_sync(&fs->root, folder);
-    if (error == 0 && (!fs->root.options.shared || token_is_ours(&fs->root)))
-        return 0;
-    (void)unlinkat(folder, file, 0);
-    (void)root_sync(&fs->root, folder);
-    if (error == 0)
-        return pk_fail(err, -ESTALE, "another node took this one for dead");
-    making_break(making);
-    return disk_fail(err, error, "the object cannot be made to last, it is not published");
+    if (error != 0) {
+        making_break(making);
+        rc = disk_fail(err, error, "the object cannot be made to last, it is not published");
+    } else if (fs->root.options.shared) {
+        rc = token_check(&fs->root, err);
+    }
+    if (rc != 0) {
+        (void)unlinkat(folder, file, 0);
+        (void)root_sync(&fs->root, folder);
+    }
+    return rc;
 }
 
 static int32_t

@@ -73,7 +73,7 @@ list_after_deaths(struct recovery *recovery, int folder, struct fs_listing *list
         listing_finish(listing);
         int32_t rc = listing_read(listing, folder, err);
         for (size_t i = 0; rc == 0 && i < listing->count; i++)
-            if (listing->files[i].kind == FS_DATA || listing->files[i].kind == FS_GONE)
+            if (listing->files[i].kind != FS_FOREIGN && listing->files[i].kind != FS_MANIFEST)
                 rc = look_at(recovery, keeper(&listing->files[i]), &again, err);
         if (rc != 0)
             return rc;
@@ -109,10 +109,11 @@ static bool
 is_left_over(const struct recovery *recovery, const struct fs_listing *listing,
              const struct fs_listed *listed)
 {
-    if (listed->kind == FS_GONE)
-        return tokens_have(&recovery->dead, listed->data.discarder);
-    if (listed->kind != FS_DATA || !tokens_have(&recovery->dead, listed->data.token))
+    if (listed->kind == FS_FOREIGN || listed->kind == FS_MANIFEST
+        || !tokens_have(&recovery->dead, keeper(listed)))
         return false;
+    if (listed->kind != FS_DATA)
+        return true;
     size_t at = 0;
     size_t end = 0;
     listing_find(listing, listed->data.hash, &at, &end);

@@ -63,11 +63,15 @@ token_touch(struct fs_root *root, struct pk_error *err)
     return 0;
 }
 
-bool
-token_is_ours(const struct fs_root *root)
+int32_t
+token_check(const struct fs_root *root, struct pk_error *err)
 {
     struct stat st;
-    return fstat(root->token_file, &st) == 0 && st.st_nlink > 0;
+    if (fstat(root->token_file, &st) != 0)
+        return disk_fail(err, errno, "nodes: our token cannot be looked at");
+    if (st.st_nlink == 0)
+        return pk_fail(err, -ESTALE, "another node took this one for dead");
+    return 0;
 }
 
 static uint64_t

@@ -24,9 +24,9 @@ void token_drop(struct fs_root *root);
 /* Shows the others that we live. To be called several times in each claim_timeout. */
 int32_t token_touch(struct fs_root *root, struct pk_error *err);
 
-/* Is our own still there? No: another node took us for dead, and may have cleared away what we
+/* Is our own still there? -ESTALE: another node took us for dead, and may have cleared away what we
  * made. */
-bool token_is_ours(const struct fs_root *root);
+int32_t token_check(const struct fs_root *root, struct pk_error *err);
 
 /* Is the token's owner alive? One's own is LIVE. */
 int32_t token_look(struct fs_root *root, uint64_t token, enum token_state *ret_state,

@@ -313,6 +313,18 @@ is_done(struct uds_connection *connection)
                && STAILQ_EMPTY(&connection->output.replies));
 }
 
+/* A client that takes no answers any more is gone, but what it had sent is done: whether there may
+ * be more of that. */
+static bool
+reads_on(struct uds_connection *connection)
+{
+    if (!connection->gone || connection->hung_up || connection->ended)
+        return false;
+    connection->hung_up = true;
+    connection->readable = true;
+    return !connection->stalled;
+}
+
 void
 uds_connection_turn(struct uds_connection *connection)
 {
@@ -322,12 +334,14 @@ uds_connection_turn(struct uds_connection *connection)
     for (connection->budget = UDS_BUDGET; connection->budget > 0 && more; connection->budget--)
         more = step(connection);
     connection->in_turn = false;
-    if (uds_input_keep(&connection->input) < 0)
+    if (uds_input_keep(&connection->input) < 0) {
+        close_input(connection);
         connection->gone = true;
+    }
     connection->transport->loop.spent += UDS_BUDGET - connection->budget;
     look(connection);
     flush(connection);
-    if (more || (connection->stalled && !is_limited(connection)))
+    if (more || reads_on(connection) || (connection->stalled && !is_limited(connection)))
         uds_loop_enqueue(&connection->transport->loop, connection);
     else if (is_done(connection))
         uds_connection_close(connection);

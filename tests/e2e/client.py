@@ -94,6 +94,14 @@ class Client:
             self._replies.append(reply)
         return reply
 
+    def receive_bytes(self, size):
+        """The next `size` bytes: those behind the reply that was received last."""
+        while len(self._text) < size:
+            self._receive_some()
+        data = bytes(self._text[:size])
+        del self._text[:size]
+        return data
+
     def _receive_some(self):
         data, control, flags, _ = self.socket.recvmsg(
             65536,

@@ -75,6 +75,9 @@ read_name(const uint8_t *data, size_t size)
     case FS_DATA:
         name_data_file(&parsed, again);
         break;
+    case FS_MAKING:
+        name_making_file(&parsed, again);
+        break;
     case FS_GONE:
         name_gone_file(&parsed, again);
         break;

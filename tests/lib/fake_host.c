@@ -17,6 +17,14 @@
 
 #define FAKE_DEADLINE 30 /* seconds until a wait fails */
 #define FAKE_CALLS_MAX (1U << 18)
+#define FAKE_BULK ((size_t)1024) /* bytes */
+
+/* What was asked. */
+struct fake_note {
+    char *id;
+    char *data;
+    size_t data_size;
+};
 
 struct pk_session {
     bool closed;
@@ -31,6 +39,9 @@ struct fake_call {
     uint32_t verb;
     uint32_t access;
     uint32_t count;
+    uint64_t inline_max;
+    const char *data; /* the transport's */
+    uint32_t note;
     char mode[8];
     char name[PK_ID_MAX + 1];
     char id[PK_ID_MAX + 1];
@@ -45,7 +56,7 @@ struct fake_host {
     pthread_t thread;
     struct fake_calls later;
     struct fake_calls kept; /* held and stuck */
-    char **ids;
+    struct fake_note *notes;
     uint32_t started;
     uint32_t released;
     uint32_t open_calls;
@@ -68,6 +79,44 @@ new_descriptor(void)
     return fd;
 }
 
+static bool
+is_mode(const struct fake_call *call, const char *mode)
+{
+    return strcmp(call->mode, mode) == 0;
+}
+
+/* A good answer with the bytes instead of a lease. */
+static uint32_t
+fill_inline(const struct fake_call *call, struct pk_handle *handles, const char *bulk)
+{
+    uint32_t count = is_mode(call, "bulk") ? 1 : call->count;
+    for (uint32_t i = 0; i < count; i++)
+        handles[i] = (struct pk_handle){
+            .struct_size = (uint32_t)sizeof(handles[i]),
+            .kind = PK_HANDLE_DATA,
+            .fd = -1,
+            .size = is_mode(call, "bulk") ? call->count * FAKE_BULK : 5,
+            .data = is_mode(call, "bulk") ? bulk : "bytes",
+        };
+    return count;
+}
+
+static bool
+is_inline(const struct fake_call *call)
+{
+    uint64_t size = call->count * (is_mode(call, "bulk") ? FAKE_BULK : 5);
+    return call->verb == PK_VERB_ACQUIRE && size > 0 && size <= call->inline_max;
+}
+
+/* What a put was given stays until it is answered. */
+static void
+check_data(struct fake_host *host, const struct fake_call *call)
+{
+    const struct fake_note *note = &host->notes[call->note];
+    if (call->verb == PK_VERB_PUT && note->data_size > 0)
+        ck_assert_mem_eq(call->data, note->data, note->data_size);
+}
+
 /* An object has one blob at least. */
 static uint32_t
 fill_handles(const struct fake_call *call, struct pk_handle *handles)
@@ -78,9 +127,10 @@ fill_handles(const struct fake_call *call, struct pk_handle *handles)
         .fd = -1,
         .text = "http://127.0.0.1/",
     };
-    for (uint32_t i = 0; i < call->count; i++) {
-        bool both = strcmp(call->mode, "both") == 0;
-        bool path = both || strcmp(call->mode, "path") == 0;
+    uint32_t count = is_mode(call, "bulk") ? 1 : call->count;
+    for (uint32_t i = 0; i < count; i++) {
+        bool both = is_mode(call, "both");
+        bool path = both || is_mode(call, "path");
         handles[i] = (struct pk_handle){
             .struct_size = (uint32_t)sizeof(handles[i]),
             .kind = path ? PK_HANDLE_PATH : PK_HANDLE_FD,
@@ -89,7 +139,7 @@ fill_handles(const struct fake_call *call, struct pk_handle *handles)
             .size = 5,
         };
     }
-    return call->count > 0 ? call->count : 1;
+    return count > 0 ? count : 1;
 }
 
 static void
@@ -103,15 +153,19 @@ answer(struct fake_host *host, struct fake_call *call, int32_t status)
         .message = status == 0 ? "" : "as the test wants it",
         .object_id = call->id,
         .lease_id = "00000000-0000-4000-8000-000000000000",
+        .epoch = 1,
         .meta = "",
     };
+    static const char bulk[PK_BLOBS_MAX * FAKE_BULK]; /* zeros */
+    check_data(host, call);
     if (status == 0 && call->verb == PK_VERB_ACQUIRE) {
+        bool bytes = is_inline(call);
         reply.handles = handles;
         reply.handle_stride = (uint32_t)sizeof(handles[0]);
-        reply.blob_count = fill_handles(call, handles);
+        reply.blob_count = bytes ? fill_inline(call, handles, bulk) : fill_handles(call, handles);
+        reply.lease_id = bytes ? NULL : reply.lease_id;
         reply.access = call->access;
         reply.state = call->access == PK_ACCESS_CREATE ? PK_STATE_CREATING : PK_STATE_SEALED;
-        reply.epoch = 1;
         reply.ttl = 1000000000;
     }
     pthread_mutex_lock(&host->lock);
@@ -265,6 +319,8 @@ new_call(const struct pk_request *request)
     const char *id = request->object_id != NULL ? request->object_id : request->lease_id;
     call->verb = request->verb;
     call->access = request->access;
+    call->inline_max = request->inline_max;
+    call->data = request->data;
     (void)snprintf(call->mode, sizeof(call->mode), "now");
     (void)snprintf(call->id, sizeof(call->id), "%s", id != NULL ? id : "");
     if (request->object_id != NULL)
@@ -273,12 +329,19 @@ new_call(const struct pk_request *request)
 }
 
 static void
-note_call(struct fake_host *host, struct fake_call *call, struct pk_session *session)
+note_call(struct fake_host *host, struct fake_call *call, struct pk_session *session,
+          const struct pk_request *request)
 {
     ck_assert(!session->closed);
     ck_assert_uint_lt(host->started, FAKE_CALLS_MAX);
-    host->ids[host->started] = strdup(call->id);
-    host->started++;
+    struct fake_note *note = &host->notes[host->started];
+    note->id = strdup(call->id);
+    note->data_size = call->verb == PK_VERB_PUT ? request->data_size : 0;
+    note->data = malloc(note->data_size + 1);
+    ck_assert_ptr_nonnull(note->data);
+    if (note->data_size > 0)
+        memcpy(note->data, request->data, note->data_size);
+    call->note = host->started++;
     host->open_calls++;
     host->released += call->verb == PK_VERB_RELEASE;
     call->session = session;
@@ -298,13 +361,12 @@ fake_call_slot(void *ctx, struct pk_session *session, const struct pk_request *r
     struct fake_call *call = new_call(request);
     call->done = done;
     call->arg = arg;
-    bool now = strcmp(call->mode, "later") != 0 && strcmp(call->mode, "held") != 0
-               && strcmp(call->mode, "stuck") != 0;
+    bool now = !is_mode(call, "later") && !is_mode(call, "held") && !is_mode(call, "stuck");
     bool fail = strcmp(call->mode, "fail") == 0;
     if (ret_call != NULL)
         *ret_call = 1;
     pthread_mutex_lock(&host->lock);
-    note_call(host, call, session);
+    note_call(host, call, session, request);
     if (strcmp(call->mode, "block") == 0) {
         while (host->unblocked == 0)
             (void)pthread_cond_wait(&host->changed, &host->lock);
@@ -342,8 +404,8 @@ fake_host_new(void)
 {
     struct fake_host *host = calloc(1, sizeof(*host));
     ck_assert_ptr_nonnull(host);
-    host->ids = calloc(FAKE_CALLS_MAX, sizeof(*host->ids));
-    ck_assert_ptr_nonnull(host->ids);
+    host->notes = calloc(FAKE_CALLS_MAX, sizeof(*host->notes));
+    ck_assert_ptr_nonnull(host->notes);
     (void)pthread_mutex_init(&host->lock, NULL);
     (void)pthread_cond_init(&host->changed, NULL);
     TAILQ_INIT(&host->later);
@@ -373,9 +435,11 @@ fake_host_free(struct fake_host *host)
     (void)pthread_join(host->thread, NULL);
     ck_assert_uint_eq(host->open_calls, 0);
     ck_assert_uint_eq(host->sessions, 0);
-    for (uint32_t i = 0; i < host->started; i++)
-        free(host->ids[i]);
-    free(host->ids);
+    for (uint32_t i = 0; i < host->started; i++) {
+        free(host->notes[i].id);
+        free(host->notes[i].data);
+    }
+    free(host->notes);
     (void)pthread_mutex_destroy(&host->lock);
     (void)pthread_cond_destroy(&host->changed);
     free(host);
@@ -430,9 +494,20 @@ const char *
 fake_host_call_id(struct fake_host *host, uint32_t index)
 {
     pthread_mutex_lock(&host->lock);
-    const char *id = index < host->started ? host->ids[index] : "";
+    const char *id = index < host->started ? host->notes[index].id : "";
     pthread_mutex_unlock(&host->lock);
     return id;
+}
+
+const char *
+fake_host_call_data(struct fake_host *host, uint32_t index, size_t *ret_size)
+{
+    pthread_mutex_lock(&host->lock);
+    ck_assert_uint_lt(index, host->started);
+    const struct fake_note *note = &host->notes[index];
+    pthread_mutex_unlock(&host->lock);
+    *ret_size = note->data_size;
+    return note->data;
 }
 
 uint32_t

@@ -15,6 +15,9 @@
  *   path   COUNT path handles of the path NAME, at once
  *   both   the same, each with a descriptor beside its path
  *   fail   -ENOENT, at once
+ *   bulk   one blob of COUNT KiB, at once
+ * A read whose blobs fit its inline_max is answered with their bytes. A put keeps its bytes until
+ * it is answered.
  * A discard of "let:0:NAME" lets NAME be answered before its own answer, on the same stack.
  * All other verbs succeed at once.
  */
@@ -43,6 +46,8 @@ uint32_t fake_host_started(struct fake_host *host);
 void fake_host_wait_started(struct fake_host *host, uint32_t count);
 /* The object's or lease's id of call `index`, in order of their start. */
 const char *fake_host_call_id(struct fake_host *host, uint32_t index);
+/* The bytes that came with it: *ret_size of them. */
+const char *fake_host_call_data(struct fake_host *host, uint32_t index, size_t *ret_size);
 /* Releases among them. */
 uint32_t fake_host_released(struct fake_host *host);
 /* Calls started and not answered. */

@@ -106,11 +106,10 @@ START_TEST(abandoned_create_leaves_nothing)
     void *first = fs_create_blob(&node, "x", 7, 5);
     void *second = NULL;
     ck_assert_int_eq(fs_try_create(&node, "x", 7, 1, PK_UNSIZED, &second), 0);
-    ck_assert_uint_eq(fs_count("claims", ""), 1);
+    ck_assert_uint_eq(fs_count("objects", ""), 2);
     ck_assert_int_eq(node.ops->remove(first, &node.err), 0);
-    ck_assert_uint_eq(fs_count("claims", ""), 1);
+    ck_assert_uint_eq(fs_count("objects", ""), 1);
     ck_assert_int_eq(node.ops->remove(second, &node.err), 0);
-    ck_assert_uint_eq(fs_count("claims", ""), 0);
     ck_assert_uint_eq(fs_count("objects", ""), 0);
 }
 END_TEST
@@ -126,6 +125,21 @@ START_TEST(successor_is_made_while_its_predecessor_is_removed)
     ck_assert_int_eq(fs_try_publish(&node, "x", 8, 5, second), 0);
     node.ops->free(second);
     fs_assert_holds(&node, "x", 8, "hello");
+}
+END_TEST
+
+START_TEST(epoch_whose_name_was_made_anew_is_stale)
+{
+    void *first = fs_create_blob(&node, "x", 7, 5);
+    void *second = fs_create_blob(&node, "x", 8, 5);
+    fs_seal_blob(&node, first);
+    fs_seal_blob(&node, second);
+    ck_assert_int_eq(fs_try_publish(&node, "x", 7, 5, first), -ESTALE);
+    fs_assert_missing(&node, "x");
+    ck_assert_int_eq(node.ops->remove(first, &node.err), 0);
+    ck_assert_int_eq(fs_try_publish(&node, "x", 8, 5, second), 0);
+    fs_discard(&node, "x", 8, second);
+    ck_assert_uint_eq(fs_count("objects", ""), 0);
 }
 END_TEST
 
@@ -324,7 +338,7 @@ START_TEST(last_descriptors_are_kept_for_readers)
     }
     ck_assert_int_eq(rc, -EBUSY);
     ck_assert_int_eq(close(fs_fd(&node, stored, PK_ACCESS_READ, NULL)), 0);
-    ck_assert_uint_eq(fs_count("claims", ""), count);
+    ck_assert_uint_eq(fs_count("objects", ""), 2 + count);
     while (count > 0)
         ck_assert_int_eq(node.ops->remove(blobs[--count], &node.err), 0);
     node.ops->free(stored);
@@ -354,6 +368,7 @@ main(void)
         unpublished_object_is_readable_until_it_is_removed,
         abandoned_create_leaves_nothing,
         successor_is_made_while_its_predecessor_is_removed,
+        epoch_whose_name_was_made_anew_is_stale,
         name_that_is_taken_is_refused,
         blobs_come_in_order,
         many_blobs_are_one_object,

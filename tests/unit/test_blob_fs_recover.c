@@ -112,6 +112,28 @@ START_TEST(discarded_object_does_not_come_back)
 }
 END_TEST
 
+static void
+seal_one(struct fs_node *of)
+{
+    fs_seal_blob(of, fs_create_blob(of, "x", 7, 5));
+}
+
+/* All of it may be written but for its second name. */
+START_TEST(manifest_that_was_not_published_goes)
+{
+    char path[PATH_MAX];
+    fs_crash(seal_one, false);
+    fs_path_of("objects", "", path);
+    (void)snprintf(strrchr(path, '.'), 16, ".making");
+    fs_write_file(path, "{\"packice_blob_fs\":1");
+    fs_open(&node);
+    fs_assert_missing(&node, "x");
+    ck_assert_uint_eq(fs_recover_all(&node), 0);
+    ck_assert_uint_eq(fs_count("objects", ""), 0);
+    fs_close(&node);
+}
+END_TEST
+
 /* What this node makes while it still recovers. */
 START_TEST(recovery_leaves_what_is_being_made)
 {
@@ -492,6 +514,7 @@ main(void)
     const TTest *const cases[] = {
         crash_at_any_step_leaves_all_or_nothing,
         discarded_object_does_not_come_back,
+        manifest_that_was_not_published_goes,
         recovery_leaves_what_is_being_made,
         recovery_ends_when_the_node_stops,
         damaged_manifest_is_set_aside,

@@ -104,6 +104,19 @@ START_TEST(creates_of_one_name_exclude_each_other)
 }
 END_TEST
 
+START_TEST(claim_goes_with_the_last_of_its_blobs)
+{
+    void *first = fs_create_blob(&one, "x", 7, 5);
+    void *second = NULL;
+    ck_assert_int_eq(fs_try_create(&one, "x", 7, 1, PK_UNSIZED, &second), 0);
+    ck_assert_uint_eq(fs_count("claims", ""), 1);
+    ck_assert_int_eq(one.ops->remove(first, &one.err), 0);
+    ck_assert_uint_eq(fs_count("claims", ""), 1);
+    ck_assert_int_eq(one.ops->remove(second, &one.err), 0);
+    ck_assert_uint_eq(fs_count("claims", ""), 0);
+}
+END_TEST
+
 START_TEST(what_one_sealed_both_see)
 {
     fs_keep(&one, "x", 7, "hello");
@@ -483,6 +496,7 @@ main(void)
     const TTest *const cases[] = {
         both_say_that_they_share,
         creates_of_one_name_exclude_each_other,
+        claim_goes_with_the_last_of_its_blobs,
         what_one_sealed_both_see,
         objects_of_one_epoch_stand_side_by_side,
         name_published_after_the_lookup_is_refused,

@@ -116,6 +116,9 @@ START_TEST(files_of_ours_are_known_by_their_names)
     ck_assert_int_eq(name_parse(file, &name, &read), FS_DATA);
     ck_assert(read.hash == data.hash && read.epoch == data.epoch && read.token == data.token
               && read.index == 252);
+    name_making_file(&data, file);
+    ck_assert_int_eq(name_parse(file, &name, &read), FS_MAKING);
+    ck_assert(read.hash == data.hash && read.epoch == data.epoch && read.token == data.token);
     name_gone_file(&data, file);
     ck_assert_int_eq(name_parse(file, &name, &read), FS_GONE);
     ck_assert_uint_eq(read.discarder, 5);
@@ -150,6 +153,8 @@ START_TEST(files_that_are_not_ours_are_foreign)
         "0123456789abcdef.18446744073709551616.fedcba9876543210.0",
         "0123456789ABCDEF.7.fedcba9876543210.0",
         "0123456789abcde.7.fedcba9876543210.0",
+        "0123456789abcdef.7.fedcba9876543210.making.",
+        "0123456789abcdef.7.fedcba9876543210.making5",
         "0123456789abcdef.7.fedcba9876543210.gone",
         "0123456789abcdef.7.fedcba9876543210.gone.5",
     };

@@ -216,7 +216,8 @@ START_TEST(the_path_s_length_is_bounded)
     struct uds_fixture fixture;
     fixture_init(&fixture, NULL);
     char long_path[128];
-    struct pk_value values[8];
+    struct pk_value values[16];
+    ck_assert_uint_le(fixture.conf->value_count, 16);
     for (uint32_t i = 0; i < fixture.conf->value_count; i++)
         values[i] = *pk_conf_at(fixture.conf, i);
     (void)snprintf(long_path, sizeof(long_path), "%s/%0*d", fixture.folder,

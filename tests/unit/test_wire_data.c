@@ -426,10 +426,10 @@ static const struct {
       "blobs[1].size: beyond the bytes of the reply" },
     { PK_VERB_ACQUIRE, REPLY(DATA("5", "0") "," DATA(HUGE, "9")),
       "blobs[1].size: beyond the bytes of the reply" },
-    { PK_VERB_ACQUIRE, REPLY(DATA("5", "0") "," DATA("5", "4")),
-      "blobs[1].offset: within another blob's bytes" },
-    { PK_VERB_ACQUIRE, REPLY(DATA("5", "5") "," DATA("5", "0")),
-      "blobs[1].offset: within another blob's bytes" },
+    { PK_VERB_ACQUIRE, REPLY(DATA("6", "0") "," DATA("5", "4")),
+      "blobs[1].size: another blob's bytes too" },
+    { PK_VERB_ACQUIRE, REPLY(DATA("1", "0") "," DATA("10", "0")),
+      "blobs[1].size: another blob's bytes too" },
     { PK_VERB_ACQUIRE, REPLY(DATA("-1", "0")), "blobs[0].size: not an integer from 0 to " HUGE },
     { PK_VERB_ACQUIRE, REPLY(DATA("1", "-1")), "blobs[0].offset: not an integer from 0 to " HUGE },
     { PK_VERB_ACQUIRE, REPLY("{\"kind\":\"data\",\"offset\":0}"), "blobs[0].size: missing" },
@@ -464,14 +464,15 @@ END_TEST
 START_TEST(items_share_the_bytes_of_the_whole_reply)
 {
     const char *text = "{\"status\":\"ok\",\"data\":4,\"replies\":[" INLINE_HEAD DATA(
-        "3", "0") "]}," INLINE_HEAD DATA("2", "2") "]}]}";
+        "3", "1") "]}," INLINE_HEAD DATA("1", "0") "]}," INLINE_HEAD DATA("1", "0") "]}]}";
     struct pk_wire_reply *wire = NULL;
     struct pk_error err = PK_ERROR_INIT;
     ck_assert_int_eq(pk_wire_reply_parse(text, strlen(text), &wire, NULL), 0);
-    ck_assert_int_eq(pk_wire_reply_decode(wire, PK_WIRE_VERB_BATCH, 2, NULL), 0);
+    ck_assert_int_eq(pk_wire_reply_decode(wire, PK_WIRE_VERB_BATCH, 3, NULL), 0);
     ck_assert_int_eq(pk_wire_reply_decode(wire->items[0], PK_VERB_ACQUIRE, 0, NULL), 0);
-    ck_assert_int_eq(pk_wire_reply_decode(wire->items[1], PK_VERB_ACQUIRE, 0, &err), -EPROTO);
-    ck_assert_str_eq(err.message, "blobs[0].offset: within another blob's bytes");
+    ck_assert_int_eq(pk_wire_reply_decode(wire->items[1], PK_VERB_ACQUIRE, 0, NULL), 0);
+    ck_assert_int_eq(pk_wire_reply_decode(wire->items[2], PK_VERB_ACQUIRE, 0, &err), -EPROTO);
+    ck_assert_str_eq(err.message, "blobs[0].size: another blob's bytes too");
     pk_wire_reply_free(wire);
 }
 END_TEST

@@ -185,6 +185,16 @@ client_close(struct client *client)
 }
 
 void
+client_send_bytes(struct client *client, const void *bytes, size_t size)
+{
+    for (size_t sent = 0; sent < size;) {
+        ssize_t r = send(client->fd, (const char *)bytes + sent, size - sent, MSG_NOSIGNAL);
+        ck_assert_msg(r > 0, "send: %s", strerror(errno));
+        sent += (size_t)r;
+    }
+}
+
+void
 client_send(struct client *client, const char *format, ...)
 {
     pk_autofree char *text = NULL;
@@ -193,11 +203,7 @@ client_send(struct client *client, const char *format, ...)
     int size = vasprintf(&text, format, args);
     va_end(args);
     ck_assert_int_ge(size, 0);
-    for (int sent = 0; sent < size;) {
-        ssize_t r = send(client->fd, text + sent, (size_t)(size - sent), MSG_NOSIGNAL);
-        ck_assert_msg(r > 0, "send: %s", strerror(errno));
-        sent += (int)r;
-    }
+    client_send_bytes(client, text, (size_t)size);
 }
 
 static void
@@ -254,6 +260,21 @@ take_fds(struct client *client, struct answer *answer)
     memmove(client->fds, client->fds + answer->fd_count, client->fd_count * sizeof(int));
 }
 
+static void
+take_data(struct client *client, struct answer *answer)
+{
+    size_t size = answer->reply->data;
+    if (size == 0)
+        return;
+    while (client->size < size)
+        ck_assert_msg(client_receive(client, 65536) > 0, "the connection ended");
+    answer->data = malloc(size);
+    ck_assert(answer->data != NULL);
+    memcpy(answer->data, client->data, size);
+    memmove(client->data, client->data + size, client->size - size);
+    client->size -= size;
+}
+
 void
 client_read(struct client *client, struct answer *ret_answer)
 {
@@ -272,6 +293,7 @@ client_read(struct client *client, struct answer *ret_answer)
     ck_assert_msg(r == 0, "%s: %s", err.message, ret_answer->text);
     ret_answer->reply = reply;
     take_fds(client, ret_answer);
+    take_data(client, ret_answer);
 }
 
 void
@@ -281,6 +303,7 @@ answer_finish(struct answer *answer)
         (void)close(answer->fds[i]);
     pk_wire_reply_free(answer->reply);
     free(answer->text);
+    free(answer->data);
 }
 
 void

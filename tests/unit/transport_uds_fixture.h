@@ -65,6 +65,7 @@ void client_close(struct client *client);
 /* Sends all of it; waits as long as the other side reads. */
 void client_send(struct client *client, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
+void client_send_bytes(struct client *client, const void *bytes, size_t size);
 /* Receives once, at most `max` bytes; 0: the end. */
 size_t client_receive(struct client *client, size_t max);
 
@@ -72,11 +73,12 @@ size_t client_receive(struct client *client, size_t max);
 struct answer {
     struct pk_wire_reply *reply;
     char *text;
+    char *data; /* reply->data bytes */
     int fds[PK_WIRE_FDS_MAX];
     uint32_t fd_count;
 };
 
-/* Reads the next reply; its descriptors must have come with it. */
+/* Reads the next reply, with the bytes behind it; its descriptors must have come with it. */
 void client_read(struct client *client, struct answer *ret_answer);
 void answer_finish(struct answer *answer);
 
