@@ -72,6 +72,22 @@ blob_sealed(struct world *world, struct unit *unit, const struct pk_key *key, ui
     return blob;
 }
 
+void *
+blob_put(struct world *world, struct unit *unit, const struct pk_key *key, uint64_t size,
+         uint64_t seed)
+{
+    pk_autofree uint8_t *data = malloc(size + 1);
+    struct pk_error err = PK_ERROR_INIT;
+    void *blob = NULL;
+    must(world, data != NULL, "out of memory");
+    for (uint64_t i = 0; i < size; i++)
+        data[i] = blob_byte(seed, i);
+    int32_t rc = unit->ops.blob.put(unit->instance, key, 0, data, size, &blob, &err);
+    must(world, rc == 0 && blob != NULL, "put of %" PRIu64 " bytes returned %" PRId32 ": %s", size,
+         rc, err.message);
+    return blob;
+}
+
 void
 blob_expect(struct world *world, struct unit *unit, void *blob, uint64_t size, uint64_t seed,
             const char *what)

@@ -25,6 +25,9 @@ void blob_seal(struct world *world, struct unit *unit, void *blob, uint64_t size
 /* The three of them, for blob 0. */
 void *blob_sealed(struct world *world, struct unit *unit, const struct pk_key *key, uint64_t size,
                   uint64_t seed);
+/* The same in one, for a factory that has `put`. */
+void *blob_put(struct world *world, struct unit *unit, const struct pk_key *key, uint64_t size,
+               uint64_t seed);
 /* It holds exactly `size` bytes of the content, says `read`. what: which blob, for messages. */
 void blob_expect(struct world *world, struct unit *unit, void *blob, uint64_t size, uint64_t seed,
                  const char *what);

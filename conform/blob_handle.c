@@ -283,6 +283,10 @@ read_along(struct world *world, uint32_t number, void *arg)
         if (scene->unit->ops.blob.verify != NULL
             && scene->unit->ops.blob.verify(scene->sealed, &err) == -EIO)
             world_fail(world, "verify on one of several threads: %s", err.message);
+        const uint8_t *bytes =
+            scene->unit->ops.blob.bytes != NULL ? scene->unit->ops.blob.bytes(scene->sealed) : NULL;
+        must(world, bytes == NULL || bytes[i] == blob_byte(7, i),
+             "bytes on one of several threads are others");
     }
 }
 
@@ -319,7 +323,7 @@ static const struct rule rules[] = {
       "Descriptors that are emitted belong to the host.", 0, belongs_to_host },
     { "handle: out of descriptors is -EBUSY, and emits nothing",
       "On failure every ret_* is as it was, nothing was emitted", 0, no_descriptors },
-    { "handle: any number at once of a sealed blob, with read and verify",
+    { "handle: any number at once of a sealed blob, with read, bytes and verify",
       "`handle`, `read`, `bytes` and `verify` of one sealed blob are the exception: any number at "
       "once.",
       0, any_number_at_once },

@@ -26,6 +26,8 @@ struct world;
 #define NEEDS_FD 1024U     /* handles are, or come with, descriptors */
 #define NEEDS_FOLDER 2048U /* an option with a scratch folder in its value */
 #define NEEDS_PLENTY 4096U /* descriptors for as many blobs as an object may have */
+#define NEEDS_PUT 8192U
+#define NEEDS_BYTES 16384U
 
 struct rule {
     const char *name;     /* "slot: what it does" */
@@ -49,6 +51,7 @@ extern const struct rule_group instance_rules;
 extern const struct rule_group blob_traits_rules;
 extern const struct rule_group blob_create_rules;
 extern const struct rule_group blob_bytes_rules;
+extern const struct rule_group blob_put_rules;
 extern const struct rule_group blob_seal_rules;
 extern const struct rule_group blob_sealed_rules;
 extern const struct rule_group blob_handle_rules;

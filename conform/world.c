@@ -269,6 +269,10 @@ pointless(struct world *world, const struct unit *unit, uint32_t needs)
         return "it does not publish";
     if ((needs & NEEDS_RECOVER) && blob->recover == NULL)
         return "it has no recover";
+    if ((needs & NEEDS_PUT) && blob->put == NULL)
+        return "it has no put";
+    if ((needs & NEEDS_BYTES) && blob->bytes == NULL)
+        return "it has no bytes";
     if ((needs & NEEDS_VERIFY) && blob->verify == NULL)
         return "it has no verify";
     if ((needs & NEEDS_DURABLE) && !(unit->traits.flags & PK_BLOB_DURABLE))

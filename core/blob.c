@@ -69,6 +69,26 @@ pk_blob_read(const struct pk_instance *blob, void *bytes, uint64_t offset, void 
     return rc;
 }
 
+bool
+pk_blob_puts(const struct pk_instance *blob)
+{
+    return blob->ops.blob.put != NULL;
+}
+
+int32_t
+pk_blob_put(const struct pk_instance *blob, const struct pk_key *key, uint32_t index,
+            const void *data, uint64_t size, void **ret_blob, struct pk_error *err)
+{
+    void *made = NULL;
+    int32_t rc = pk_slot_answer(
+        blob, blob->ops.blob.put(blob->opened, key, index, data, size, &made, err), err);
+    if (rc == 0 && made == NULL)
+        return pk_fail(err, -EIO, "%s: put returned no blob", blob->module->plugin.name);
+    if (rc == 0)
+        *ret_blob = made;
+    return rc;
+}
+
 const void *
 pk_blob_bytes(const struct pk_instance *blob, void *bytes)
 {

@@ -23,6 +23,10 @@ int32_t pk_blob_create(const struct pk_instance *blob, const struct pk_key *key,
                        uint64_t size, void **ret_blob, struct pk_error *err);
 int32_t pk_blob_read(const struct pk_instance *blob, void *bytes, uint64_t offset, void *data,
                      uint64_t size, uint64_t *ret_size, struct pk_error *err);
+/* Whether a blob can be put in one. */
+bool pk_blob_puts(const struct pk_instance *blob);
+int32_t pk_blob_put(const struct pk_instance *blob, const struct pk_key *key, uint32_t index,
+                    const void *data, uint64_t size, void **ret_blob, struct pk_error *err);
 /* NULL: they are to be read. */
 const void *pk_blob_bytes(const struct pk_instance *blob, void *bytes);
 int32_t pk_blob_write(const struct pk_instance *blob, void *bytes, uint64_t offset,

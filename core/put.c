@@ -28,9 +28,28 @@ write_blobs(struct pk_call *call, struct pk_object *object)
     return 0;
 }
 
+/* The same for storage that does it in one. */
+static int32_t
+put_blobs(struct pk_call *call, struct pk_object *object)
+{
+    const char *at = call->request.data;
+
+    for (uint32_t i = 0; i < object->blob_count; i++) {
+        int32_t rc = pk_blob_put(call->peer->blob, &object->key, i, at, object->sizes[i],
+                                 &object->blobs[i], &call->error);
+        if (rc != 0)
+            return rc;
+        object->sealed_count++;
+        at += object->sizes[i];
+    }
+    return 0;
+}
+
 static int32_t
 make_object(struct pk_call *call, struct pk_object *object)
 {
+    if (pk_blob_puts(call->peer->blob))
+        return put_blobs(call, object);
     int32_t rc = pk_create_blobs(call, object);
     if (rc == 0)
         rc = write_blobs(call, object);
@@ -108,6 +127,8 @@ pk_put_storage(struct pk_call *call)
     struct pk_peer *peer = call->peer;
     uint32_t slots = PK_SLOT(PK_BLOB_CREATE) | PK_SLOT(PK_BLOB_WRITE) | PK_SLOT(PK_BLOB_SEAL);
 
+    if (pk_blob_puts(peer->blob))
+        slots = PK_SLOT(PK_BLOB_PUT);
     if (pk_blob_publishes(peer->blob))
         slots |= PK_SLOT(PK_BLOB_PUBLISH) | PK_SLOT(PK_BLOB_LOOKUP) | PK_SLOT(PK_BLOB_FREE);
     pk_call_next(call, put_run, peer->blob, slots, pk_create_size(call));

@@ -82,7 +82,30 @@ blob_fault_adopt(void *instance, const struct pk_key *key, uint32_t index,
     return rc;
 }
 
+/* Which no rule is about. */
+int32_t
+blob_fault_put(void *instance, const struct pk_key *key, uint32_t index, const void *data,
+               uint64_t size, void **ret_blob, struct pk_error *err)
+{
+    struct blob_fault *fault = instance;
+    pk_autofree struct blob_fault_blob *blob = blob_fault_wrap(fault, NULL);
+    if (blob == NULL)
+        return pk_fail(err, -ENOMEM, "out of memory");
+    int32_t rc = fault->child.put(fault->instance, key, index, data, size, &blob->child, err);
+    if (rc == 0)
+        *ret_blob = pk_steal(blob);
+    return rc;
+}
+
 /* ---- bytes ---- */
+
+/* Likewise. */
+const void *
+blob_fault_bytes(void *opaque)
+{
+    const struct blob_fault_blob *blob = opaque;
+    return blob->fault->child.bytes(blob->child);
+}
 
 int32_t
 blob_fault_read(void *opaque, uint64_t offset, void *data, uint64_t size, uint64_t *ret_size,

@@ -75,10 +75,15 @@ blob_fault_may_block(void *instance, uint32_t op, uint64_t bytes)
            || fault->child.may_block(fault->instance, op, bytes) != 0;
 }
 
-/* The optional slots that the child has not. */
+/* The optional slots that the child has not; and those that the host can do without, where rules
+ * are about what it calls instead. */
 static uint64_t
-absent_slots(const struct pk_blob_ops *child)
+absent_slots(const struct blob_fault *fault)
 {
+    const struct pk_blob_ops *child = &fault->child;
+    const struct fault_plan *plan = &fault->plan;
+    bool in_steps = fault_plan_has(plan, PK_BLOB_CREATE) || fault_plan_has(plan, PK_BLOB_WRITE)
+                    || fault_plan_has(plan, PK_BLOB_SEAL);
     const struct {
         uint32_t op;
         bool present;
@@ -91,6 +96,8 @@ absent_slots(const struct pk_blob_ops *child)
         { PK_BLOB_EXPORT, child->export_blob != NULL },
         { PK_BLOB_ADOPT, child->adopt != NULL },
         { PK_BLOB_VERIFY, child->verify != NULL },
+        { PK_BLOB_PUT, child->put != NULL && !in_steps },
+        { PK_BLOB_BYTES, child->bytes != NULL && !fault_plan_has(plan, PK_BLOB_READ) },
     };
     uint64_t absent = 0;
     for (size_t i = 0; i < sizeof(slots) / sizeof(slots[0]); i++) {
@@ -108,7 +115,7 @@ blob_fault_traits(void *instance, struct pk_blob_traits *ret_traits)
     uint32_t room = ret_traits->struct_size;
     if (fault->child.traits != NULL)
         fault->child.traits(fault->instance, &traits);
-    traits.absent |= absent_slots(&fault->child);
+    traits.absent |= absent_slots(fault);
     memcpy(ret_traits, &traits, room < sizeof(traits) ? room : sizeof(traits));
     ret_traits->struct_size = room;
 }
@@ -168,6 +175,8 @@ static const struct pk_blob_ops blob_fault_ops = {
     .adopt = blob_fault_adopt,
     .stats = blob_fault_stats,
     .verify = blob_fault_verify,
+    .put = blob_fault_put,
+    .bytes = blob_fault_bytes,
 };
 
 static const struct pk_plugin blob_fault_plugin = {

@@ -52,6 +52,15 @@ fault_plan_may_block(const struct fault_plan *plan, uint32_t op)
     return false;
 }
 
+bool
+fault_plan_has(const struct fault_plan *plan, uint32_t op)
+{
+    for (uint32_t i = 0; i < plan->rule_count; i++)
+        if ((plan->rules[i].ops & 1U << op) != 0)
+            return true;
+    return false;
+}
+
 /* SplitMix64: a number for each, and neighbours have nothing in common. */
 static uint64_t
 mix(uint64_t x)

@@ -45,6 +45,9 @@ void fault_plan_finish(struct fault_plan *plan);
  * blocks. */
 bool fault_plan_may_block(const struct fault_plan *plan, uint32_t op);
 
+/* Whether a rule is about this operation. */
+bool fault_plan_has(const struct fault_plan *plan, uint32_t op);
+
 /* Begins a call: counts it, finds out what is due, and waits if that is a delay. 0, or the error
  * that is due before the child is called. Any thread. */
 int32_t fault_begin(struct fault_plan *plan, uint32_t op, struct fault_verdict *ret_verdict,

@@ -1,36 +1,22 @@
 /* SPDX-FileCopyrightText: PackIce authors */
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The blob factory `blob_memfd`: every blob is a memfd, and its handle a descriptor. It holds the
- * table of slots and what a blob knows of itself. Nothing it keeps outlives the process, and it
- * never maps a byte.
+ * The blob factory `blob_memfd`: a blob is a memfd, and its handle a descriptor. It holds the table
+ * of slots and what clients write themselves; what comes through the node is small.c's. Nothing it
+ * keeps outlives the process.
  */
+#include "blob.h"
 #include "memfd.h"
 
 #include <errno.h>
 #include <inttypes.h>
-#include <packice/blob.h>
 #include <packice/cleanup.h>
-#include <stdatomic.h>
-#include <stdbool.h>
 #include <string.h>
+#include <sys/mman.h>
 
 /* From here on an operation is worth a worker: the kernel clears or frees so many pages for tenths
  * of a millisecond. */
 #define BLOCKING_SIZE ((uint64_t)1 << 20)
-
-struct blob_memfd {
-    uint32_t flags; /* of memfd_create(2) */
-    _Atomic uint64_t blobs;
-    _Atomic uint64_t bytes; /* of sized and of sealed blobs */
-};
-
-struct blob_memfd_blob {
-    struct blob_memfd *factory;
-    int fd;
-    bool sealed;
-    uint64_t size; /* PK_UNSIZED until sealed, if made without a size */
-};
 
 static int32_t
 blob_memfd_open(const struct pk_host *host, const struct pk_conf *conf, void **ret_instance,
@@ -65,6 +51,7 @@ blob_memfd_may_block(void *instance, uint32_t op, uint64_t bytes)
         return 1;
     case PK_BLOB_CREATE:
         return bytes >= BLOCKING_SIZE && bytes != PK_UNSIZED;
+    case PK_BLOB_PUT:
     case PK_BLOB_READ:
     case PK_BLOB_WRITE:
     case PK_BLOB_FREE:
@@ -87,6 +74,19 @@ set_size(int fd, uint64_t size, struct pk_error *err)
     return 0;
 }
 
+struct blob_memfd_blob *
+blob_memfd_new(struct blob_memfd *factory, int fd, uint64_t size, uint64_t held)
+{
+    struct blob_memfd_blob *blob = malloc(sizeof(*blob) + held);
+    if (blob == NULL)
+        return NULL;
+    *blob = (struct blob_memfd_blob){ .factory = factory, .fd = fd, .size = size };
+    factory->blobs++;
+    factory->files += fd >= 0;
+    factory->bytes += size == PK_UNSIZED ? 0 : size;
+    return blob;
+}
+
 static int32_t
 blob_memfd_create(void *instance, const struct pk_key *key, uint32_t index, uint64_t size,
                   void **ret_blob, struct pk_error *err)
@@ -96,18 +96,16 @@ blob_memfd_create(void *instance, const struct pk_key *key, uint32_t index, uint
     (void)index;
     pk_autoclose int fd = -1;
     int32_t rc = memfd_make(factory->flags, &fd, err);
+    if (rc == 0 && memfd_near_limit(fd))
+        rc = pk_fail(err, -EBUSY, "out of file descriptors: the last ones are kept for readers");
     if (rc == 0 && size != PK_UNSIZED)
         rc = set_size(fd, size, err);
     if (rc < 0)
         return rc;
-    struct blob_memfd_blob *blob = calloc(1, sizeof(*blob));
+    struct blob_memfd_blob *blob = blob_memfd_new(factory, fd, size, 0);
     if (blob == NULL)
         return pk_fail(err, -ENOMEM, "out of memory");
-    blob->factory = factory;
-    blob->fd = pk_steal_fd(fd);
-    blob->size = size;
-    factory->blobs++;
-    factory->bytes += size == PK_UNSIZED ? 0 : size;
+    (void)pk_steal_fd(fd);
     *ret_blob = blob;
     return 0;
 }
@@ -119,6 +117,10 @@ blob_memfd_read(void *opaque, uint64_t offset, void *data, uint64_t size, uint64
     struct blob_memfd_blob *blob = opaque;
     uint64_t room = offset < PK_SIZE_MAX ? PK_SIZE_MAX - offset : 0; /* what off_t can tell */
     uint64_t done = 0;
+    if (blob->holds) {
+        blob_memfd_copy(blob, offset, data, size, ret_size);
+        return 0;
+    }
     size = size < room ? size : room;
     while (done < size) {
         ssize_t got = pread(blob->fd, (char *)data + done, size - done, (off_t)(offset + done));
@@ -135,39 +137,17 @@ blob_memfd_read(void *opaque, uint64_t offset, void *data, uint64_t size, uint64
 }
 
 static int32_t
-write_error(int error, struct pk_error *err)
-{
-    if (error == EPERM)
-        return pk_fail(err, -EACCES, "the blob is sealed");
-    if (error == ENOSPC || error == ENOMEM)
-        return pk_fail(err, -ENOSPC, "no memory for what is written");
-    if (error == EFBIG)
-        return pk_fail(err, -EFBIG, "over the limit for a file");
-    return pk_fail(err, -EIO, "pwrite: %s", strerror(error));
-}
-
-static int32_t
 blob_memfd_write(void *opaque, uint64_t offset, const void *data, uint64_t size,
                  struct pk_error *err)
 {
     struct blob_memfd_blob *blob = opaque;
     uint64_t end = blob->size == PK_UNSIZED ? PK_SIZE_MAX : blob->size;
     if (blob->sealed)
-        return write_error(EPERM, err);
+        return pk_fail(err, -EACCES, "the blob is sealed");
     if (offset > end || size > end - offset)
         return pk_fail(err, -EFBIG, "%" PRIu64 " bytes at %" PRIu64 " reach behind the end", size,
                        offset);
-    uint64_t done = 0;
-    while (done < size) {
-        ssize_t put =
-            pwrite(blob->fd, (const char *)data + done, size - done, (off_t)(offset + done));
-        if (put < 0 && errno == EINTR)
-            continue;
-        if (put <= 0)
-            return write_error(put < 0 ? errno : EIO, err);
-        done += (uint64_t)put;
-    }
-    return 0;
+    return memfd_write(blob->fd, offset, data, size, err);
 }
 
 static int32_t
@@ -184,8 +164,8 @@ static int32_t
 check_size(const struct blob_memfd_blob *blob, uint64_t want, uint64_t *ret_size,
            struct pk_error *err)
 {
-    uint64_t size = 0;
-    int32_t rc = memfd_size(blob->fd, &size, err);
+    uint64_t size = blob->size;
+    int32_t rc = blob->holds ? 0 : memfd_size(blob->fd, &size, err);
     if (rc < 0)
         return rc;
     if (want == PK_UNSIZED)
@@ -215,6 +195,7 @@ blob_memfd_seal(void *opaque, uint64_t want, struct pk_error *err)
         return pk_fail(err, -EINVAL, "its writer gave memory back, and there is none left");
     if (blob->size == PK_UNSIZED)
         blob->factory->bytes += size;
+    blob->whole = blob->size != PK_UNSIZED;
     blob->size = size;
     blob->sealed = true;
     return 0;
@@ -227,27 +208,36 @@ blob_memfd_handle(void *opaque, uint32_t access, pk_handle_emit_fn *emit, void *
     struct blob_memfd_blob *blob = opaque;
     if (access != PK_ACCESS_CREATE && access != PK_ACCESS_READ)
         return pk_fail(err, -EINVAL, "no such access: %" PRIu32, access);
-    if (access == PK_ACCESS_READ && !blob->sealed)
-        return pk_fail(err, -EINVAL, "the blob is not sealed");
+    if ((access == PK_ACCESS_READ) != blob->sealed)
+        return pk_fail(err, -EINVAL,
+                       blob->sealed ? "the blob is sealed" : "the blob is not sealed");
     struct pk_handle handle = {
         .struct_size = sizeof(handle),
         .kind = PK_HANDLE_FD,
         .size = blob->size,
     };
-    int32_t rc =
-        memfd_reopen(blob->fd, access == PK_ACCESS_CREATE ? O_RDWR : O_RDONLY, &handle.fd, err);
+    int32_t rc = access == PK_ACCESS_CREATE ? memfd_reopen(blob->fd, O_RDWR, &handle.fd, err)
+                                            : blob_memfd_reader(blob, &handle.fd, err);
     if (rc == 0)
         emit(arg, &handle);
     return rc;
 }
 
-static void
+void
 blob_memfd_free(void *opaque)
 {
     struct blob_memfd_blob *blob = opaque;
-    blob->factory->blobs--;
-    blob->factory->bytes -= blob->size == PK_UNSIZED ? 0 : blob->size;
-    pk_cleanup_close(&blob->fd);
+    struct blob_memfd *factory = blob->factory;
+    factory->blobs--;
+    factory->bytes -= blob->size == PK_UNSIZED ? 0 : blob->size;
+    if (blob->mapped != NULL) {
+        (void)munmap(blob->mapped, blob->size); /* the range is the one that was mapped */
+        factory->maps--;
+    }
+    if (blob->fd >= 0) {
+        (void)close(blob->fd); /* its memory goes with the last who has it open */
+        factory->files--;
+    }
     free(blob);
 }
 
@@ -265,7 +255,8 @@ blob_memfd_stats(void *instance, void (*emit)(void *arg, const struct pk_stat *s
 {
     struct blob_memfd *factory = instance;
     const struct pk_stat stats[] = {
-        { sizeof(stats[0]), PK_STAT_GAUGE, "blobs", "Memory files held", factory->blobs },
+        { sizeof(stats[0]), PK_STAT_GAUGE, "blobs", "Blobs held", factory->blobs },
+        { sizeof(stats[0]), PK_STAT_GAUGE, "files", "Memory files held for them", factory->files },
         { sizeof(stats[0]), PK_STAT_GAUGE, "bytes", "Bytes of sized and of sealed blobs",
           factory->bytes },
     };
@@ -287,6 +278,8 @@ static const struct pk_blob_ops blob_memfd_ops = {
     .free = blob_memfd_free,
     .remove = blob_memfd_remove,
     .stats = blob_memfd_stats,
+    .put = blob_memfd_put,
+    .bytes = blob_memfd_bytes,
 };
 
 static const struct pk_plugin blob_memfd_plugin = {

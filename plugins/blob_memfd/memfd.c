@@ -39,11 +39,8 @@ no_descriptors(int error)
     return error == EMFILE || error == ENFILE;
 }
 
-/* Descriptors are given lowest first, so a high number says how many are in use. Blobs stop short
- * of the limit: connections and readers need descriptors too, and what is stored must stay
- * readable. */
-static bool
-near_limit(int fd)
+bool
+memfd_near_limit(int fd)
 {
     struct rlimit limit;
     if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur == RLIM_INFINITY)
@@ -62,8 +59,6 @@ memfd_make(uint32_t flags, int *ret_fd, struct pk_error *err)
         return pk_fail(err, -ENOSPC, "no memory for a memfd");
     if (fd < 0)
         return pk_fail(err, -EIO, "memfd_create: %s", strerror(errno));
-    if (near_limit(fd))
-        return pk_fail(err, -EBUSY, "out of file descriptors: the last ones are kept for readers");
     *ret_fd = pk_steal_fd(fd);
     return 0;
 }
@@ -88,9 +83,8 @@ memory_available(void)
     return kib << 10;
 }
 
-/* The kernel would hand out page after page until nothing is left for anybody, and then kill. */
-static int32_t
-check_room(uint64_t size, struct pk_error *err)
+int32_t
+memfd_room(uint64_t size, struct pk_error *err)
 {
     if (size < ROOM_CHECKED)
         return 0;
@@ -106,7 +100,7 @@ memfd_reserve(int fd, uint64_t size, struct pk_error *err)
 {
     if (size > PK_SIZE_MAX)
         return pk_fail(err, -EFBIG, "%" PRIu64 " bytes are more than a memfd can hold", size);
-    int32_t rc = check_room(size, err);
+    int32_t rc = memfd_room(size, err);
     if (rc < 0)
         return rc;
     int done;
@@ -136,6 +130,33 @@ memfd_reopen(int fd, int access, int *ret_fd, struct pk_error *err)
     if (opened < 0)
         return pk_fail(err, -EIO, "cannot open %s: %s", path, strerror(errno));
     *ret_fd = opened;
+    return 0;
+}
+
+static int32_t
+write_error(int error, struct pk_error *err)
+{
+    if (error == EPERM)
+        return pk_fail(err, -EACCES, "the blob is sealed");
+    if (error == ENOSPC || error == ENOMEM)
+        return pk_fail(err, -ENOSPC, "no memory for what is written");
+    if (error == EFBIG)
+        return pk_fail(err, -EFBIG, "over the limit for a file");
+    return pk_fail(err, -EIO, "pwrite: %s", strerror(error));
+}
+
+int32_t
+memfd_write(int fd, uint64_t offset, const void *data, uint64_t size, struct pk_error *err)
+{
+    uint64_t done = 0;
+    while (done < size) {
+        ssize_t put = pwrite(fd, (const char *)data + done, size - done, (off_t)(offset + done));
+        if (put < 0 && errno == EINTR)
+            continue;
+        if (put <= 0)
+            return write_error(put < 0 ? errno : EIO, err);
+        done += (uint64_t)put;
+    }
     return 0;
 }
 

@@ -10,6 +10,7 @@
 
 #include <fcntl.h>
 #include <packice/types.h>
+#include <stdbool.h>
 
 /* What makes a memfd immutable: content, size, and the set of seals itself. */
 #define MEMFD_SEALS (F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE)
@@ -19,9 +20,21 @@
  * what is missing; -EBUSY: no descriptors left. */
 int32_t memfd_probe(uint32_t *ret_flags, struct pk_error *err);
 
-/* Makes an empty file. Errors: -EBUSY: no descriptors left, but for the few that readers need;
- * -ENOSPC: no memory. */
+/* Makes an empty file. Errors: -EBUSY: no descriptors left; -ENOSPC: no memory. */
 int32_t memfd_make(uint32_t flags, int *ret_fd, struct pk_error *err);
+
+/* Whether a descriptor is one of the last that may be open. They are given lowest first, so a high
+ * number says how many are in use. Blobs stop short of the limit: connections and readers need
+ * descriptors too, and what is stored must stay readable. */
+bool memfd_near_limit(int fd);
+
+/* -ENOSPC: so many bytes are more than the system calls available: it would hand out page after
+ * page until nothing is left for anybody, and then kill. */
+int32_t memfd_room(uint64_t size, struct pk_error *err);
+
+/* Writes all of it. Errors: -EACCES: it is sealed; -ENOSPC: no memory; -EFBIG: over a limit of the
+ * process. */
+int32_t memfd_write(int fd, uint64_t offset, const void *data, uint64_t size, struct pk_error *err);
 
 /* Gives the file `size` bytes that are there to stay (more than 0). Errors: -ENOSPC: not so much
  * memory; -EFBIG: over a limit of the process. */

@@ -40,7 +40,8 @@ struct blob {
     bool sealed;
     uint64_t size; /* PK_UNSIZED until sealed, if made so */
     uint64_t sum;
-    pthread_t reader; /* the thread that read first */
+    uint8_t *_Atomic bytes; /* read for `bytes` */
+    pthread_t reader;       /* the thread that read first */
     _Atomic bool has_reader;
     char name[NAME_SIZE];
 };
@@ -442,6 +443,8 @@ broken_handle(void *opaque, uint32_t access, pk_handle_emit_fn *emit, void *arg,
         handle.size = 0;
     handle.reserved = is(broken, "handle-reserved");
     handle.offset = is(broken, "handle-offset") && blob->sealed;
+    if (is(broken, "bytes-move") && blob->bytes != NULL)
+        memset(blob->bytes, 0, blob->size);
     if (is(broken, "handle-path") && access == PK_ACCESS_READ) {
         handle.kind = PK_HANDLE_PATH;
         handle.text = "/dev/null";
@@ -457,6 +460,7 @@ forget(struct blob *blob, bool leak)
 {
     if (!leak)
         (void)close(blob->fd);
+    free(blob->bytes);
     free(blob);
 }
 
@@ -492,6 +496,48 @@ broken_verify(void *opaque, struct pk_error *err)
     if (is(blob->broken, "verify-blind") || (same && !is(blob->broken, "verify-never")))
         return 0;
     return pk_fail(err, -EIO, "it is not what was sealed");
+}
+
+/* ---- put and bytes ---- */
+
+static int32_t
+broken_put(void *instance, const struct pk_key *key, uint32_t index, const void *data,
+           uint64_t size, void **ret_blob, struct pk_error *err)
+{
+    const struct broken *broken = instance;
+    struct pk_error ignored = PK_ERROR_INIT;
+    uint64_t written = is(broken, "put-cut") && size > 0 ? size - 1 : size;
+    void *blob = NULL;
+    int32_t rc = broken_create(instance, key, index, size, &blob, err);
+    if (rc != 0)
+        return rc;
+    if (written > 0)
+        rc = broken_write(blob, 0, data, written, err);
+    if (rc == 0 && !is(broken, "put-open"))
+        rc = broken_seal(blob, size, err);
+    if (rc == 0)
+        *ret_blob = blob;
+    else
+        (void)broken_remove(blob, &ignored);
+    return rc;
+}
+
+static const void *
+broken_bytes(void *opaque)
+{
+    struct blob *blob = opaque;
+    uint8_t *none = NULL;
+    if (blob->bytes != NULL || blob->size == 0)
+        return blob->bytes;
+    uint8_t *bytes = malloc(blob->size);
+    if (bytes == NULL || pread(blob->fd, bytes, blob->size, 0) != (ssize_t)blob->size
+        || !atomic_compare_exchange_strong(&blob->bytes, &none, bytes)) {
+        free(bytes);
+        return none;
+    }
+    if (is(blob->broken, "bytes-other"))
+        bytes[blob->size - 1]++;
+    return bytes;
 }
 
 /* ---- manifests ---- */
@@ -864,6 +910,8 @@ static const struct pk_blob_ops broken_ops = {
     .reload = broken_reload,
     .stats = broken_stats,
     .verify = broken_verify,
+    .put = broken_put,
+    .bytes = broken_bytes,
 };
 
 static const struct pk_plugin broken_plugin = {

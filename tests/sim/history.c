@@ -441,6 +441,7 @@ history_run(const struct history *history, char *why, size_t size)
     const struct world_options options = {
         .seed = history->seed,
         .durable = play.durable,
+        .no_put = history->seed % 2 == 0,
         .traits = play.durable ? PK_BLOB_DURABLE | PK_BLOB_CONDITIONAL | shared : 0,
         .storage_blocks = play.exact ? 0 : sim_below(&random, 101),
         .leases_block = play.exact || sim_below(&random, 2) == 0 ? 0 : sim_below(&random, 101),

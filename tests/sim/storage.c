@@ -218,6 +218,30 @@ storage_write(void *opaque, uint64_t offset, const void *data, uint64_t size, st
 }
 
 static int32_t
+storage_put(void *instance, const struct pk_key *key, uint32_t index, const void *data,
+            uint64_t size, void **ret_blob, struct pk_error *err)
+{
+    struct storage *storage = instance;
+
+    int32_t ordered = enter(storage, PK_BLOB_PUT);
+    if (ordered != 0)
+        return pk_fail(err, ordered, "ordered fault");
+    if (faulty(storage, FAULT_CREATE_IO))
+        return pk_fail(err, -EIO, "ordered fault");
+    if (faulty(storage, FAULT_WRITE_NO_SPACE))
+        return pk_fail(err, -ENOSPC, "ordered fault");
+    struct blob *blob = blob_new(storage, key, index, size);
+    if (blob == NULL)
+        return pk_fail(err, -ENOMEM, "out of memory");
+    if (size > 0)
+        memcpy(blob->content, data, size < CONTENT_SIZE ? size : CONTENT_SIZE);
+    blob->sealed = true;
+    storage->stored++;
+    *ret_blob = blob;
+    return 0;
+}
+
+static int32_t
 storage_size(void *opaque, uint64_t *ret_size, struct pk_error *err)
 {
     const struct blob *blob = opaque;
@@ -498,6 +522,7 @@ static const struct pk_blob_ops ops = {
     .recover = storage_recover,
     .evict = storage_evict,
     .verify = storage_verify,
+    .put = storage_put,
     .bytes = storage_bytes,
 };
 

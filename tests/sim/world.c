@@ -78,6 +78,8 @@ world_open(struct world *world, const struct world_options *options)
     if (!options->durable)
         world->storage.absent = 1U << PK_BLOB_PUBLISH | 1U << PK_BLOB_UNPUBLISH
                                 | 1U << PK_BLOB_LOOKUP | 1U << PK_BLOB_RECOVER;
+    if (options->no_put)
+        world->storage.absent |= 1U << PK_BLOB_PUT;
     if (!options->demotes)
         world->storage.absent |= 1U << PK_BLOB_EVICT;
     world->storage.poll_interval = options->poll_interval;

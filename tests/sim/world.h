@@ -24,6 +24,7 @@
 struct world_options {
     uint64_t seed;
     bool durable;
+    bool no_put;             /* the storage makes no blob in one */
     uint32_t traits;         /* PK_BLOB_* of the storage */
     uint64_t poll_interval;  /* of the storage */
     uint32_t storage_blocks; /* percent of slots that say they may block */

@@ -230,6 +230,22 @@ child_verify(void *blob, struct pk_error *err)
     return child_call(child->f, PK_BLOB_VERIFY, err);
 }
 
+static int32_t
+child_put(void *instance, const struct pk_key *key, uint32_t index, const void *data, uint64_t size,
+          void **ret_blob, struct pk_error *err)
+{
+    struct fixture *f = instance;
+    ck_assert_mem_eq(data, "0123456789", size);
+    return child_create(f, key, index, size, ret_blob, err);
+}
+
+static const void *
+child_bytes(void *blob)
+{
+    const struct child_blob *child = blob;
+    return child->f;
+}
+
 static uint32_t
 child_may_block(void *instance, uint32_t op, uint64_t bytes)
 {
@@ -278,6 +294,8 @@ static const struct pk_blob_ops child_ops = {
     .adopt = child_adopt,
     .stats = child_stats,
     .verify = child_verify,
+    .put = child_put,
+    .bytes = child_bytes,
 };
 
 /* ---- the host ---- */

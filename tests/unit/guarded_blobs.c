@@ -141,6 +141,18 @@ content_unref(struct content *content)
     guarded_counts.contents--;
 }
 
+static struct blob *
+wrap(void *inner, struct entry *entry)
+{
+    struct content *content = calloc(1, sizeof(*content));
+    if (content == NULL)
+        abort();
+    content->inner = inner;
+    content->refs = 1;
+    guarded_counts.contents++;
+    return blob_new(content, entry);
+}
+
 static int32_t
 guarded_create(void *instance, const struct pk_key *key, uint32_t index, uint64_t size,
                void **ret_blob, struct pk_error *err)
@@ -150,17 +162,39 @@ guarded_create(void *instance, const struct pk_key *key, uint32_t index, uint64_
 
     id_enter(entry);
     int32_t rc = real.create(instance, key, index, size, &inner, err);
+    if (rc == 0)
+        *ret_blob = wrap(inner, entry);
+    id_leave(entry);
+    return rc;
+}
+
+static int32_t
+guarded_put(void *instance, const struct pk_key *key, uint32_t index, const void *data,
+            uint64_t size, void **ret_blob, struct pk_error *err)
+{
+    struct entry *entry = entry_of(key->id);
+    void *inner = NULL;
+
+    id_enter(entry);
+    int32_t rc = real.put(instance, key, index, data, size, &inner, err);
     if (rc == 0) {
-        struct content *content = calloc(1, sizeof(*content));
-        if (content == NULL)
-            abort();
-        content->inner = inner;
-        content->refs = 1;
-        guarded_counts.contents++;
-        *ret_blob = blob_new(content, entry);
+        struct blob *blob = wrap(inner, entry);
+        blob->sealed = true;
+        *ret_blob = blob;
     }
     id_leave(entry);
     return rc;
+}
+
+static const void *
+guarded_bytes(void *opaque)
+{
+    struct blob *blob = opaque;
+
+    blob_enter(blob, true);
+    const void *bytes = real.bytes(blob->content->inner);
+    blob_leave(blob, true);
+    return bytes;
 }
 
 static int32_t
@@ -354,6 +388,8 @@ guarded_blobs_start(struct pk_instance *instance, const struct guarded_options *
     options = *wanted;
     ops->may_block = guarded_may_block;
     ops->create = guarded_create;
+    ops->put = guarded_put;
+    ops->bytes = guarded_bytes;
     ops->read = guarded_read;
     ops->write = guarded_write;
     ops->size = guarded_size;

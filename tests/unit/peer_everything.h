@@ -15,6 +15,7 @@ everything_open(bool durable, uint32_t blocks)
     struct world_options options = plain_options;
 
     options.durable = durable;
+    options.no_put = durable;
     options.capacity = 10000;
     options.evict = true;
     options.storage_blocks = blocks;

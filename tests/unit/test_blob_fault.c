@@ -228,6 +228,50 @@ START_TEST(what_neither_waits_nor_does_more_blocks_as_the_child_does)
 }
 END_TEST
 
+/* ---- in one ---- */
+
+static uint64_t
+absent_with(const char *rule)
+{
+    struct fixture f;
+    struct pk_blob_traits traits = { .struct_size = sizeof(traits) };
+    fixture_open(&f, rule);
+    f.ops->traits(f.fault, &traits);
+    fixture_close(&f);
+    return traits.absent;
+}
+
+START_TEST(what_is_put_and_told_in_one_is_the_childs_business)
+{
+    const struct pk_key key = { "id", 7 };
+    struct fixture f;
+    void *blob = NULL;
+    fixture_open(&f, "handle:EIO");
+    ck_assert_int_eq(f.ops->put(f.fault, &key, 2, "0123456789", 10, &blob, &f.err), 0);
+    ck_assert_int_eq(f.blobs, 1);
+    ck_assert_ptr_eq(f.ops->bytes(blob), &f);
+    f.ops->free(blob);
+    f.child_rc = -ENOSPC;
+    blob = &f;
+    ck_assert_int_eq(f.ops->put(f.fault, &key, 2, "0123456789", 10, &blob, &f.err), -ENOSPC);
+    ck_assert_ptr_eq(blob, &f);
+    f.child_rc = 0;
+    fixture_close(&f);
+}
+END_TEST
+
+START_TEST(rules_about_steps_and_reads_see_to_it_that_these_are_made)
+{
+    const uint64_t put = UINT64_C(1) << PK_BLOB_PUT;
+    const uint64_t bytes = UINT64_C(1) << PK_BLOB_BYTES;
+    ck_assert_uint_eq(absent_with("create:EIO"), put);
+    ck_assert_uint_eq(absent_with("write:short"), put);
+    ck_assert_uint_eq(absent_with("seal:delay=1ms"), put);
+    ck_assert_uint_eq(absent_with("read:EIO:#1"), bytes);
+    ck_assert_uint_eq(absent_with("*:EIO:1%"), put | bytes);
+}
+END_TEST
+
 /* ---- what the child lacks ---- */
 
 START_TEST(traits_are_the_childs_and_what_it_lacks_is_absent)
@@ -254,7 +298,8 @@ START_TEST(traits_are_the_childs_and_what_it_lacks_is_absent)
     const uint64_t optional = UINT64_C(1) << PK_BLOB_PUBLISH | UINT64_C(1) << PK_BLOB_UNPUBLISH
                               | UINT64_C(1) << PK_BLOB_LOOKUP | UINT64_C(1) << PK_BLOB_RECOVER
                               | UINT64_C(1) << PK_BLOB_EVICT | UINT64_C(1) << PK_BLOB_EXPORT
-                              | UINT64_C(1) << PK_BLOB_ADOPT | UINT64_C(1) << PK_BLOB_VERIFY;
+                              | UINT64_C(1) << PK_BLOB_ADOPT | UINT64_C(1) << PK_BLOB_VERIFY
+                              | UINT64_C(1) << PK_BLOB_PUT | UINT64_C(1) << PK_BLOB_BYTES;
     ck_assert_uint_eq(traits.absent, optional);
     ck_assert_uint_eq(fixture_stat(&f, "child_blobs"), UINT64_MAX);
     fixture_close(&f);
@@ -354,6 +399,8 @@ main(void)
         every_operation_can_be_delayed,
         delays_add_up_to_a_bound_and_the_first_error_counts,
         what_neither_waits_nor_does_more_blocks_as_the_child_does,
+        what_is_put_and_told_in_one_is_the_childs_business,
+        rules_about_steps_and_reads_see_to_it_that_these_are_made,
         traits_are_the_childs_and_what_it_lacks_is_absent,
         traits_of_an_older_host_are_not_overrun,
         a_child_that_does_not_open_is_the_end_of_it,

@@ -9,12 +9,12 @@
 
 START_TEST(every_slot_that_may_block_runs_on_a_worker)
 {
-    for (uint32_t i = 0; i <= PK_BLOB_RECOVER + PK_LEASE_EXPIRE; i++) {
+    for (uint32_t i = 0; i <= PK_BLOB_PUT + PK_LEASE_EXPIRE; i++) {
         everything_open(true, 0);
-        if (i <= PK_BLOB_RECOVER)
+        if (i <= PK_BLOB_PUT)
             world.watch.block_op[WATCH_BLOB] = i;
         else
-            world.watch.block_op[WATCH_LEASE] = i - PK_BLOB_RECOVER;
+            world.watch.block_op[WATCH_LEASE] = i - PK_BLOB_PUT;
         do_everything();
         ck_assert_uint_eq(stat_of("leases"), 0);
         ck_assert_uint_eq(stat_of("objects"), 1); /* the one that was sealed and kept */

@@ -16,6 +16,15 @@ open_plain(void)
 }
 
 static void
+open_without_put(void)
+{
+    struct world_options options = plain_options;
+
+    options.no_put = true;
+    world_open(&world, &options);
+}
+
+static void
 open_durable(void)
 {
     struct world_options options = plain_options;
@@ -156,6 +165,12 @@ close_amid_a_put(uint32_t op)
 
 START_TEST(put_whose_session_closes_leaves_nothing)
 {
+    close_amid_a_put(PK_BLOB_PUT);
+}
+END_TEST
+
+START_TEST(put_of_three_steps_whose_session_closes_leaves_nothing)
+{
     close_amid_a_put(PK_BLOB_CREATE);
     close_amid_a_put(PK_BLOB_WRITE);
     close_amid_a_put(PK_BLOB_SEAL);
@@ -166,7 +181,7 @@ START_TEST(names_are_free_to_others_while_a_put_works)
 {
     struct answer answer;
     struct answer other;
-    world.watch.block_op[WATCH_BLOB] = PK_BLOB_WRITE;
+    world.watch.block_op[WATCH_BLOB] = PK_BLOB_PUT;
     (void)call_in(world.sessions[0], put_request("x", "hello"), &answer);
     (void)call_in(world.sessions[1], put_request("x", "other"), &other);
     ck_assert_int_eq(create_sized("y", 1).status, 0);
@@ -418,6 +433,13 @@ main(void)
         put_is_published_or_not_at_all,
         object_that_went_away_elsewhere_is_not_told,
     };
+    const TTest *const without_put[] = {
+        what_is_put_is_sealed_and_nobody_has_to_release_it,
+        blobs_of_a_put_lie_one_behind_the_other,
+        put_of_three_steps_whose_session_closes_leaves_nothing,
+    };
     int failed = SUITE_RUN_BETWEEN("peer_put", plain, open_plain, close_world);
+    failed +=
+        SUITE_RUN_BETWEEN("peer_put in three steps", without_put, open_without_put, close_world);
     return failed + SUITE_RUN_BETWEEN("peer_put durable", durable, open_durable, close_world);
 }

@@ -182,6 +182,7 @@ START_TEST(slots_that_an_instance_lacks_are_gone)
           { SLOT(pk_blob_ops, export_blob), SLOT(pk_blob_ops, adopt) },
           "" },
         { BIT(VERIFY), { SLOT(pk_blob_ops, verify) }, "" },
+        { BIT(PUT), { SLOT(pk_blob_ops, put) }, "" },
         { BIT(BYTES), { SLOT(pk_blob_ops, bytes) }, "" },
         { 1 | BIT(BYTES) << 1 | (uint64_t)1 << 63, { { 0 } }, "" }, /* of a later host */
         { PUBLISHING & ~BIT(LOOKUP),

@@ -19,10 +19,10 @@ extern "C" {
  *  - `instance` is what open returned. A `blob` is the factory's own pointer, not NULL, in use
  * until the host gives it to `free` or `remove`.
  *  - Two slots may run at once on different threads for different blobs, never for the same blob,
- *    and never for the same object id among create, seal, publish, unpublish and lookup. `handle`,
- *    `read`, `bytes` and `verify` of one sealed blob are the exception: any number at once. `free`
- *    and `remove` of one epoch's blobs may run while another epoch of the same id is being made or
- *    looked up.
+ *    and never for the same object id among create, put, seal, publish, unpublish and lookup.
+ * `handle`, `read`, `bytes` and `verify` of one sealed blob are the exception: any number at once.
+ * `free` and `remove` of one epoch's blobs may run while another epoch of the same id is being made
+ * or looked up.
  *  - A slot for which may_block answered 0 runs on the thread of whoever asked, and must not wait
  *    for a device, a network or another thread. All others run on a worker of this instance, and
  * recover on a thread of its own.
@@ -50,7 +50,8 @@ extern "C" {
 #define PK_BLOB_EXPORT 14U
 #define PK_BLOB_ADOPT 15U
 #define PK_BLOB_VERIFY 16U
-#define PK_BLOB_BYTES 17U
+#define PK_BLOB_PUT 17U
+#define PK_BLOB_BYTES 18U
 
 /* What a factory says of itself. */
 #define PK_BLOB_DURABLE 1U /* what is published outlives the process */
@@ -189,6 +190,10 @@ struct pk_blob_ops {
      * was sealed; -EOPNOTSUPP: no checksum was taken. Optional: absent = -EOPNOTSUPP. */
     int32_t (*verify)(void *blob, struct pk_error *err);
 
+    /* Makes blob `index` of the object, of these bytes, and seals it: what create, write and seal
+     * do, with their errors, where nobody else writes. Optional: absent = the three of them. */
+    int32_t (*put)(void *instance, const struct pk_key *key, uint32_t index, const void *data,
+                   uint64_t size, void **ret_blob, struct pk_error *err);
     /* Where the bytes of a sealed blob lie in this process, one behind the other, until it is given
      * to free or remove; NULL: they are to be had by `read` alone, or by nobody any more. Never
      * blocks. Optional: absent = NULL. */
