@@ -29,7 +29,7 @@ may_take(struct uds_connection *connection)
 {
     const struct uds_options *options = &connection->transport->options;
     return may_start(connection) && connection->pending < options->max_pending
-           && connection->cost < options->max_request;
+           && connection->cost < options->max_request && connection->passed < PK_WIRE_FDS_MAX;
 }
 
 static bool
@@ -178,7 +178,7 @@ receive_some(struct uds_connection *connection, struct uds_received *received)
     if (call == NULL)
         return uds_input_receive(&connection->input, connection->transport->loop.received,
                                  connection->fd, received);
-    return uds_input_receive_to(connection->fd, call->data + connection->filled,
+    return uds_input_receive_to(&connection->input, connection->fd, call->data + connection->filled,
                                 call->data_size - connection->filled, received);
 }
 
