@@ -194,8 +194,6 @@ handle_at(const struct pk_reply *reply, uint32_t index)
 static int32_t
 append_data(struct uds_reply *to, const struct pk_reply *reply, size_t more)
 {
-    if (more == 0)
-        return 0;
     if (to->data_room - to->data_size < more) {
         size_t room =
             to->data_room * 2 > to->data_size + more ? to->data_room * 2 : to->data_size + more;
@@ -212,6 +210,23 @@ append_data(struct uds_reply *to, const struct pk_reply *reply, size_t more)
             end = mempcpy(end, handle->data, handle->size);
     }
     to->data_size += more;
+    return 0;
+}
+
+/* Takes the bytes of a reply; on the loop's thread one blob's stay borrowed, since the call is
+ * finished before the completion returns. */
+static int32_t
+take_data(struct uds_call *call, const struct pk_reply *reply, size_t more)
+{
+    struct uds_reply *to = call->reply;
+    if (more == 0)
+        return 0;
+    if (call->batch || reply->blob_count > 1
+        || !uds_loop_is_here(&call->connection->transport->loop))
+        return append_data(to, reply, more);
+    to->data = (char *)(uintptr_t)handle_at(reply, 0)->data; /* which is only read */
+    to->data_size = more;
+    to->borrowed = true;
     return 0;
 }
 
@@ -239,7 +254,7 @@ encode_reply(struct uds_item *item, const struct pk_reply *reply, struct pk_erro
     r = check_size(call, size + data, err);
     if (r < 0)
         return r;
-    r = append_data(call->reply, reply, data);
+    r = take_data(call, reply, data);
     if (r < 0)
         return pk_fail(err, r, "out of memory");
     item->text = pk_steal(text);

@@ -97,7 +97,7 @@ uds_input_next(struct uds_input *input, size_t max, const char **ret_text, size_
                struct pk_error *err)
 {
     int32_t r = 0;
-    if (input->begin == input->end)
+    if (uds_input_is_empty(input))
         forget(input);
     else
         r = scan(input, max, ret_text, ret_size, err);
@@ -117,7 +117,7 @@ uds_input_take(struct uds_input *input, void *to, size_t size)
     memcpy(to, input->data + input->begin, size);
     input->begin += size;
     input->scanned = input->begin;
-    if (input->begin == input->end)
+    if (uds_input_is_empty(input))
         drop_parcels(input, input->received);
     return size;
 }
@@ -241,7 +241,7 @@ receive_passed(struct uds_input *input, int fd, struct iovec *part,
 int32_t
 uds_input_receive(struct uds_input *input, char *shared, int fd, struct uds_received *ret_received)
 {
-    if (input->begin < input->end) {
+    if (!uds_input_is_empty(input)) {
         int32_t r = make_room(input);
         if (r < 0)
             return r;

@@ -37,6 +37,13 @@ void uds_input_init(struct uds_input *input, struct uds_passed *passed);
 /* Forgets all bytes and descriptors, and frees their memory. */
 void uds_input_finish(struct uds_input *input);
 
+/* Whether all bytes were taken. */
+static inline bool
+uds_input_is_empty(const struct uds_input *input)
+{
+    return input->begin == input->end;
+}
+
 /* The next request that is complete: *ret_text points to *ret_size bytes, until something is
  * received or kept. 1; 0: there is none; -EINVAL or -EFBIG: the stream is of no more use. */
 int32_t uds_input_next(struct uds_input *input, size_t max, const char **ret_text, size_t *ret_size,
