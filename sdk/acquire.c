@@ -101,8 +101,8 @@ packice_acquire_create(struct packice_acquire *acquire,
 }
 
 int32_t
-packice_acquire_get(struct packice_acquire *acquire, const struct packice_get_options *options,
-                    struct pk_error *err)
+packice_acquire_get(struct packice_acquire *acquire, uint64_t inline_max,
+                    const struct packice_get_options *options, struct pk_error *err)
 {
     *acquire =
         (struct packice_acquire){ .request = { .struct_size = (uint32_t)sizeof(struct pk_request),
@@ -126,6 +126,8 @@ packice_acquire_get(struct packice_acquire *acquire, const struct packice_get_op
         acquire->request.wait = PACKICE_LONGEST; /* what a node can be told */
     acquire->request.object_id = mine.id;
     acquire->request.request_id = mine.request_id;
+    if (mine.flags == 0 && mine.ttl == 0 && mine.request_id == NULL)
+        acquire->request.inline_max = inline_max;
     return 0;
 }
 
@@ -146,7 +148,7 @@ ask(packice_client *client, const struct packice_acquire *acquire, packice_lease
         return rc;
     packice_lease *lease = NULL;
     rc = packice_lease_new(client, acquire->flags, answer, &lease, err);
-    packice_answer_free(answer);
+    packice_answer_unref(answer);
     if (rc == 0)
         rc = packice_remote_settle(&lease, err);
     if (rc == 0)
@@ -188,7 +190,7 @@ packice_get_with(packice_client *client, const struct packice_get_options *optio
     int32_t rc = packice_client_check(client, err);
     if (rc != 0)
         return packice_result(rc);
-    rc = packice_acquire_get(&acquire, options, err);
+    rc = packice_acquire_get(&acquire, client->inline_max, options, err);
     if (rc == 0)
         rc = ask(client, &acquire, ret_lease, err);
     packice_acquire_finish(&acquire);
@@ -202,27 +204,4 @@ packice_get(packice_client *client, const char *id, double wait, packice_lease *
     options.id = id;
     options.wait = wait;
     return packice_get_with(client, &options, ret_lease);
-}
-
-int
-packice_put(packice_client *client, const char *id, const void *data, uint64_t size,
-            packice_lease **ret_lease)
-{
-    packice_lease *lease = NULL;
-    int rc = packice_create(client, id, size, &lease);
-    if (rc != 0)
-        return rc;
-    rc = packice_write(lease, 0, 0, data, size);
-    if (rc == 0)
-        rc = packice_seal(lease);
-    if (rc == 0 && ret_lease != NULL) {
-        *ret_lease = lease;
-        return 0;
-    }
-    struct pk_error failed = *packice_error_slot();
-    int released = packice_release(lease);
-    if (rc == 0)
-        return released;
-    *packice_error_slot() = failed; /* why it failed, whatever the release said */
-    return rc;
 }

@@ -18,7 +18,9 @@ struct packice_acquire {
 /* Fill *acquire, to be finished also on failure. -EINVAL with the option at fault. */
 int32_t packice_acquire_create(struct packice_acquire *acquire,
                                const struct packice_create_options *options, struct pk_error *err);
-int32_t packice_acquire_get(struct packice_acquire *acquire,
+/* inline_max: the client's; bytes that may come instead of a lease, if the options don't tell of a
+ * wish for one. */
+int32_t packice_acquire_get(struct packice_acquire *acquire, uint64_t inline_max,
                             const struct packice_get_options *options, struct pk_error *err);
 void packice_acquire_finish(struct packice_acquire *acquire);
 

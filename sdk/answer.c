@@ -16,10 +16,14 @@ struct packer {
     size_t used;
 };
 
+/* align: of the address, a power of two. */
 static void *
 pack(struct packer *packer, const void *data, size_t size, size_t align)
 {
-    packer->used = (packer->used + align - 1) / align * align;
+    if (packer->memory != NULL)
+        packer->used += -((uintptr_t)packer->memory + packer->used) & (align - 1);
+    else
+        packer->used += align - 1; /* the most that it can come to */
     void *place = NULL;
     if (packer->memory != NULL && data != NULL) {
         place = packer->memory + packer->used;
@@ -32,8 +36,8 @@ pack(struct packer *packer, const void *data, size_t size, size_t align)
 static const char *
 pack_text(struct packer *packer, const char *text)
 {
-    if (text == NULL)
-        text = "";
+    if (text == NULL || text[0] == '\0')
+        return "";
     return pack(packer, text, strlen(text) + 1, 1);
 }
 
@@ -77,10 +81,15 @@ pack_handles(struct packer *packer, const struct pk_reply *reply, struct packice
         (void)pack(packer, &handle, sizeof(handle), align);
     }
     for (uint32_t i = 0; i < reply->blob_count; i++) {
-        const char *text = handle_at(reply, i)->text;
-        const char *copy = text != NULL ? pack_text(packer, text) : NULL;
-        if (first != NULL)
-            first[i].text = copy;
+        const struct pk_handle *from = handle_at(reply, i);
+        const char *text = from->text != NULL ? pack_text(packer, from->text) : NULL;
+        const void *data = NULL;
+        if (from->kind == PK_HANDLE_DATA && from->data != NULL)
+            data = pack(packer, from->data, (size_t)from->size, PACKICE_BYTES_ALIGN);
+        if (first != NULL) {
+            first[i].text = text;
+            first[i].data = data;
+        }
     }
     if (answer != NULL) {
         answer->handles = first;
@@ -161,11 +170,12 @@ packice_answer_copy(const struct pk_reply *reply, struct packice_answer **ret_an
 {
     struct packer packer = { NULL, sizeof(struct packice_answer) };
     pack_reply(&packer, reply, NULL);
-    struct packice_answer *answer = calloc(1, packer.used);
+    struct packice_answer *answer = malloc(packer.used);
     if (answer == NULL) {
         close_handles(reply);
         return -ENOMEM;
     }
+    *answer = (struct packice_answer){ .refs = 1 };
     copy_sized(&answer->reply, sizeof(answer->reply), reply, reply->struct_size,
                reply->struct_size);
     answer->reply.handles = NULL;
@@ -173,7 +183,7 @@ packice_answer_copy(const struct pk_reply *reply, struct packice_answer **ret_an
     size_t whole = packer.used;
     packer = (struct packer){ (char *)answer, sizeof(struct packice_answer) };
     pack_reply(&packer, reply, answer);
-    assert(packer.used == whole);
+    assert(packer.used <= whole);
     (void)whole;
     *ret_answer = answer;
     return 0;
@@ -185,10 +195,17 @@ packice_answer_take_fd(struct packice_answer *answer, uint32_t handle)
     return pk_steal_fd(answer->handles[handle].fd);
 }
 
-void
-packice_answer_free(struct packice_answer *answer)
+struct packice_answer *
+packice_answer_ref(struct packice_answer *answer)
 {
-    if (answer == NULL)
+    (void)atomic_fetch_add_explicit(&answer->refs, 1, memory_order_relaxed);
+    return answer;
+}
+
+void
+packice_answer_unref(struct packice_answer *answer)
+{
+    if (answer == NULL || atomic_fetch_sub(&answer->refs, 1) != 1)
         return;
     for (uint32_t i = 0; answer->handles != NULL && i < answer->reply.blob_count; i++)
         pk_cleanup_close(&answer->handles[i].fd);
@@ -196,25 +213,15 @@ packice_answer_free(struct packice_answer *answer)
 }
 
 void
-packice_answers_free(struct packice_answer **answers, size_t count)
+packice_answers_unref(struct packice_answer **answers, size_t count)
 {
     for (size_t i = 0; i < count; i++)
-        packice_answer_free(pk_steal(answers[i]));
+        packice_answer_unref(pk_steal(answers[i]));
 }
 
 static int32_t
-check_lease(const struct pk_reply *reply, const struct pk_request *request, struct pk_error *err)
+check_blobs(const struct pk_reply *reply, struct pk_error *err)
 {
-    if (reply->lease_id == NULL || strlen(reply->lease_id) != PK_LEASE_ID_LEN)
-        return pk_fail(err, -EPROTO, "lease_id: not of %d bytes", PK_LEASE_ID_LEN);
-    if (pk_id_check(reply->object_id, NULL) != 0)
-        return pk_fail(err, -EPROTO, "object_id: not an id");
-    if (reply->epoch == 0)
-        return pk_fail(err, -EPROTO, "epoch: 0");
-    bool creates = request->verb == PK_VERB_ACQUIRE && request->access == PK_ACCESS_CREATE;
-    /* A create that is asked for again can have been sealed meanwhile. */
-    if (!creates && reply->state != PK_STATE_SEALED)
-        return pk_fail(err, -EPROTO, "state: not sealed");
     if (reply->handles == NULL || reply->blob_count == 0 || reply->blob_count > PK_BLOBS_MAX)
         return pk_fail(err, -EPROTO, "blobs: not 1 to %d", PK_BLOBS_MAX);
     for (uint32_t i = 0; i < reply->blob_count; i++) {
@@ -225,6 +232,45 @@ check_lease(const struct pk_reply *reply, const struct pk_request *request, stru
             return pk_fail(err, -EPROTO, "blobs[%u].offset: too large", i);
     }
     return 0;
+}
+
+/* Either there is a lease, or all the bytes are here, and were asked for. */
+static int32_t
+check_bytes(const struct pk_reply *reply, const struct pk_request *request, struct pk_error *err)
+{
+    bool granted = reply->lease_id[0] != '\0';
+    uint64_t left = request->verb == PK_VERB_ACQUIRE ? request->inline_max : 0;
+    if (!granted && left == 0)
+        return pk_fail(err, -EPROTO, "lease_id: missing, and no bytes were asked for");
+    if (granted && strlen(reply->lease_id) != PK_LEASE_ID_LEN)
+        return pk_fail(err, -EPROTO, "lease_id: not of %d bytes", PK_LEASE_ID_LEN);
+    for (uint32_t i = 0; i < reply->blob_count; i++) {
+        const struct pk_handle *handle = &reply->handles[i];
+        if (granted ? handle->kind == PK_HANDLE_DATA : handle->kind != PK_HANDLE_DATA)
+            return pk_fail(err, -EPROTO, "blobs[%u].kind: %s", i,
+                           granted ? "bytes, beside a lease" : "no bytes, but no lease either");
+        if (granted)
+            continue;
+        if (handle->size > left)
+            return pk_fail(err, -EPROTO, "blobs[%u].size: more than was asked for", i);
+        left -= handle->size;
+    }
+    return 0;
+}
+
+static int32_t
+check_lease(const struct pk_reply *reply, const struct pk_request *request, struct pk_error *err)
+{
+    if (pk_id_check(reply->object_id, NULL) != 0)
+        return pk_fail(err, -EPROTO, "object_id: not an id");
+    if (reply->epoch == 0)
+        return pk_fail(err, -EPROTO, "epoch: 0");
+    bool creates = request->verb == PK_VERB_ACQUIRE && request->access == PK_ACCESS_CREATE;
+    /* A create that is asked for again can have been sealed meanwhile. */
+    if (!creates && reply->state != PK_STATE_SEALED)
+        return pk_fail(err, -EPROTO, "state: not sealed");
+    int32_t rc = check_blobs(reply, err);
+    return rc == 0 ? check_bytes(reply, request, err) : rc;
 }
 
 int32_t

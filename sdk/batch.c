@@ -15,6 +15,8 @@
 
 /* Of one trip, well below what a node takes as one request. */
 #define TRIP_BYTES (512U << 10)
+/* Bytes of objects that one trip brings. */
+#define TRIP_INLINE (UINT64_C(1) << 20)
 
 struct trip {
     packice_client *client;
@@ -33,6 +35,8 @@ prepare_lease(struct packice_acquire *acquire, uint32_t verb, const packice_leas
 {
     if (lease == NULL)
         return pk_fail(err, -EINVAL, "lease: missing");
+    if (verb == PK_VERB_SEAL && !packice_lease_is_granted(lease))
+        return packice_lease_refuse_seal(err);
     acquire->request = (struct pk_request){ .struct_size = (uint32_t)sizeof(struct pk_request),
                                             .verb = verb,
                                             .lease_id = lease->lease_id };
@@ -48,7 +52,7 @@ prepare(packice_client *client, const struct packice_batch_item *item,
     case PACKICE_BATCH_CREATE:
         return packice_acquire_create(acquire, item->create, err);
     case PACKICE_BATCH_GET:
-        return packice_acquire_get(acquire, item->get, err);
+        return packice_acquire_get(acquire, client->inline_max, item->get, err);
     case PACKICE_BATCH_SEAL:
     case PACKICE_BATCH_RELEASE:
         if (item->lease != NULL && item->lease->client != client)
@@ -151,7 +155,7 @@ ask_again(struct trip *trip, size_t index, struct pk_error *err)
     int32_t rc = packice_client_call(trip->client, request, 1, 0, request->wait, &answer, err);
     if (rc != 0)
         return rc;
-    packice_answer_free(trip->answers[index]);
+    packice_answer_unref(trip->answers[index]);
     trip->answers[index] = answer;
     return 0;
 }
@@ -176,14 +180,17 @@ go(struct trip *trip, struct pk_error *err)
     if (trip->count == 0)
         return 0;
     uint64_t wait = 0;
-    for (size_t i = 0; i < trip->count; i++)
+    for (size_t i = 0; i < trip->count; i++) {
         wait = trip->requests[i].wait > wait ? trip->requests[i].wait : wait;
+        if (trip->requests[i].inline_max > TRIP_INLINE / trip->count)
+            trip->requests[i].inline_max = TRIP_INLINE / trip->count;
+    }
     int32_t rc =
         packice_client_call(trip->client, trip->requests, trip->count, 0, wait, trip->answers, err);
     for (size_t i = 0; i < trip->count; i++) {
         int32_t status = rc != 0 ? rc : finish_item(trip, i, err);
         settle(trip->items[i], status);
-        packice_answer_free(pk_steal(trip->answers[i]));
+        packice_answer_unref(pk_steal(trip->answers[i]));
         packice_acquire_finish(&trip->acquires[i]);
     }
     for (size_t i = 0; i < trip->count; i++) { /* once each lease is there and is renewed */
@@ -210,6 +217,10 @@ board(struct trip *trip, struct packice_batch_item *item, struct pk_error *err)
     if (rc != 0) {
         packice_acquire_finish(&acquire);
         item->status = rc;
+        return 0;
+    }
+    if (item->op == PACKICE_BATCH_RELEASE && packice_lease_let_go(item->lease)) {
+        settle(item, 0);
         return 0;
     }
     size_t bytes = request_size(&acquire.request);
@@ -243,11 +254,12 @@ packice_batch(packice_client *client, struct packice_batch_item *items, size_t c
     size_t reached = 0;
     int32_t rc = packice_client_check(client, err);
     if (rc == 0) {
-        pk_autofree struct trip *trip = calloc(1, sizeof(*trip));
+        pk_autofree struct trip *trip = malloc(sizeof(*trip));
         if (trip == NULL) {
             rc = pk_fail(err, -ENOMEM, "no memory for a batch");
         } else {
             trip->client = client;
+            trip->count = trip->bytes = trip->blobs = 0;
             rc = go_all(trip, items, count, &reached, err);
         }
     }

@@ -57,6 +57,22 @@ begin_remote(const struct packice_answer *answer, uint32_t index, struct packice
     return blob->path != NULL ? 0 : pk_fail(err, -ENOMEM, "no memory for a blob");
 }
 
+/* Where the bytes of a new blob are. */
+static int32_t
+begin(struct packice_answer *answer, uint32_t index, struct packice_blob *blob,
+      struct pk_error *err)
+{
+    const struct pk_handle *handle = &answer->handles[index];
+    if (handle->kind == PK_HANDLE_DATA) {
+        blob->answer = packice_answer_ref(answer);
+        blob->bytes = handle->data;
+        return 0;
+    }
+    if (answer->remote)
+        return begin_remote(answer, index, blob, err);
+    return packice_handle_take(answer, index, blob->writable, &blob->fd, err);
+}
+
 int32_t
 packice_blob_new(struct packice_answer *answer, uint32_t index, bool writable,
                  struct packice_blob **ret_blob, struct pk_error *err)
@@ -76,8 +92,7 @@ packice_blob_new(struct packice_answer *answer, uint32_t index, bool writable,
     blob->writable = writable;
     blob->remote = answer->remote;
     blob->spool = -1;
-    int32_t rc = answer->remote ? begin_remote(answer, index, blob, err)
-                                : packice_handle_take(answer, index, writable, &blob->fd, err);
+    int32_t rc = begin(answer, index, blob, err);
     if (rc == 0)
         *ret_blob = blob;
     else
@@ -114,6 +129,7 @@ packice_blob_unref(struct packice_blob *blob)
     pk_cleanup_close(&blob->spool);
     (void)pthread_rwlock_destroy(&blob->lock);
     (void)pthread_mutex_destroy(&blob->moving);
+    packice_answer_unref(blob->answer);
     free(blob->path);
     free(blob);
 }
@@ -166,9 +182,18 @@ usable(const struct packice_blob *blob, struct pk_error *err)
 {
     if (blob->shut)
         return pk_fail(err, -EACCES, "the object is sealed, or about to be");
-    if (blob->fd < 0)
+    if (blob->fd < 0 && blob->answer == NULL)
         return pk_fail(err, -EOPNOTSUPP, "the blob is not behind a descriptor");
     return 0;
+}
+
+int32_t
+packice_blob_check(struct packice_blob *blob, struct pk_error *err)
+{
+    (void)pthread_rwlock_rdlock(&blob->lock);
+    int32_t rc = usable(blob, err);
+    (void)pthread_rwlock_unlock(&blob->lock);
+    return rc;
 }
 
 /* With the lock held. */
@@ -199,11 +224,26 @@ packice_blob_size(struct packice_blob *blob, uint64_t *ret_size, struct pk_error
     return rc;
 }
 
+/* With the lock held for writing: a descriptor of bytes that came without one. */
+static int32_t
+spool_bytes(struct packice_blob *blob, struct pk_error *err)
+{
+    pk_autoclose int fd = -1;
+    int32_t rc = packice_spool_bytes(blob->bytes, blob->size, &fd, err);
+    if (rc == 0)
+        rc = packice_spool_reopen(fd, &blob->fd, err);
+    if (rc == 0)
+        blob->offset = 0;
+    return rc;
+}
+
 int32_t
 packice_blob_fd(struct packice_blob *blob, int *ret_fd, struct pk_error *err)
 {
-    (void)pthread_rwlock_rdlock(&blob->lock);
+    (void)pthread_rwlock_wrlock(&blob->lock);
     int32_t rc = usable(blob, err);
+    if (rc == 0 && blob->fd < 0)
+        rc = spool_bytes(blob, err);
     if (rc == 0) {
         int fd = fcntl(blob->fd, F_DUPFD_CLOEXEC, 0);
         if (fd >= 0)
@@ -272,6 +312,10 @@ read_all(const struct packice_blob *blob, uint64_t offset, char *data, uint64_t 
          uint64_t *ret_size, struct pk_error *err)
 {
     uint64_t done = 0;
+    if (blob->answer != NULL) {
+        memcpy(data, (const char *)blob->bytes + offset, size);
+        done = size;
+    }
     while (done < size) {
         size_t chunk = size - done < SSIZE_MAX ? (size_t)(size - done) : SSIZE_MAX;
         ssize_t count = pread(blob->fd, data + done, chunk, (off_t)(blob->offset + offset + done));
@@ -298,10 +342,51 @@ packice_blob_read(struct packice_blob *blob, uint64_t offset, void *data, uint64
         rc = size_now(blob, &whole, err);
     if (rc == 0) {
         uint64_t left = offset < whole ? whole - offset : 0;
-        rc = read_all(blob, offset, data, size < left ? size : left, ret_size, err);
+        if (size > left)
+            size = left;
+        if (size == 0)
+            *ret_size = 0;
+        else
+            rc = read_all(blob, offset, data, size, ret_size, err);
     }
     (void)pthread_rwlock_unlock(&blob->lock);
     return rc;
+}
+
+/* Maps what is behind the descriptor. */
+static int32_t
+map_file(const struct packice_blob *blob, struct packice_map *map, struct pk_error *err)
+{
+    uint64_t lead = blob->offset % (uint64_t)sysconf(_SC_PAGESIZE);
+    if (map->size > SIZE_MAX - lead)
+        return pk_fail(err, -ENOMEM, "the blob is larger than the address space");
+    map->length = (size_t)(lead + map->size);
+    map->address = mmap(NULL, map->length, blob->writable ? PROT_READ | PROT_WRITE : PROT_READ,
+                        MAP_SHARED, blob->fd, (off_t)(blob->offset - lead));
+    if (map->address == MAP_FAILED) /* -EAGAIN would say: not sealed */
+        return pk_fail(err, errno == EAGAIN ? -ENOMEM : -errno, "can't map %zu bytes: %m",
+                       map->length);
+    map->data = (char *)map->address + lead;
+    return 0;
+}
+
+/* A copy in pages of its own, which a store can change no more than those of a descriptor. */
+static int32_t
+map_bytes(const struct packice_blob *blob, struct packice_map *map, struct pk_error *err)
+{
+    map->length = (size_t)map->size;
+    map->address =
+        mmap(NULL, map->length, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (map->address == MAP_FAILED)
+        return pk_fail(err, -ENOMEM, "can't map %zu bytes: %m", map->length);
+    memcpy(map->address, blob->bytes, map->length);
+    if (mprotect(map->address, map->length, PROT_READ) != 0) {
+        int32_t rc = pk_fail(err, -ENOMEM, "can't map %zu bytes: %m", map->length);
+        (void)munmap(map->address, map->length);
+        return rc;
+    }
+    map->data = map->address;
+    return 0;
 }
 
 /* With the lock held for writing. */
@@ -309,31 +394,18 @@ static int32_t
 new_map(struct packice_blob *blob, uint64_t size, struct packice_map **ret_map,
         struct pk_error *err)
 {
-    struct packice_map *map = calloc(1, sizeof(*map));
+    pk_autofree struct packice_map *map = calloc(1, sizeof(*map));
     if (map == NULL)
         return pk_fail(err, -ENOMEM, "no memory for a map");
     map->data = nothing;
     map->size = size;
-    if (size > 0) {
-        uint64_t lead = blob->offset % (uint64_t)sysconf(_SC_PAGESIZE);
-        if (size > SIZE_MAX - lead) {
-            free(map);
-            return pk_fail(err, -ENOMEM, "the blob is larger than the address space");
-        }
-        map->length = (size_t)(lead + size);
-        map->address = mmap(NULL, map->length, blob->writable ? PROT_READ | PROT_WRITE : PROT_READ,
-                            MAP_SHARED, blob->fd, (off_t)(blob->offset - lead));
-        if (map->address == MAP_FAILED) {
-            int32_t rc = errno == EAGAIN ? -ENOMEM : -errno; /* -EAGAIN would say: not sealed */
-            (void)pk_fail(err, rc, "can't map %zu bytes: %m", map->length);
-            free(map);
-            return rc;
-        }
-        map->data = (char *)map->address + lead;
-    }
+    int32_t rc = 0;
+    if (size > 0)
+        rc = blob->answer != NULL ? map_bytes(blob, map, err) : map_file(blob, map, err);
+    if (rc != 0)
+        return rc;
     map->next = blob->maps;
-    blob->maps = map;
-    *ret_map = map;
+    *ret_map = blob->maps = pk_steal(map);
     return 0;
 }
 

@@ -14,16 +14,19 @@
 
 struct packice_map;
 
-/* Shared by its lease and by the files opened on it. */
+/* Shared by its lease and by the files opened on it. Its bytes are behind a descriptor, or came
+ * with the answer; of those a descriptor is made when one is asked for. */
 struct packice_blob {
     atomic_uint_fast64_t refs;
     pthread_rwlock_t lock; /* guards what follows it; held for reading while bytes move */
     int fd;                /* -1: shut, or not behind a descriptor */
     bool shut;             /* the lease was about to seal: nothing goes through here any more */
     struct packice_map *maps;
-    int spool;       /* remote, shut: what was written, to be sent; -1 = nothing */
-    uint64_t offset; /* where it begins behind fd */
-    uint64_t size;   /* PK_UNSIZED: grows */
+    struct packice_answer *answer; /* what holds bytes; NULL = they are elsewhere */
+    const void *bytes;             /* size of them, if answer is not NULL */
+    int spool;                     /* remote, shut: what was written, to be sent; -1 = nothing */
+    uint64_t offset;               /* where it begins behind fd */
+    uint64_t size;                 /* PK_UNSIZED: grows */
     bool writable;
     bool remote; /* its bytes are elsewhere: fd is a spool of them, or -1 until they came */
     char *path;  /* remote: where the peer says they are on its machine; NULL = nowhere */
@@ -50,6 +53,9 @@ bool packice_blob_is_missing(struct packice_blob *blob);
 void packice_blob_unmap(struct packice_blob *blob);
 /* The same where nobody else can map: with its lease, also in a child of a fork. */
 void packice_blob_drop_maps(struct packice_blob *blob);
+
+/* Whether its bytes can be reached at all: the same errors as a map. */
+int32_t packice_blob_check(struct packice_blob *blob, struct pk_error *err);
 
 /* As the public calls of <packice/client.h>. */
 int32_t packice_blob_size(struct packice_blob *blob, uint64_t *ret_size, struct pk_error *err);

@@ -6,6 +6,7 @@
  */
 #include "sdk/error.h"
 #include "sdk/lease.h"
+#include "sdk/process.h"
 #include "sdk/remote.h"
 #include <errno.h>
 #include <unistd.h>
@@ -15,7 +16,7 @@ static int32_t
 find(const packice_lease *lease, uint32_t index, struct packice_blob **ret_blob)
 {
     struct pk_error *err = packice_error_slot();
-    if (lease->client->pid != getpid())
+    if (lease->client->pid != packice_process())
         return pk_fail(err, -EPIPE, "the lease belongs to process %d: get the object again",
                        (int)lease->client->pid);
     packice_lease *mine = (packice_lease *)(uintptr_t)lease; /* its lock alone is changed */

@@ -8,14 +8,29 @@
 #include "core/wire/error_name.h"
 #include "sdk/error.h"
 #include "sdk/moment.h"
+#include "sdk/process.h"
 #include <errno.h>
 #include <packice/cleanup.h>
 #include <string.h>
 
 #define DEFAULT_TIMEOUT UINT64_C(120000000000)
+#define DEFAULT_INLINE (UINT64_C(64) << 10)
+#define INLINE_LIMIT (UINT64_C(1) << 20)
+
+/* How many bytes a get asks for. */
+static uint64_t
+choose_inline(const struct packice_link *link, uint64_t inline_max)
+{
+    if (link->ops->put_max == 0 || inline_max == PACKICE_NO_INLINE)
+        return 0;
+    if (inline_max == 0)
+        return DEFAULT_INLINE;
+    return inline_max < INLINE_LIMIT ? inline_max : INLINE_LIMIT;
+}
 
 int32_t
-packice_client_new(struct packice_link *link, packice_client **ret_client, struct pk_error *err)
+packice_client_new(struct packice_link *link, uint64_t inline_max, packice_client **ret_client,
+                   struct pk_error *err)
 {
     packice_client *client = calloc(1, sizeof(*client));
     if (client == NULL || packice_renewal_init(&client->renewal) != 0) {
@@ -25,7 +40,10 @@ packice_client_new(struct packice_link *link, packice_client **ret_client, struc
         return pk_fail(err, -ENOMEM, "no memory for a client");
     }
     client->link = link;
-    client->pid = getpid();
+    client->pid = packice_process();
+    client->inline_max = choose_inline(link, inline_max);
+    atomic_init(&client->no_put, 0);
+    atomic_init(&client->no_adoption, 0);
     atomic_init(&client->timeout, DEFAULT_TIMEOUT);
     atomic_init(&client->refs, 1);
     client->renewal.link = link;
@@ -46,7 +64,7 @@ packice_client_unref(packice_client *client)
 {
     if (atomic_fetch_sub(&client->refs, 1) != 1)
         return;
-    if (client->pid == getpid()) /* a lock that came over a fork may be held for ever */
+    if (client->pid == packice_process()) /* a lock that came over a fork may be held for ever */
         packice_renewal_finish(&client->renewal);
     free(client);
 }
@@ -56,7 +74,7 @@ packice_client_free(packice_client *client)
 {
     if (client == NULL)
         return;
-    bool forked = client->pid != getpid();
+    bool forked = client->pid != packice_process();
     if (!forked) {
         client->link->ops->shut(client->link);
         packice_renewal_stop(&client->renewal);
@@ -70,7 +88,7 @@ packice_client_check(const packice_client *client, struct pk_error *err)
 {
     if (client->link == NULL)
         return pk_fail(err, -EPIPE, "the client of this lease was freed");
-    if (client->pid != getpid())
+    if (client->pid != packice_process())
         return pk_fail(err, -EPIPE, "the client belongs to process %d: connect again after a fork",
                        (int)client->pid);
     return 0;
@@ -115,7 +133,7 @@ packice_client_ask(packice_client *client, const struct pk_request *request, uin
         return rc;
     rc = packice_answer_status(answer, err);
     if (rc != 0)
-        packice_answer_free(answer);
+        packice_answer_unref(answer);
     else
         *ret_answer = answer;
     return rc;

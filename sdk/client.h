@@ -19,11 +19,15 @@ struct packice_client {
     atomic_uint_fast64_t timeout; /* nanoseconds; PK_FOREVER */
     atomic_uint_fast64_t refs;    /* its owner, and each lease */
     struct packice_renewal renewal;
+    uint64_t inline_max;              /* bytes that a get may bring; 0: none */
+    atomic_uint_fast64_t no_put;      /* generation of a peer that takes no PUT of bytes, */
+    atomic_uint_fast64_t no_adoption; /* and of descriptors; 0: none is known */
 };
 
-/* Takes the link over, on failure too. 0, -ENOMEM. */
-int32_t packice_client_new(struct packice_link *link, packice_client **ret_client,
-                           struct pk_error *err);
+/* Takes the link over, on failure too. inline_max as in struct packice_connect_options. 0, -ENOMEM.
+ */
+int32_t packice_client_new(struct packice_link *link, uint64_t inline_max,
+                           packice_client **ret_client, struct pk_error *err);
 
 packice_client *packice_client_ref(packice_client *client);
 void packice_client_unref(packice_client *client);

@@ -90,11 +90,9 @@ file_close(void *cookie)
 int32_t
 packice_blob_open(struct packice_blob *blob, FILE **ret_file, struct pk_error *err)
 {
-    int probe = -1; /* the same errors as a map, before there is a file that could only fail */
-    int32_t rc = packice_blob_fd(blob, &probe, err);
+    int32_t rc = packice_blob_check(blob, err); /* before there is a file that could only fail */
     if (rc != 0)
         return rc;
-    pk_cleanup_close(&probe);
     struct file *file = calloc(1, sizeof(*file));
     if (file == NULL)
         return pk_fail(err, -ENOMEM, "no memory for a file");

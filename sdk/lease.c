@@ -39,18 +39,14 @@ make_blobs(struct packice_answer *answer, bool writable, struct packice_blob ***
     return 0;
 }
 
-/* Meta as callers see it: an object even where there is none. */
-static char *
-copy_meta(const char *meta)
-{
-    return strdup(meta[0] != '\0' ? meta : "{}");
-}
-
 static int32_t
 fill(packice_lease *lease, struct packice_answer *answer, struct pk_error *err)
 {
     const struct pk_reply *reply = &answer->reply;
-    memcpy(lease->lease_id, reply->lease_id, sizeof(lease->lease_id)); /* was checked */
+    lease->answer = packice_answer_ref(answer);
+    lease->lease_id = lease->renewed.lease_id = reply->lease_id;
+    lease->object_id = reply->object_id;
+    lease->meta = reply->meta[0] != '\0' ? reply->meta : "{}"; /* an object in any case */
     lease->epoch = reply->epoch;
     if ((lease->flags & PACKICE_UNBOUND) == 0)
         lease->renewed.generation = lease->generation = answer->generation;
@@ -58,10 +54,6 @@ fill(packice_lease *lease, struct packice_answer *answer, struct pk_error *err)
     atomic_init(&lease->access, reply->access);
     atomic_init(&lease->state, reply->state);
     atomic_init(&lease->ttl, reply->ttl);
-    lease->object_id = strdup(reply->object_id);
-    lease->meta = copy_meta(reply->meta);
-    if (lease->object_id == NULL || lease->meta == NULL)
-        return pk_fail(err, -ENOMEM, "no memory for a lease");
     int32_t rc = make_blobs(answer, reply->state == PK_STATE_CREATING, &lease->blobs, err);
     if (rc == 0)
         lease->blob_count = reply->blob_count;
@@ -74,9 +66,12 @@ plan_renewal(packice_lease *lease, struct pk_error *err)
 {
     struct packice_renewal *renewal = &lease->client->renewal;
     uint64_t ttl = atomic_load(&lease->ttl);
-    if (ttl == PK_FOREVER || (lease->flags & PACKICE_NO_RENEW) != 0)
+    bool ends = ttl != PK_FOREVER && (lease->flags & PACKICE_NO_RENEW) == 0;
+    if (ends)
+        atomic_store(&lease->timed, true);
+    if (!ends && atomic_load(&lease->timed))
         packice_renewal_remove(renewal, &lease->renewed);
-    else if (packice_renewal_set(renewal, &lease->renewed, ttl) != 0)
+    else if (ends && packice_renewal_set(renewal, &lease->renewed, ttl) != 0)
         return pk_fail(err, -ENOMEM, "no thread to renew leases with");
     return 0;
 }
@@ -89,8 +84,10 @@ give_back(packice_client *client, const char *lease_id, uint64_t generation)
                                   .verb = PK_VERB_RELEASE,
                                   .lease_id = lease_id };
     struct packice_answer *released = NULL;
+    if (lease_id[0] == '\0')
+        return;
     if (packice_client_call(client, &request, 1, generation, 0, &released, NULL) == 0)
-        packice_answer_free(released);
+        packice_answer_unref(released);
 }
 
 void
@@ -119,7 +116,6 @@ packice_lease_new(packice_client *client, uint32_t flags, struct packice_answer 
     lease->client = packice_client_ref(client);
     lease->flags = flags;
     (void)pthread_mutex_init(&lease->lock, NULL); /* can't fail with default attributes */
-    lease->renewed.lease_id = lease->lease_id;
     int32_t rc = fill(lease, answer, err);
     if (rc == 0)
         rc = plan_renewal(lease, err);
@@ -139,15 +135,14 @@ packice_lease_free(packice_lease *lease)
 {
     if (lease == NULL)
         return;
-    if (packice_client_check(lease->client, NULL) == 0)
+    if (atomic_load(&lease->timed) && packice_client_check(lease->client, NULL) == 0)
         packice_renewal_remove(&lease->client->renewal, &lease->renewed);
     for (uint32_t i = 0; i < lease->blob_count; i++)
         packice_blob_drop_maps(lease->blobs[i]); /* files that are open on them may live on */
     free_blobs(lease->blobs, lease->blob_count);
     packice_client_unref(lease->client);
     (void)pthread_mutex_destroy(&lease->lock);
-    free(lease->object_id);
-    free(lease->meta);
+    packice_answer_unref(lease->answer);
     free(lease);
 }
 
@@ -208,6 +203,18 @@ packice_lease_blob(packice_lease *lease, uint32_t index, struct packice_blob **r
     *ret_blob = packice_blob_ref(lease->blobs[index]);
     (void)pthread_mutex_unlock(&lease->lock);
     return 0;
+}
+
+bool
+packice_lease_is_granted(const packice_lease *lease)
+{
+    return lease->lease_id[0] != '\0';
+}
+
+int32_t
+packice_lease_refuse_seal(struct pk_error *err)
+{
+    return pk_fail(err, -EACCES, "the lease is one to read: the object is sealed");
 }
 
 const char *

@@ -11,9 +11,10 @@
 
 struct packice_lease {
     packice_client *client;
-    char lease_id[PK_LEASE_ID_LEN + 1];
-    char *object_id;
-    char *meta;
+    struct packice_answer *answer; /* what granted it, and what the next three point into */
+    const char *lease_id;          /* "": the bytes came instead, and no peer knows of it */
+    const char *object_id;
+    const char *meta;
     uint64_t epoch;
     uint64_t generation; /* of the connection it is bound to; 0 = unbound */
     uint32_t flags;      /* PACKICE_UNBOUND, PACKICE_NO_RENEW */
@@ -21,6 +22,7 @@ struct packice_lease {
     struct packice_renewed renewed;
 
     bool creator;       /* granted as CREATE */
+    atomic_bool timed;  /* it is or was to be renewed */
     atomic_bool undone; /* given back before its owner let it go: the peer knows it no more */
 
     atomic_uint access;
@@ -30,9 +32,20 @@ struct packice_lease {
     struct packice_blob **blobs; /* blob_count */
 };
 
-/* Makes a lease of the answer to an acquire. On failure the peer is told to release it. */
+/* Makes a lease of the answer to an acquire, and keeps that. On failure the peer is told to release
+ * it. */
 int32_t packice_lease_new(packice_client *client, uint32_t flags, struct packice_answer *answer,
                           packice_lease **ret_lease, struct pk_error *err);
+
+/* Whether there is a lease at the peer at all. */
+bool packice_lease_is_granted(const packice_lease *lease);
+
+/* What sealing by a lease fails with that is not granted. */
+int32_t packice_lease_refuse_seal(struct pk_error *err);
+
+/* Ends it, but for what packice_lease_free does, if nobody has to be asked, or can be told later.
+ * Whether that was so. */
+bool packice_lease_let_go(const packice_lease *lease);
 
 /* Lets go of everything here, without a word to the peer. NULL is fine. */
 void packice_lease_free(packice_lease *lease);

@@ -6,6 +6,7 @@
 #include "sdk/error.h"
 #include "sdk/lease.h"
 #include "sdk/moment.h"
+#include "sdk/process.h"
 #include "sdk/remote.h"
 #include <errno.h>
 #include <packice/cleanup.h>
@@ -24,6 +25,8 @@ seal(packice_lease *lease, struct pk_error *err)
 {
     if (lease->creator && atomic_load(&lease->state) == PACKICE_SEALED)
         return 0;
+    if (!packice_lease_is_granted(lease))
+        return packice_lease_refuse_seal(err);
     packice_lease_shut_writers(lease);
     int32_t rc = packice_remote_push(lease, err);
     if (rc != 0)
@@ -34,7 +37,7 @@ seal(packice_lease *lease, struct pk_error *err)
     if (rc != 0)
         return rc;
     rc = packice_lease_sealed(lease, answer, err);
-    packice_answer_free(answer);
+    packice_answer_unref(answer);
     return rc;
 }
 
@@ -58,12 +61,16 @@ renew(packice_client *client, const char *lease_id, uint64_t generation, double 
         return rc;
     if (request.ttl == PK_FOREVER)
         return pk_fail(err, -EINVAL, "ttl: a renewed lease needs an end");
+    if (lease_id[0] == '\0') {
+        *ret_ttl = PK_FOREVER;
+        return packice_client_check(client, err);
+    }
     struct packice_answer *answer = NULL;
     rc = packice_client_ask(client, &request, generation, &answer, err);
     if (rc != 0)
         return rc;
     *ret_ttl = answer->reply.ttl;
-    packice_answer_free(answer);
+    packice_answer_unref(answer);
     return 0;
 }
 
@@ -108,7 +115,7 @@ release(packice_client *client, const char *lease_id, uint64_t generation, struc
     struct packice_answer *answer = NULL;
     int32_t rc = packice_client_ask(client, &request, generation, &answer, err);
     if (rc == 0)
-        packice_answer_free(answer);
+        packice_answer_unref(answer);
     return rc == -ESTALE ? 0 : rc; /* it had ended before */
 }
 
@@ -117,9 +124,25 @@ static bool
 ended_by_itself(const packice_lease *lease)
 {
     struct packice_link *link = lease->client->link;
-    if (lease->client->pid != getpid())
+    if (lease->client->pid != packice_process())
         return true; /* the parent's, who goes on with it */
     return lease->generation != 0 && (link == NULL || !link->ops->alive(link, lease->generation));
+}
+
+bool
+packice_lease_let_go(const packice_lease *lease)
+{
+    const struct packice_client *client = lease->client;
+    if (!packice_lease_is_granted(lease) || ended_by_itself(lease))
+        return true;
+    if (lease->generation == 0 || atomic_load(&lease->state) != PACKICE_SEALED)
+        return false; /* its end means something to others */
+    struct packice_link *link = client->link;
+    if (link->ops->release == NULL || !link->ops->release(link, lease->lease_id, lease->generation))
+        return false;
+    if (packice_renewal_flush_soon(&lease->client->renewal) != 0)
+        link->ops->flush(link);
+    return true;
 }
 
 int
@@ -128,7 +151,7 @@ packice_release(packice_lease *lease)
     if (lease == NULL)
         return 0;
     int32_t rc = 0;
-    if (!ended_by_itself(lease)) {
+    if (!packice_lease_let_go(lease)) {
         rc = release(lease->client, lease->lease_id, lease->generation, packice_error_slot());
         /* Without a node, too, there is nobody to be told of a bound lease. */
         if (rc != 0 && (ended_by_itself(lease) || (rc == -ECONNREFUSED && lease->generation != 0)))

@@ -33,6 +33,9 @@ typedef void packice_figure_fn(void *arg, const char *name, uint64_t value);
 struct packice_link;
 
 struct packice_link_ops {
+    uint64_t put_max; /* bytes that one PUT can carry; 0: there is no PUT, and answers bring no
+                         bytes either */
+    bool adopts;      /* more go by a PUT of a sealed descriptor, where the peer takes it */
     /* Asks and waits. Fills one answer for each request; each may itself be an error. When the way
      * to the peer fails, none is filled. Any thread, several at once. */
     int32_t (*call)(struct packice_link *link, const struct packice_ask *ask,
@@ -42,6 +45,12 @@ struct packice_link_ops {
                      void *arg, struct pk_error *err);
     /* Whether leases bound to this connection may still live. Asks nobody. */
     bool (*alive)(struct packice_link *link, uint64_t generation);
+    /* Ends a bound lease without waiting for the peer, who hears of it with the next request, or
+     * with the next flush. Whether it took the lease over; not if the connection is another one.
+     * NULL: this link can only ask. */
+    bool (*release)(struct packice_link *link, const char *lease_id, uint64_t generation);
+    /* Tells the peer of what was released so. NULL as above. */
+    void (*flush)(struct packice_link *link);
     /* The peer sent what it must not: lets this connection go, and its bound leases with it.
      * Nothing for peers of this process. */
     void (*distrust)(struct packice_link *link, uint64_t generation);

@@ -77,15 +77,15 @@ is_repeatable(const struct packice_ask *ask)
 
 /* Reads what came as a reply, whatever the status: that of HTTP only repeats what it says. */
 static int32_t
-read_reply(const struct packice_http_response *response, struct packice_exchange *exchange,
+read_reply(const struct packice_http_response *response, struct pk_wire_reply **reply,
            struct pk_error *err)
 {
     bool known = response->status == 200 || (response->status >= 400 && response->status < 600);
     if (!known)
         return packice_http_refusal(response, err);
-    int32_t rc = pk_wire_reply_parse(response->text, response->text_size, &exchange->reply, err);
+    int32_t rc = pk_wire_reply_parse(response->text, response->text_size, reply, err);
     bool refused = rc == -EPROTO && response->status != 200;
-    if (refused || (rc == 0 && response->status != 200 && exchange->reply->reply.status == 0))
+    if (refused || (rc == 0 && response->status != 200 && (*reply)->reply.status == 0))
         return packice_http_refusal(response, err);
     return rc;
 }
@@ -122,15 +122,16 @@ rescue_leases(struct http_link *link, const struct packice_ask *ask,
     }
 }
 
+/* *reply is the caller's to free, on failure too. */
 static int32_t
-post(struct http_link *link, const struct packice_ask *ask, bool last,
-     struct packice_exchange *exchange, struct pk_error *err)
+post(struct http_link *link, const struct packice_ask *ask, bool last, struct pk_wire_reply **reply,
+     struct pk_error *err)
 {
     pk_autofree char *text = NULL;
     pk_autofree char *url = NULL;
     struct packice_http_response response;
     size_t size = 0;
-    int32_t rc = packice_exchange_encode(exchange, ask->requests, &text, &size, err);
+    int32_t rc = packice_exchange_encode(ask->requests, ask->count, NULL, &text, &size, err);
     if (rc != 0)
         return rc;
     if (asprintf(&url, "%s/%s", link->http->base, verb_path(ask)) < 0)
@@ -147,9 +148,9 @@ post(struct http_link *link, const struct packice_ask *ask, bool last,
                                                       .text_max = PK_WIRE_REPLY_MAX };
         rc = packice_http_perform(link->http, &request, &response, err);
         if (rc == 0)
-            rc = read_reply(&response, exchange, err);
+            rc = read_reply(&response, reply, err);
         if (rc == 0)
-            rc = packice_exchange_decode(exchange, err);
+            rc = packice_exchange_decode(*reply, ask->requests, ask->count, err);
         if (rc != 0)
             rescue_leases(link, ask, &response);
         packice_http_response_finish(&response);
@@ -158,19 +159,17 @@ post(struct http_link *link, const struct packice_ask *ask, bool last,
     return rc;
 }
 
-/* A new exchange, done and decoded. */
+/* Asks; the reply is decoded, and the caller's to free. */
 static int32_t
 exchange_with(struct http_link *link, const struct packice_ask *ask, bool last,
-              struct packice_exchange **ret_exchange, struct pk_error *err)
+              struct pk_wire_reply **ret_reply, struct pk_error *err)
 {
-    struct packice_exchange *exchange = NULL;
-    int32_t rc = packice_exchange_new(ask->requests, ask->count, &exchange, err);
+    struct pk_wire_reply *reply = NULL;
+    int32_t rc = post(link, ask, last, &reply, err);
     if (rc == 0)
-        rc = post(link, ask, last, exchange, err);
-    if (rc == 0)
-        *ret_exchange = exchange;
+        *ret_reply = reply;
     else
-        packice_exchange_free(exchange);
+        pk_wire_reply_free(reply);
     return rc;
 }
 
@@ -230,17 +229,18 @@ give_back(void *arg, const char *lease_id)
                                   .verb = PK_VERB_RELEASE,
                                   .lease_id = lease_id };
     const struct packice_ask ask = { &request, 1, 0, packice_deadline(LAST_TIMEOUT, 0) };
-    struct packice_exchange *done = NULL;
+    struct pk_wire_reply *done = NULL;
     packice_keep_remove(&link->keep, lease_id);
     if (exchange_with(link, &ask, false, &done, NULL) == 0)
-        packice_exchange_free(done);
+        pk_wire_reply_free(done);
 }
 
 static int32_t
-take_answers(struct http_link *link, const struct packice_ask *ask, struct packice_exchange *done,
+take_answers(struct http_link *link, const struct packice_ask *ask, struct pk_wire_reply *done,
              struct packice_answer **ret_answers, struct pk_error *err)
 {
-    int32_t rc = packice_exchange_answers(done, ask->requests, 0, ret_answers, err);
+    const struct packice_arrival arrival = { .reply = done };
+    int32_t rc = packice_exchange_answers(&arrival, ask->requests, ask->count, ret_answers, err);
     if (rc != 0)
         return rc;
     for (size_t i = 0; rc == 0 && i < ask->count; i++) {
@@ -249,7 +249,7 @@ take_answers(struct http_link *link, const struct packice_ask *ask, struct packi
     }
     if (rc == 0)
         return 0;
-    packice_answers_free(ret_answers, ask->count);
+    packice_answers_unref(ret_answers, ask->count);
     return pk_fail(err, rc, "no memory for a lease");
 }
 
@@ -259,7 +259,7 @@ http_call(struct packice_link *base, const struct packice_ask *ask,
 {
     struct http_link *link = to_http(base);
     struct pk_request sent[PACKICE_TRIP_REQUESTS];
-    struct packice_exchange *done = NULL;
+    struct pk_wire_reply *done = NULL;
     struct packice_ask plain = *ask;
     assert(ask->count > 0);
     if (ask->count > PACKICE_TRIP_REQUESTS)
@@ -271,8 +271,8 @@ http_call(struct packice_link *base, const struct packice_ask *ask,
         return rc;
     rc = take_answers(link, ask, done, ret_answers, err);
     if (rc != 0)
-        packice_exchange_each_lease(done, give_back, link);
-    packice_exchange_free(done);
+        packice_exchange_each_lease(done, ask->requests, ask->count, give_back, link);
+    pk_wire_reply_free(done);
     return rc;
 }
 
@@ -281,12 +281,13 @@ static int32_t
 plain_call(struct packice_link *base, const struct packice_ask *ask,
            struct packice_answer **ret_answers, struct pk_error *err)
 {
-    struct packice_exchange *done = NULL;
+    struct pk_wire_reply *done = NULL;
     int32_t rc = exchange_with(plain_to_http(base), ask, false, &done, err);
     if (rc != 0)
         return rc;
-    rc = packice_exchange_answers(done, ask->requests, 0, ret_answers, err);
-    packice_exchange_free(done);
+    const struct packice_arrival arrival = { .reply = done };
+    rc = packice_exchange_answers(&arrival, ask->requests, ask->count, ret_answers, err);
+    pk_wire_reply_free(done);
     return rc;
 }
 
@@ -295,16 +296,12 @@ http_stats(struct packice_link *base, uint64_t deadline, packice_figure_fn *emit
            struct pk_error *err)
 {
     const struct packice_ask ask = { NULL, 1, 0, deadline };
-    struct packice_exchange *done = NULL;
+    struct pk_wire_reply *done = NULL;
     int32_t rc = exchange_with(to_http(base), &ask, false, &done, err);
     if (rc != 0)
         return rc;
-    const struct pk_wire_reply *reply = done->reply;
-    if (reply->reply.status != 0)
-        rc = pk_fail(err, reply->reply.status, "%s", reply->reply.message);
-    for (size_t i = 0; rc == 0 && i < reply->stat_count; i++)
-        emit(arg, reply->stats[i].name, reply->stats[i].value);
-    packice_exchange_free(done);
+    rc = packice_exchange_figures(done, emit, arg, err);
+    pk_wire_reply_free(done);
     return rc;
 }
 
@@ -357,14 +354,14 @@ release_kept(struct http_link *link)
     uint64_t deadline = packice_deadline(LAST_TIMEOUT, 0);
     size_t count;
     while ((count = packice_keep_take(&link->keep, kept, PACKICE_TRIP_REQUESTS)) > 0) {
-        struct packice_exchange *done = NULL;
+        struct pk_wire_reply *done = NULL;
         const struct packice_ask ask = { requests, count, 0, deadline };
         for (size_t i = 0; i < count; i++)
             requests[i] = (struct pk_request){ .struct_size = (uint32_t)sizeof(requests[i]),
                                                .verb = PK_VERB_RELEASE,
                                                .lease_id = packice_kept_id(kept[i]) };
         if (exchange_with(link, &ask, true, &done, NULL) == 0)
-            packice_exchange_free(done);
+            pk_wire_reply_free(done);
         for (size_t i = 0; i < count; i++)
             packice_kept_free(kept[i]);
     }

@@ -6,6 +6,7 @@
  */
 #include "sdk/moment.h"
 #include "sdk/peer.h"
+#include "sdk/process.h"
 #include "sdk/target.h"
 #include <errno.h>
 #include <packice/cleanup.h>
@@ -18,18 +19,18 @@ struct peer_link {
     struct packice_link link;
     packice_peer *peer;
     struct pk_session *session;
-    pthread_mutex_t lock; /* guards what follows */
+    atomic_size_t calls; /* under way, twice; and whether it is shut */
+    pthread_mutex_t lock;
     pthread_cond_t idle;
-    size_t calls; /* under way */
-    bool shut;
 };
 
 /* One call's answers. */
 struct waiting {
+    atomic_size_t left; /* and one for who waits */
+    atomic_int failure; /* of copying a reply */
     pthread_mutex_t lock;
-    pthread_cond_t done;
-    size_t left;
-    int32_t failure; /* of copying a reply */
+    pthread_cond_t changed;
+    bool done;
 };
 
 struct slot {
@@ -47,33 +48,48 @@ complete(void *arg, const struct pk_reply *reply)
     if (rc == 0) {
         answer->generation = GENERATION;
         *slot->answer = answer;
-    }
-    (void)pthread_mutex_lock(&waiting->lock);
-    if (rc != 0)
+    } else {
         waiting->failure = rc;
-    if (--waiting->left == 0)
-        (void)pthread_cond_signal(&waiting->done);
+    }
+    if (atomic_fetch_sub(&waiting->left, 1) != 1)
+        return;
+    (void)pthread_mutex_lock(&waiting->lock);
+    waiting->done = true;
+    (void)pthread_cond_signal(&waiting->changed);
     (void)pthread_mutex_unlock(&waiting->lock);
+}
+
+/* Most calls are complete when they return: then there is nothing to wait for. */
+static void
+await(struct waiting *waiting)
+{
+    if (atomic_fetch_sub(&waiting->left, 1) == 1)
+        return;
+    (void)pthread_mutex_lock(&waiting->lock);
+    while (!waiting->done)
+        (void)pthread_cond_wait(&waiting->changed, &waiting->lock);
+    (void)pthread_mutex_unlock(&waiting->lock);
+}
+
+#define SHUT 1U /* a bit of calls; each call counts two */
+
+static void
+leave(struct peer_link *link)
+{
+    if (atomic_fetch_sub(&link->calls, 2) != (2 | SHUT))
+        return;
+    (void)pthread_mutex_lock(&link->lock);
+    (void)pthread_cond_signal(&link->idle);
+    (void)pthread_mutex_unlock(&link->lock);
 }
 
 static int32_t
 enter(struct peer_link *link, struct pk_error *err)
 {
-    (void)pthread_mutex_lock(&link->lock);
-    bool shut = link->shut;
-    if (!shut)
-        link->calls++;
-    (void)pthread_mutex_unlock(&link->lock);
-    return shut ? pk_fail(err, -EPIPE, "the client was freed") : 0;
-}
-
-static void
-leave(struct peer_link *link)
-{
-    (void)pthread_mutex_lock(&link->lock);
-    if (--link->calls == 0)
-        (void)pthread_cond_signal(&link->idle);
-    (void)pthread_mutex_unlock(&link->lock);
+    if ((atomic_fetch_add(&link->calls, 2) & SHUT) == 0)
+        return 0;
+    leave(link);
+    return pk_fail(err, -EPIPE, "the client was freed");
 }
 
 /* Asks for all and waits for all. */
@@ -81,23 +97,20 @@ static int32_t
 ask_all(struct peer_link *link, const struct packice_ask *ask, struct slot *slots,
         struct packice_answer **ret_answers, struct pk_error *err)
 {
-    struct waiting waiting = { .left = ask->count };
-    (void)pthread_mutex_init(&waiting.lock, NULL); /* can't fail with default attributes */
-    (void)pthread_cond_init(&waiting.done, NULL);
+    struct waiting waiting = { .left = ask->count + 1,
+                               .lock = PTHREAD_MUTEX_INITIALIZER,
+                               .changed = PTHREAD_COND_INITIALIZER };
     for (size_t i = 0; i < ask->count; i++) {
         ret_answers[i] = NULL;
         slots[i] = (struct slot){ &waiting, &ret_answers[i] };
         pk_peer_call(link->session, &ask->requests[i], complete, &slots[i], NULL);
     }
-    (void)pthread_mutex_lock(&waiting.lock);
-    while (waiting.left > 0)
-        (void)pthread_cond_wait(&waiting.done, &waiting.lock);
-    (void)pthread_mutex_unlock(&waiting.lock);
-    (void)pthread_cond_destroy(&waiting.done);
+    await(&waiting);
+    (void)pthread_cond_destroy(&waiting.changed);
     (void)pthread_mutex_destroy(&waiting.lock);
     if (waiting.failure == 0)
         return 0;
-    packice_answers_free(ret_answers, ask->count);
+    packice_answers_unref(ret_answers, ask->count);
     return pk_fail(err, waiting.failure, "no memory for a reply");
 }
 
@@ -164,8 +177,8 @@ peer_shut(struct packice_link *base)
 {
     struct peer_link *link = (struct peer_link *)(void *)base;
     (void)pthread_mutex_lock(&link->lock);
-    link->shut = true;
-    while (link->calls > 0) /* a renewal, which doesn't take long */
+    (void)atomic_fetch_or(&link->calls, SHUT);
+    while (atomic_load(&link->calls) != SHUT) /* a renewal, which doesn't take long */
         (void)pthread_cond_wait(&link->idle, &link->lock);
     (void)pthread_mutex_unlock(&link->lock);
     pk_peer_session_close(link->session);
@@ -184,6 +197,7 @@ peer_free(struct packice_link *base, bool forked)
 }
 
 static const struct packice_link_ops peer_ops = {
+    .put_max = PK_SIZE_MAX,
     .call = peer_call,
     .stats = peer_stats,
     .alive = peer_alive,
@@ -195,7 +209,7 @@ static const struct packice_link_ops peer_ops = {
 int32_t
 packice_link_peer(packice_peer *peer, struct packice_link **ret_link, struct pk_error *err)
 {
-    if (peer->pid != getpid())
+    if (peer->pid != packice_process())
         return pk_fail(err, -EPIPE, "the peer belongs to process %d", (int)peer->pid);
     pk_autofree struct peer_link *link = calloc(1, sizeof(*link));
     if (link == NULL)
@@ -204,7 +218,7 @@ packice_link_peer(packice_peer *peer, struct packice_link **ret_link, struct pk_
                                      .kind = PK_PRINCIPAL_UNIX,
                                      .uid = geteuid(),
                                      .gid = getegid(),
-                                     .pid = (uint32_t)getpid() };
+                                     .pid = (uint32_t)packice_process() };
     int32_t rc = pk_peer_session_open(peer->peer, &me, &link->session, err);
     if (rc != 0)
         return rc;

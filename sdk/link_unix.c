@@ -13,6 +13,12 @@
 
 /* For the first connection; later ones go by the deadline of the call that makes them. */
 #define CONNECT_TIMEOUT UINT64_C(120000000000)
+/* For what releases leases and nothing else. */
+#define FLUSH_TIMEOUT UINT64_C(1000000000)
+/* Releases that wait for a request to ride with. */
+#define RELEASES_MAX 64U
+/* Bytes of an object that go behind its request; more are cheaper as a descriptor. */
+#define PUT_MAX (UINT64_C(64) << 10)
 
 struct unix_link {
     struct packice_link link;
@@ -87,43 +93,20 @@ get_conn(struct unix_link *link, uint64_t generation, uint64_t deadline,
 
 /* Sends and waits, once more if the connection turns out to be dead before anything was sent. */
 static int32_t
-exchange_once(struct unix_link *link, struct packice_exchange **exchange,
-              const struct pk_request *requests, uint64_t generation, uint64_t deadline,
-              struct packice_conn **ret_conn, bool *ret_unsent, struct pk_error *err)
+exchange(struct unix_link *link, struct packice_exchange *wanted, uint64_t generation,
+         uint64_t deadline, struct pk_error *err)
 {
-    struct packice_conn *conn = NULL;
-    *ret_unsent = false;
-    int32_t rc = get_conn(link, generation, deadline, &conn, err);
-    if (rc != 0)
-        return rc;
-    rc = packice_conn_exchange(conn, exchange, requests, deadline, ret_unsent, err);
-    if (rc == 0)
-        *ret_conn = conn;
-    else
-        packice_conn_unref(conn);
-    return rc;
-}
-
-/* A new exchange, done and decoded, and the connection that it came by, with a reference. */
-static int32_t
-exchange(struct unix_link *link, const struct packice_ask *ask,
-         struct packice_exchange **ret_exchange, struct packice_conn **ret_conn,
-         struct pk_error *err)
-{
+    const struct packice_exchange fresh = *wanted;
     int32_t rc = 0;
     bool unsent = true;
     for (int tries = 0; tries < 2 && unsent; tries++) {
-        struct packice_exchange *one = NULL;
-        rc = packice_exchange_new(ask->requests, ask->count, &one, err);
-        if (rc != 0)
-            return rc;
-        rc = exchange_once(link, &one, ask->requests, ask->generation, ask->deadline, ret_conn,
-                           &unsent, err);
-        if (rc == 0) {
-            *ret_exchange = one;
-            return 0;
-        }
-        packice_exchange_free(one);
+        struct packice_conn *conn = NULL;
+        *wanted = fresh;
+        unsent = false;
+        rc = get_conn(link, generation, deadline, &conn, err);
+        if (rc == 0)
+            rc = packice_conn_exchange(conn, wanted, deadline, &unsent, err);
+        packice_conn_unref(conn);
     }
     return rc;
 }
@@ -132,40 +115,58 @@ static int32_t
 unix_call(struct packice_link *base, const struct packice_ask *ask,
           struct packice_answer **ret_answers, struct pk_error *err)
 {
-    struct packice_exchange *done = NULL;
-    struct packice_conn *conn = NULL;
-    int32_t rc = exchange(to_unix(base), ask, &done, &conn, err);
-    if (rc != 0)
-        return rc;
-    struct pk_error why = PK_ERROR_INIT;
-    rc = packice_exchange_answers(done, ask->requests, conn->generation, ret_answers, &why);
-    if (rc == -EPROTO)
-        packice_conn_break(conn, rc, why.message);
-    else if (rc != 0)
-        packice_conn_give_back(conn, done);
-    packice_exchange_free(done);
-    packice_conn_unref(conn);
-    return rc == 0 ? 0 : pk_fail(err, rc, "%s", why.message);
+    struct packice_exchange wanted = { .requests = ask->requests,
+                                       .count = ask->count,
+                                       .answers = ret_answers };
+    return exchange(to_unix(base), &wanted, ask->generation, ask->deadline, err);
 }
 
 static int32_t
 unix_stats(struct packice_link *base, uint64_t deadline, packice_figure_fn *emit, void *arg,
            struct pk_error *err)
 {
-    const struct packice_ask ask = { NULL, 1, 0, deadline };
-    struct packice_exchange *done = NULL;
-    struct packice_conn *conn = NULL;
-    int32_t rc = exchange(to_unix(base), &ask, &done, &conn, err);
-    if (rc != 0)
-        return rc;
-    const struct pk_wire_reply *reply = done->reply;
-    if (reply->reply.status != 0)
-        rc = pk_fail(err, reply->reply.status, "%s", reply->reply.message);
-    for (size_t i = 0; rc == 0 && i < reply->stat_count; i++)
-        emit(arg, reply->stats[i].name, reply->stats[i].value);
-    packice_exchange_free(done);
-    packice_conn_unref(conn);
+    struct packice_exchange wanted = { .count = 1 };
+    int32_t rc = exchange(to_unix(base), &wanted, 0, deadline, err);
+    if (rc == 0)
+        rc = packice_exchange_figures(wanted.reply, emit, arg, err);
+    pk_wire_reply_free(wanted.reply);
     return rc;
+}
+
+/* The connection of this generation, or any with 0, with a reference; NULL if it is no more. */
+static struct packice_conn *
+peek_conn(struct unix_link *link, uint64_t generation)
+{
+    struct packice_conn *conn = NULL;
+    (void)pthread_mutex_lock(&link->lock);
+    if (!link->shut && works(link) && (generation == 0 || generation == link->generation))
+        conn = packice_conn_ref(link->conn);
+    (void)pthread_mutex_unlock(&link->lock);
+    return conn;
+}
+
+static bool
+unix_release(struct packice_link *base, const char *lease_id, uint64_t generation)
+{
+    struct packice_conn *conn = peek_conn(to_unix(base), generation);
+    size_t count = 0;
+    if (conn == NULL)
+        return false;
+    int32_t rc = packice_conn_release(conn, lease_id, &count);
+    if (count > 0 && count % RELEASES_MAX == 0) /* not again for each while the node takes none */
+        packice_conn_flush(conn, packice_deadline(FLUSH_TIMEOUT, 0));
+    packice_conn_unref(conn);
+    return rc == 0;
+}
+
+static void
+unix_flush(struct packice_link *base)
+{
+    struct packice_conn *conn = peek_conn(to_unix(base), 0);
+    if (conn == NULL)
+        return;
+    packice_conn_flush(conn, packice_deadline(FLUSH_TIMEOUT, 0));
+    packice_conn_unref(conn);
 }
 
 static bool
@@ -216,8 +217,12 @@ unix_free(struct packice_link *base, bool forked)
 }
 
 static const struct packice_link_ops unix_ops = {
+    .put_max = PUT_MAX,
+    .adopts = true,
     .call = unix_call,
     .stats = unix_stats,
+    .release = unix_release,
+    .flush = unix_flush,
     .alive = unix_alive,
     .distrust = unix_distrust,
     .shut = unix_shut,

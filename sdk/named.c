@@ -6,6 +6,7 @@
  */
 #include "core/id.h"
 #include "sdk/peer.h"
+#include "sdk/process.h"
 #include <errno.h>
 #include <packice/cleanup.h>
 #include <pthread.h>
@@ -42,7 +43,7 @@ find(const char *name)
 {
     packice_peer *peer;
     LIST_FOREACH (peer, &names, named) {
-        if (peer->pid == getpid() && strcmp(peer->name, name) == 0)
+        if (peer->pid == packice_process() && strcmp(peer->name, name) == 0)
             return peer;
     }
     return NULL;

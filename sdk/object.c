@@ -81,7 +81,7 @@ packice_discard(packice_client *client, const char *id)
 {
     struct packice_answer *answer = NULL;
     int32_t rc = ask_by_id(client, PK_VERB_DISCARD, id, &answer, packice_error_slot());
-    packice_answer_free(answer);
+    packice_answer_unref(answer);
     return packice_result(rc);
 }
 
@@ -92,7 +92,7 @@ packice_verify(packice_client *client, const char *id, uint64_t *ret_bytes)
     int32_t rc = ask_by_id(client, PK_VERB_VERIFY, id, &answer, packice_error_slot());
     if (rc == 0 && ret_bytes != NULL)
         *ret_bytes = answer->reply.bytes;
-    packice_answer_free(answer);
+    packice_answer_unref(answer);
     return packice_result(rc);
 }
 
@@ -107,7 +107,7 @@ packice_stat(packice_client *client, const char *id, struct packice_object **ret
     assert(answer != NULL);
     struct told *told = calloc(1, sizeof(*told));
     if (told == NULL) {
-        packice_answer_free(answer);
+        packice_answer_unref(answer);
         return packice_result(pk_fail(err, -ENOMEM, "no memory for an object"));
     }
     const struct pk_object_info *info = answer->reply.objects; /* one: it was checked */
@@ -124,7 +124,7 @@ packice_object_free(struct packice_object *object)
     struct told *told = (struct told *)(void *)object;
     if (told == NULL)
         return;
-    packice_answer_free(told->answer);
+    packice_answer_unref(told->answer);
     free(told);
 }
 
@@ -163,7 +163,7 @@ next_page(packice_list *list, struct pk_error *err)
     int32_t rc = packice_client_ask(list->client, &request, 0, &answer, err);
     if (rc != 0)
         return rc;
-    packice_answer_free(list->answer);
+    packice_answer_unref(list->answer);
     list->answer = answer;
     list->next = 0;
     list->cursor = answer->reply.cursor;
@@ -199,7 +199,7 @@ packice_list_free(packice_list *list)
 {
     if (list == NULL)
         return;
-    packice_answer_free(list->answer);
+    packice_answer_unref(list->answer);
     packice_client_unref(list->client);
     free(list->prefix);
     free(list);

@@ -6,6 +6,7 @@
 #include "sdk/peer.h"
 #include "sdk/error.h"
 #include "sdk/moment.h"
+#include "sdk/process.h"
 #include <errno.h>
 #include <inttypes.h>
 #include <packice/cleanup.h>
@@ -106,7 +107,7 @@ packice_peer_make(const struct packice_peer_options *options, packice_peer **ret
     if (peer == NULL)
         return pk_fail(err, -ENOMEM, "no memory for a peer");
     atomic_init(&peer->refs, 1);
-    peer->pid = getpid();
+    peer->pid = packice_process();
     rc = pk_executor_new(&peer->executor, err);
     if (rc == 0)
         rc = open_plugin(peer, blob_memfd_entry, NULL, 0, &peer->blob_conf, &peer->blob, err);
@@ -131,7 +132,7 @@ packice_peer_ref(packice_peer *peer)
 void
 packice_peer_unref(packice_peer *peer)
 {
-    if (peer == NULL || peer->pid != getpid())
+    if (peer == NULL || peer->pid != packice_process())
         return; /* over a fork its threads are missing: nothing of it could be ended */
     if (!packice_peer_put(peer))
         return;

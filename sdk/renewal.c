@@ -10,6 +10,9 @@
 #include <signal.h>
 #include <string.h>
 
+/* For how long a released lease waits for a request to go with. */
+#define FLUSH_DELAY UINT64_C(5000000)
+
 static int
 compare(const struct packice_renewed *one, const struct packice_renewed *other)
 {
@@ -26,6 +29,7 @@ packice_renewal_init(struct packice_renewal *renewal)
 {
     memset(renewal, 0, sizeof(*renewal));
     RB_INIT(&renewal->tree);
+    renewal->flush_due = PK_FOREVER;
     if (pthread_mutex_init(&renewal->lock, NULL) != 0)
         return -ENOMEM;
     if (packice_cond_init(&renewal->changed) != 0) {
@@ -67,7 +71,7 @@ renew(struct packice_renewal *renewal, const char *lease_id, uint64_t generation
         rc = answer->reply.status;
         if (rc == 0)
             *ttl = answer->reply.ttl;
-        packice_answer_free(answer);
+        packice_answer_unref(answer);
     }
     return rc;
 }
@@ -96,6 +100,18 @@ renew_first(struct packice_renewal *renewal, struct packice_renewed *first)
         plan(renewal, first, rc == 0 ? first->ttl / 3 : first->ttl / 9);
 }
 
+/* With the lock held, but not while it tells the peer. While leases go on being released it looks
+ * again and again, so that nobody has to wake it. */
+static void
+flush(struct packice_renewal *renewal)
+{
+    renewal->flush_wanted = false;
+    (void)pthread_mutex_unlock(&renewal->lock);
+    renewal->link->ops->flush(renewal->link);
+    (void)pthread_mutex_lock(&renewal->lock);
+    renewal->flush_due = renewal->flush_wanted ? packice_now() + FLUSH_DELAY : PK_FOREVER;
+}
+
 static void *
 run(void *arg)
 {
@@ -104,10 +120,14 @@ run(void *arg)
     while (!renewal->stopping) {
         struct packice_renewed *first = RB_MIN(packice_renewed_tree, &renewal->tree);
         uint64_t due = first != NULL ? first->due : PK_FOREVER;
-        if (first != NULL && due <= packice_now())
-            renew_first(renewal, first);
+        uint64_t next = renewal->flush_due < due ? renewal->flush_due : due;
+        bool now = next != PK_FOREVER && next <= packice_now();
+        if (!now)
+            (void)packice_cond_wait(&renewal->changed, &renewal->lock, next);
+        else if (next == renewal->flush_due)
+            flush(renewal);
         else
-            (void)packice_cond_wait(&renewal->changed, &renewal->lock, due);
+            renew_first(renewal, first);
     }
     (void)pthread_mutex_unlock(&renewal->lock);
     return NULL;
@@ -160,6 +180,20 @@ packice_renewal_remove(struct packice_renewal *renewal, struct packice_renewed *
         (void)RB_REMOVE(packice_renewed_tree, &renewal->tree, renewed);
     renewed->held = false;
     (void)pthread_mutex_unlock(&renewal->lock);
+}
+
+int32_t
+packice_renewal_flush_soon(struct packice_renewal *renewal)
+{
+    (void)pthread_mutex_lock(&renewal->lock);
+    int32_t rc = start(renewal);
+    renewal->flush_wanted = true;
+    if (rc == 0 && renewal->flush_due == PK_FOREVER) {
+        renewal->flush_due = packice_now() + FLUSH_DELAY;
+        (void)pthread_cond_signal(&renewal->changed);
+    }
+    (void)pthread_mutex_unlock(&renewal->lock);
+    return rc;
 }
 
 void

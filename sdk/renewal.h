@@ -2,7 +2,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Renewal of the leases that a client holds: one thread, started with the first lease that has an
- * end, which renews each after a third of its time. It gives up on a lease that is over.
+ * end, which renews each after a third of its time. It gives up on a lease that is over. It also
+ * tells the peer of leases that were released meanwhile and had no other request to go with.
  */
 #ifndef PACKICE_SDK_RENEWAL_H
 #define PACKICE_SDK_RENEWAL_H
@@ -31,6 +32,8 @@ struct packice_renewal {
     struct packice_renewed_tree tree; /* by due */
     struct packice_renewed *current;  /* being renewed; NULL = none, or it was removed */
     uint64_t next_sequence;
+    uint64_t flush_due; /* CLOCK_MONOTONIC nanoseconds; PK_FOREVER: there is nothing to tell */
+    bool flush_wanted;  /* since the last time */
     struct packice_link *link;
     const atomic_uint_fast64_t *timeout; /* the client's, nanoseconds */
     pthread_t thread;
@@ -48,6 +51,9 @@ int32_t packice_renewal_set(struct packice_renewal *renewal, struct packice_rene
 
 /* Lets it alone from now on, and never touches it again. Doesn't wait for anything. */
 void packice_renewal_remove(struct packice_renewal *renewal, struct packice_renewed *renewed);
+
+/* Has the link flushed in a moment. 0; -ENOMEM: no thread can be started. */
+int32_t packice_renewal_flush_soon(struct packice_renewal *renewal);
 
 /* Ends the thread; the link was shut. */
 void packice_renewal_stop(struct packice_renewal *renewal);

@@ -1,11 +1,12 @@
 /* SPDX-FileCopyrightText: PackIce authors */
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Spools: memfds and their seals. It moves no bytes.
+ * Spools: memfds, their seals, and the bytes that fill them at once.
  */
 #include "sdk/spool.h"
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <packice/cleanup.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
@@ -52,6 +53,35 @@ add_seals(int fd)
         (void)nanosleep(&pause, NULL);
         rc = fcntl(fd, F_ADD_SEALS, FOUR_SEALS);
     }
+    return rc;
+}
+
+static int32_t
+write_all(int fd, const char *data, uint64_t size, struct pk_error *err)
+{
+    while (size > 0) {
+        ssize_t count = write(fd, data, size < SSIZE_MAX ? (size_t)size : SSIZE_MAX);
+        if (count < 0 && errno == EINTR)
+            continue;
+        if (count <= 0)
+            return pk_fail(err, -ENOSPC, "no room for a blob: %m");
+        data += count;
+        size -= (uint64_t)count;
+    }
+    return 0;
+}
+
+int32_t
+packice_spool_bytes(const void *data, uint64_t size, int *ret_fd, struct pk_error *err)
+{
+    pk_autoclose int fd = -1;
+    int32_t rc = packice_spool_new(PK_UNSIZED, &fd, err);
+    if (rc == 0)
+        rc = write_all(fd, data, size, err);
+    if (rc == 0 && add_seals(fd) != 0)
+        rc = pk_fail(err, -errno, "can't seal a blob: %m");
+    if (rc == 0)
+        *ret_fd = pk_steal_fd(fd);
     return rc;
 }
 

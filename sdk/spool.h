@@ -1,8 +1,8 @@
 /* SPDX-FileCopyrightText: PackIce authors */
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Memory of this process that holds the bytes of a blob which is elsewhere: a memfd, sealed as a
- * node would seal it.
+ * Memory of this process that holds the bytes of a blob which is elsewhere, or on its way there: a
+ * memfd, sealed as a node would seal it.
  */
 #ifndef PACKICE_SDK_SPOOL_H
 #define PACKICE_SDK_SPOOL_H
@@ -15,6 +15,10 @@ int packice_spool_memfd(const char *name);
 /* A spool of so many bytes, all zero, that can't grow; PK_UNSIZED: it is empty, and can. -EMFILE,
  * -ENFILE, -ENOMEM. */
 int32_t packice_spool_new(uint64_t size, int *ret_fd, struct pk_error *err);
+
+/* A spool of these bytes, sealed: nobody can change it any more. -ENOSPC: no memory for the bytes;
+ * -EMFILE, ... */
+int32_t packice_spool_bytes(const void *data, uint64_t size, int *ret_fd, struct pk_error *err);
 
 /* Nobody can change it any more, and *ret_size is what it holds. 0 also when it was sealed before;
  * -EBUSY: somebody still has a writable map. */

@@ -69,10 +69,10 @@ link_target(const char *target, const struct packice_connect_options *options,
 }
 
 static int
-finish(int32_t rc, struct packice_link *link, packice_client **ret_client)
+finish(int32_t rc, struct packice_link *link, uint64_t inline_max, packice_client **ret_client)
 {
     if (rc == 0)
-        rc = packice_client_new(link, ret_client, packice_error_slot());
+        rc = packice_client_new(link, inline_max, ret_client, packice_error_slot());
     return packice_result(rc);
 }
 
@@ -94,7 +94,7 @@ packice_connect_with(const char *target, const struct packice_connect_options *o
         rc = pk_fail(err, -EINVAL, "flags: 0x%x is not known", mine.flags);
     if (rc == 0)
         rc = link_target(target, &mine, &link, err);
-    return finish(rc, link, ret_client);
+    return finish(rc, link, mine.inline_max, ret_client);
 }
 
 int
@@ -102,5 +102,5 @@ packice_connect_peer(packice_peer *peer, packice_client **ret_client)
 {
     struct packice_link *link = NULL;
     int32_t rc = packice_link_peer(peer, &link, packice_error_slot());
-    return finish(rc, link, ret_client);
+    return finish(rc, link, 0, ret_client);
 }

@@ -12,14 +12,6 @@
 #include <sys/socket.h>
 #include <sys/un.h>
 
-/* Requests that timed out and may still be answered. A node that owes so many is given up. */
-#define ORPHANS_MAX 1024U
-
-struct packice_late {
-    struct packice_late *next;
-    char lease_id[PK_LEASE_ID_LEN + 1];
-};
-
 /* ---- to connect ---- */
 
 static int32_t
@@ -107,6 +99,7 @@ packice_conn_open(const char *path, uint64_t generation, uint64_t deadline,
     (void)pthread_mutex_init(&conn->lock, NULL); /* can't fail with default attributes */
     atomic_init(&conn->refs, 1);
     TAILQ_INIT(&conn->exchanges);
+    TAILQ_INIT(&conn->orphans);
     conn->generation = generation;
     conn->fd = pk_steal_fd(fd);
     packice_stream_init(&conn->stream, conn->fd);
@@ -124,13 +117,19 @@ packice_conn_ref(struct packice_conn *conn)
 }
 
 static void
+drop_orphans(struct packice_conn *conn)
+{
+    struct packice_orphan *orphan;
+    while ((orphan = TAILQ_FIRST(&conn->orphans)) != NULL) {
+        packice_conn_take_orphan(conn, orphan);
+        free(orphan);
+    }
+}
+
+static void
 free_parts(struct packice_conn *conn)
 {
-    while (conn->late != NULL) {
-        struct packice_late *late = conn->late;
-        conn->late = late->next;
-        free(late);
-    }
+    packice_conn_forget_releases(conn);
     packice_stream_finish(&conn->stream);
     pk_cleanup_close(&conn->fd);
     free(conn);
@@ -152,36 +151,8 @@ packice_conn_forget(struct packice_conn *conn)
 {
     if (conn == NULL)
         return;
-    struct packice_exchange *exchange;
-    struct packice_exchange *next;
-    for (exchange = TAILQ_FIRST(&conn->exchanges); exchange != NULL; exchange = next) {
-        next = TAILQ_NEXT(exchange, entry);
-        if (exchange->orphan) /* the others are on the stacks of threads that are not here */
-            packice_exchange_free(exchange);
-    }
+    drop_orphans(conn); /* exchanges are on the stacks of threads that are not here */
     free_parts(conn);
-}
-
-void
-packice_conn_unlink(struct packice_conn *conn, struct packice_exchange *exchange)
-{
-    TAILQ_REMOVE(&conn->exchanges, exchange, entry);
-    if (exchange->orphan)
-        conn->orphans--;
-}
-
-static void
-fail_exchange(struct packice_conn *conn, struct packice_exchange *exchange)
-{
-    packice_conn_unlink(conn, exchange);
-    if (exchange->orphan) {
-        packice_exchange_free(exchange);
-        return;
-    }
-    exchange->failure = conn->broken;
-    exchange->why = conn->why;
-    exchange->done = true;
-    (void)pthread_cond_signal(&exchange->changed);
 }
 
 void
@@ -189,13 +160,20 @@ packice_conn_break_locked(struct packice_conn *conn, int32_t code, const char *w
 {
     if (conn->broken != 0)
         return;
-    conn->broken = code;
     conn->why = (struct pk_error)PK_ERROR_INIT;
     (void)pk_fail(&conn->why, code, "%s", why);
+    conn->broken = code;
     (void)shutdown(conn->fd, SHUT_RDWR); /* wakes who reads or sends */
     struct packice_exchange *exchange;
-    while ((exchange = TAILQ_FIRST(&conn->exchanges)) != NULL)
-        fail_exchange(conn, exchange);
+    while ((exchange = TAILQ_FIRST(&conn->exchanges)) != NULL) {
+        TAILQ_REMOVE(&conn->exchanges, exchange, entry);
+        exchange->failure = code;
+        exchange->why = conn->why;
+        exchange->done = true;
+        if (exchange->waiting)
+            (void)pthread_cond_signal(&exchange->changed);
+    }
+    drop_orphans(conn);
     (void)pthread_cond_broadcast(&conn->sent);
 }
 
@@ -221,150 +199,71 @@ packice_conn_break(struct packice_conn *conn, int32_t code, const char *why)
 }
 
 bool
-packice_conn_is_broken(struct packice_conn *conn)
+packice_conn_is_broken(const struct packice_conn *conn)
 {
-    (void)pthread_mutex_lock(&conn->lock);
-    bool broken = conn->broken != 0;
-    (void)pthread_mutex_unlock(&conn->lock);
-    return broken;
-}
-
-void
-packice_conn_add_late(void *arg, const char *lease_id)
-{
-    struct packice_conn *conn = arg;
-    struct packice_late *late = calloc(1, sizeof(*late));
-    if (late == NULL) /* then it ends with the connection, or by its ttl */
-        return;
-    (void)strncpy(late->lease_id, lease_id, sizeof(late->lease_id) - 1);
-    late->next = conn->late;
-    conn->late = late;
+    return conn->broken != 0;
 }
 
 /* ---- exchanges ---- */
 
-/* Its reply may still come, but nobody waits for it. With the lock held. */
-static void
-abandon(struct packice_conn *conn, struct packice_exchange *exchange)
-{
-    exchange->orphan = true;
-    if (++conn->orphans > ORPHANS_MAX)
-        packice_conn_break_locked(conn, -ECONNRESET,
-                                  "the node left too many requests without an answer");
-}
-
-/* An orphan that never went out. With the lock held. */
-static void
-drop_orphan(struct packice_conn *conn, uint64_t tag)
-{
-    struct packice_exchange *exchange;
-    TAILQ_FOREACH (exchange, &conn->exchanges, entry) {
-        if (exchange->tag == tag)
-            break;
-    }
-    if (exchange == NULL) /* it went with the connection */
-        return;
-    packice_conn_unlink(conn, exchange);
-    packice_exchange_free(exchange);
-}
-
-/* Sends a request whose answer nobody needs. With the lock held, also afterwards. */
-static void
-send_and_forget(struct packice_conn *conn, const struct pk_request *request, uint64_t deadline)
-{
-    struct packice_exchange *exchange = NULL;
-    pk_autofree char *text = NULL;
-    size_t size = 0;
-    size_t sent = 0;
-    if (packice_exchange_new(request, 1, &exchange, NULL) != 0)
-        return;
-    uint64_t tag = exchange->tag = ++conn->last_tag;
-    int32_t rc = packice_exchange_encode(exchange, request, &text, &size, NULL);
-    if (rc != 0) {
-        packice_exchange_free(exchange);
-        return;
-    }
-    TAILQ_INSERT_TAIL(&conn->exchanges, exchange, entry);
-    abandon(conn, exchange); /* from here on it may be gone any time */
-    rc = packice_conn_send(conn, text, size, deadline, &sent, NULL);
-    if (rc != 0)
-        drop_orphan(conn, tag);
-}
-
-/* Tells the node of leases that came too late for their callers. */
-static void
-release_late(struct packice_conn *conn, uint64_t deadline)
-{
-    (void)pthread_mutex_lock(&conn->lock);
-    while (conn->late != NULL && conn->broken == 0) {
-        struct packice_late *late = conn->late;
-        conn->late = late->next;
-        struct pk_request request = { .struct_size = (uint32_t)sizeof(request),
-                                      .verb = PK_VERB_RELEASE,
-                                      .lease_id = late->lease_id };
-        send_and_forget(conn, &request, deadline);
-        free(late);
-    }
-    (void)pthread_mutex_unlock(&conn->lock);
-}
-
-void
-packice_conn_give_back(struct packice_conn *conn, const struct packice_exchange *exchange)
-{
-    (void)pthread_mutex_lock(&conn->lock);
-    packice_exchange_each_lease(exchange, packice_conn_add_late, conn);
-    (void)pthread_mutex_unlock(&conn->lock);
-    release_late(conn, packice_deadline(UINT64_C(1000000000), 0));
-}
-
-/* Sends and waits. With the lock held, also afterwards. *exchange is NULL once it is abandoned. */
+/* Sends and waits. With the lock held, also afterwards. */
 static int32_t
-run(struct packice_conn *conn, struct packice_exchange **exchange, const char *text, size_t size,
-    uint64_t deadline, bool *ret_unsent, struct pk_error *err)
+run(struct packice_conn *conn, struct packice_exchange *exchange, uint64_t deadline,
+    bool *ret_unsent, struct pk_error *err)
 {
     size_t sent = 0;
-    int32_t rc = packice_conn_send(conn, text, size, deadline, &sent, err);
+    int32_t rc = packice_conn_take_turn(conn, deadline, err);
     if (rc != 0) {
-        *ret_unsent = sent == 0 && conn->broken != 0;
-        if (!(*exchange)->done) /* it did not end with the connection */
-            packice_conn_unlink(conn, *exchange);
+        *ret_unsent = conn->broken != 0;
         return rc;
     }
-    if (packice_conn_await(conn, *exchange, deadline) != 0) {
-        abandon(conn, pk_steal(*exchange));
-        return pk_fail(err, -ETIMEDOUT, "the node did not answer in time");
+    exchange->tag = ++conn->last_tag;
+    TAILQ_INSERT_TAIL(&conn->exchanges, exchange, entry);
+    rc = packice_conn_send(conn, exchange->requests, exchange->count, exchange->tag, deadline,
+                           &sent, err);
+    if (rc != 0) {
+        *ret_unsent = sent == 0 && conn->broken != 0;
+        if (!exchange->done) /* it did not end with the connection */
+            TAILQ_REMOVE(&conn->exchanges, exchange, entry);
+        return rc;
     }
-    if ((*exchange)->failure != 0)
-        return pk_fail(err, (*exchange)->failure, "%s", (*exchange)->why.message);
+    rc = packice_conn_await(conn, exchange, deadline);
+    if (rc != 0) {
+        TAILQ_REMOVE(&conn->exchanges, exchange, entry);
+        packice_conn_abandon(conn, exchange->requests, exchange->count, exchange->tag);
+        return pk_fail(err, rc, "the node did not answer in time");
+    }
     return 0;
 }
 
-int32_t
-packice_conn_exchange(struct packice_conn *conn, struct packice_exchange **exchange,
-                      const struct pk_request *requests, uint64_t deadline, bool *ret_unsent,
-                      struct pk_error *err)
+/* Reads the reply to stats, which was kept as text. */
+static int32_t
+read_stats(struct packice_conn *conn, struct packice_exchange *exchange, struct pk_error *err)
 {
-    pk_autofree char *text = NULL;
-    size_t size = 0;
+    int32_t rc = pk_wire_reply_parse(exchange->text, exchange->text_size, &exchange->reply, err);
+    if (rc == 0)
+        rc = packice_exchange_decode(exchange->reply, NULL, 1, err);
+    if (rc == -EPROTO)
+        packice_conn_break(conn, rc, "the node's figures are none");
+    return rc;
+}
+
+int32_t
+packice_conn_exchange(struct packice_conn *conn, struct packice_exchange *exchange,
+                      uint64_t deadline, bool *ret_unsent, struct pk_error *err)
+{
     *ret_unsent = false;
-    release_late(conn, deadline);
     (void)pthread_mutex_lock(&conn->lock);
-    (*exchange)->tag = ++conn->last_tag;
-    (void)pthread_mutex_unlock(&conn->lock);
-    int32_t rc = packice_exchange_encode(*exchange, requests, &text, &size, err);
-    if (rc != 0)
-        return rc;
-    (void)pthread_mutex_lock(&conn->lock);
-    TAILQ_INSERT_TAIL(&conn->exchanges, *exchange, entry);
-    rc = run(conn, exchange, text, size, deadline, ret_unsent, err);
+    int32_t rc = run(conn, exchange, deadline, ret_unsent, err);
     if (!conn->reading)
         packice_conn_hand_over(conn);
     (void)pthread_mutex_unlock(&conn->lock);
-    if (rc != 0)
-        return rc;
-    struct pk_error why = PK_ERROR_INIT;
-    rc = packice_exchange_decode(*exchange, &why);
-    if (rc != 0)
-        packice_conn_break(conn, rc, why.message); /* its leases, if any, end with it */
-    return rc == 0 ? 0 : pk_fail(err, rc, "%s", why.message);
+    if (exchange->has_changed)
+        (void)pthread_cond_destroy(&exchange->changed);
+    if (rc == 0 && exchange->failure != 0)
+        rc = pk_fail(err, exchange->failure, "%s", exchange->why.message);
+    if (rc == 0 && exchange->requests == NULL)
+        rc = read_stats(conn, exchange, err);
+    free(pk_steal(exchange->text));
+    return rc;
 }

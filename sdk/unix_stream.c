@@ -13,8 +13,9 @@
 #include <string.h>
 #include <sys/socket.h>
 
-#define CAPACITY_MIN (16U << 10)
+#define CAPACITY_MIN (96U << 10) /* for the bytes of a small object, and what is told of it */
 #define CAPACITY_KEPT (1U << 20)
+#define ROOM_MIN (16U << 10)
 
 void
 packice_fds_close(struct packice_fds *fds)
@@ -45,16 +46,20 @@ static int32_t
 make_room(struct packice_stream *stream, struct pk_error *err)
 {
     if (stream->start > 0) {
-        memmove(stream->data, stream->data + stream->start, stream->size - stream->start);
+        if (stream->size > stream->start)
+            memmove(stream->data, stream->data + stream->start, stream->size - stream->start);
         stream->size -= stream->start;
         stream->scanned -= stream->start;
         stream->start = 0;
     }
     size_t capacity = stream->capacity;
+    size_t wanted = stream->size + ROOM_MIN;
+    if (stream->held > 0 && stream->scanned + stream->behind > wanted)
+        wanted = stream->scanned + (size_t)stream->behind;
     if (stream->size == 0 && capacity > CAPACITY_KEPT)
         capacity = CAPACITY_MIN; /* one large reply doesn't make all others large */
-    else if (capacity - stream->size < CAPACITY_MIN)
-        capacity = capacity < CAPACITY_MIN ? CAPACITY_MIN : 2 * capacity;
+    else if (capacity < wanted)
+        capacity = wanted < CAPACITY_MIN ? CAPACITY_MIN : 2 * wanted;
     if (capacity == stream->capacity)
         return 0;
     char *data = realloc(stream->data, capacity);
@@ -135,6 +140,17 @@ packice_stream_fill(struct packice_stream *stream, uint64_t deadline, struct pk_
     return rc;
 }
 
+/* Gives the reply that ends where the scan has come to. */
+static void
+give(struct packice_stream *stream, const char **ret_text, size_t *ret_size)
+{
+    *ret_text = stream->data + stream->start;
+    *ret_size = stream->scanned - stream->start;
+    stream->given = stream->start;
+    stream->start = stream->scanned;
+    stream->held = 0;
+}
+
 int32_t
 packice_stream_next(struct packice_stream *stream, const char **ret_text, size_t *ret_size,
                     struct pk_error *err)
@@ -142,6 +158,12 @@ packice_stream_next(struct packice_stream *stream, const char **ret_text, size_t
     size_t start = 0;
     size_t used = 0;
     bool complete = false;
+    *ret_text = NULL;
+    if (stream->held > 0) {
+        if (stream->size - stream->scanned >= stream->behind)
+            give(stream, ret_text, ret_size);
+        return 0;
+    }
     bool begun = stream->frame.size > 0;
     size_t left = stream->size - stream->scanned;
     if (left > 0) { /* there may be no memory yet to scan in */
@@ -154,13 +176,28 @@ packice_stream_next(struct packice_stream *stream, const char **ret_text, size_t
     if (!begun) /* white space before it is dropped */
         stream->start = stream->scanned + start;
     stream->scanned += used;
-    if (!complete) {
-        *ret_text = NULL;
+    if (complete)
+        give(stream, ret_text, ret_size);
+    return 0;
+}
+
+int32_t
+packice_stream_behind(struct packice_stream *stream, uint64_t size, const char **ret_data,
+                      struct pk_error *err)
+{
+    uint64_t there = stream->size - stream->scanned;
+    if (there > 0 && stream->data[stream->scanned] != '\n')
+        return pk_fail(err, -EPROTO, "the node sent no newline before the bytes of a reply");
+    if (there >= size + 1) {
+        *ret_data = stream->data + stream->scanned + 1;
+        stream->scanned += (size_t)size + 1;
+        stream->start = stream->scanned;
         return 0;
     }
-    *ret_text = stream->data + stream->start;
-    *ret_size = stream->scanned - stream->start;
-    stream->start = stream->scanned;
+    stream->held = stream->scanned - stream->given;
+    stream->behind = size + 1;
+    stream->start = stream->given;
+    *ret_data = NULL;
     return 0;
 }
 

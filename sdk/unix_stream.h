@@ -28,6 +28,9 @@ struct packice_stream {
     size_t start; /* of the reply that is under way */
     size_t scanned;
     size_t size;
+    size_t given;    /* where the last reply that next gave begins */
+    size_t held;     /* bytes of a reply that waits for what is behind it; 0 = none does */
+    uint64_t behind; /* how many bytes that is */
     struct pk_wire_frame frame;
     struct packice_fds sets[2]; /* of the reply under way, and of one behind it */
     uint32_t set_count;
@@ -40,10 +43,15 @@ void packice_stream_finish(struct packice_stream *stream);
  * gone; -EPROTO; -ENOMEM. */
 int32_t packice_stream_fill(struct packice_stream *stream, uint64_t deadline, struct pk_error *err);
 
-/* The next whole reply, borrowed until the next fill; *ret_text NULL: there is none yet. -EPROTO.
- */
+/* The next whole reply, borrowed until the next fill; *ret_text NULL: there is none yet. It comes
+ * again, once those are there, if packice_stream_behind did not give what is behind it. -EPROTO. */
 int32_t packice_stream_next(struct packice_stream *stream, const char **ret_text, size_t *ret_size,
                             struct pk_error *err);
+
+/* The bytes behind the reply that next gave and behind its newline, size of them, borrowed as that;
+ * *ret_data NULL: they are not all there yet. -EPROTO: no newline. */
+int32_t packice_stream_behind(struct packice_stream *stream, uint64_t size, const char **ret_data,
+                              struct pk_error *err);
 
 /* Takes the descriptors of the reply that next gave, which says that it has `count`. -EPROTO: so
  * many didn't come. Whoever takes them closes them. */

@@ -32,13 +32,15 @@ def resolve(page, node):
 
 
 class PageCase(HttpCase):
+    peer = {"capacity": "96KiB", "max_object": "32KiB"}
+
     @classmethod
     def setUpClass(cls):
         with tempfile.NamedTemporaryFile("w", prefix="packice-", delete=False) as file:
             file.write(f"me {TOKEN}\nother {OTHER}\n")
         cls.addClassCleanup(os.unlink, file.name)
         cls.sections = {
-            "peer": {"capacity": "96KiB", "max_object": "32KiB"},
+            "peer": cls.peer,
             "transport.web": {**PATIENT, "token_file": file.name},
         }
         super().setUpClass()
@@ -286,7 +288,7 @@ class OpenApiTest(PageCase):
                 jsonschema.Draft202012Validator.check_schema(schema)
 
 
-class MetricsTest(PageCase):
+class MetricsCase(PageCase):
     def metrics(self):
         got = self.request("GET", "/metrics")
         self.assertEqual(got.status, 200)
@@ -302,6 +304,8 @@ class MetricsTest(PageCase):
                     return float(found[3])
         return None
 
+
+class MetricsTest(MetricsCase):
     def test_promtool_finds_nothing_to_say(self):
         self.request("PUT", object_path("m"), b"x")
         self.left("m")
@@ -346,6 +350,19 @@ class MetricsTest(PageCase):
         self.assertNotIn(lease, self.metrics())
         self.request("POST", "/release", {"lease_id": lease})
         self.assertNotIn(lease, self.node.errors())
+
+
+class EvictionMetricsTest(MetricsCase):
+    peer = {**PageCase.peer, "evict": "lru"}
+
+    def test_evictions_are_counted(self):
+        self.assertEqual(self.value("packice_evictions_total"), 0)
+        for number in range(5):
+            self.request("PUT", object_path(f"m{number}"), bytes(32000))
+        self.left("m2", "m3", "m4")
+        self.assertEqual(self.request("HEAD", blob_path("m1")).status, 404)
+        self.assertEqual(self.value("packice_evictions_total"), 2)
+        self.assertEqual(self.value("packice_evicted_bytes_total"), 64000)
 
 
 if __name__ == "__main__":

@@ -121,9 +121,11 @@ START_TEST(sdk_releases_what_it_cannot_take_for_want_of_descriptors)
     enum { BLOBS = 64 };
     uint64_t sizes[BLOBS] = { 0 };
     struct packice_create_options options = PACKICE_CREATE_OPTIONS_INIT;
+    struct packice_get_options get = PACKICE_GET_OPTIONS_INIT;
     struct rlimit limit;
     packice_lease *lease = NULL;
-    options.id = "many";
+    options.id = get.id = "many";
+    get.flags = target.kind == TARGET_HTTP ? 0 : PACKICE_LAZY; /* with descriptors */
     options.sizes = sizes;
     options.blob_count = BLOBS;
     MUST(packice_create_with(target.client, &options, &lease));
@@ -134,12 +136,12 @@ START_TEST(sdk_releases_what_it_cannot_take_for_want_of_descriptors)
     struct rlimit few = { (rlim_t)count_fds(getpid()) + 20, limit.rlim_max };
     ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &few), 0);
     if (limit_holds(few.rlim_cur)) {
-        FAILS(packice_get(target.client, "many", 0, &lease), -EMFILE);
+        FAILS(packice_get_with(target.client, &get, &lease), -EMFILE);
         ck_assert_ptr_null(lease);
     }
     ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &limit), 0);
     ck_assert_uint_eq(target_figure(target.client, "leases"), 0);
-    MUST(packice_get(target.client, "many", 0, &lease)); /* over the same connection */
+    MUST(packice_get_with(target.client, &get, &lease)); /* over the same connection */
     ck_assert_uint_eq(packice_lease_blob_count(lease), BLOBS);
     MUST(packice_release(lease));
 }

@@ -58,6 +58,8 @@ faulty(struct storage *storage, enum storage_fault fault)
     if (storage->fault != fault || storage->fault_after-- > 0)
         return false;
     storage->fault_after = 0;
+    if (storage->fault_again)
+        return true;
     storage->fault = storage->then[0];
     storage->then[0] = storage->then[1];
     storage->then[1] = FAULT_NONE;

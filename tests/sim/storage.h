@@ -40,6 +40,7 @@ struct storage {
     enum storage_fault fault;
     uint32_t fault_after;       /* calls of its slot that go well before */
     enum storage_fault then[2]; /* the next ones, once that happened */
+    bool fault_again;           /* it happens every time */
     int64_t blobs;              /* handed out and not freed */
     int64_t stored;             /* whose storage was not freed */
     uint32_t demoted;           /* objects moved to slower storage, had it any */

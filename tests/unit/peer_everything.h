@@ -17,6 +17,7 @@ everything_open(bool durable, uint32_t blocks)
     options.durable = durable;
     options.no_put = durable;
     options.capacity = 10000;
+    options.evict = true;
     options.storage_blocks = blocks;
     options.leases_block = blocks;
     world_open(&world, &options);
@@ -152,11 +153,39 @@ everything_at_once(void)
             ck_abort_msg("answer %u came %u times", i, answers[i].answers);
 }
 
+/* Objects that must go for others, by their number and by their size. */
+static inline void
+everything_evicted(void)
+{
+    struct pk_peer_options *options = &world.peer->options;
+    const struct pk_peer_options before = *options;
+    struct pk_request write = { .verb = PK_VERB_WRITE,
+                                .blob = 1,
+                                .flags = PK_REQUEST_COUNT,
+                                .data = (char[]){ "1234567890" },
+                                .data_size = 10 };
+
+    (void)ask(put_request("old", "12345"));
+    (void)ask(put_request("older", "12345"));
+    options->max_objects = 2;
+    (void)ask(put_request("new", "12345"));
+    struct answer created = ask(everything_create("grown", NULL));
+    options->capacity = world.peer->held;
+    write.lease_id = created.lease_id;
+    (void)ask(write);
+    (void)lease_verb(PK_VERB_SEAL, created.lease_id);
+    (void)lease_verb(PK_VERB_RELEASE, created.lease_id);
+    *options = before;
+    for (uint32_t i = 0; i < 4; i++)
+        (void)object_verb(PK_VERB_DISCARD, ((const char *[]){ "old", "older", "new", "grown" })[i]);
+}
+
 static inline void
 do_everything(void)
 {
     everything_with_one();
     everything_put();
+    everything_evicted();
     everything_that_fails();
     everything_at_once();
     for (uint32_t i = 0; i < WORLD_SESSIONS; i++)

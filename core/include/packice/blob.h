@@ -164,8 +164,11 @@ struct pk_blob_ops {
      * that host->stopping. Optional. */
     int32_t (*recover)(void *instance, pk_blob_emit_fn *emit, void *arg, struct pk_error *err);
 
-    /* Moves the object to slower storage, still published; -EAGAIN: not now. Optional: absent, the
-     * host removes what must make room. */
+    /* Moves the object, which nobody holds, to slower storage, still published: it counts for
+     * nothing in the host's capacity until it is acquired again. Its blobs stay the host's, if it
+     * has opened them. When room is short, least recently acquired first. -EAGAIN: not now; then,
+     * and on any other error, the host goes on with the next. Optional: absent, the host removes
+     * what must make room. */
     int32_t (*evict)(void *instance, const struct pk_key *key, struct pk_error *err);
     /* Emits a handle by which a successor process can take this sealed blob over. Optional; with
      * it, adopt must be there. */

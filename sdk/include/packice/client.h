@@ -75,9 +75,9 @@ typedef struct packice_peer packice_peer;     /* a peer of this process: <packic
 #define PACKICE_UNBOUND 1U
 /* The client does not renew the lease by itself: its ttl runs out. */
 #define PACKICE_NO_RENEW 2U
-/* Of get alone. Over HTTP, each blob comes when it is first mapped, read, opened, or asked for its
- * descriptor, and that can fail as the get could. Elsewhere it changes nothing. For those who want
- * the lease, or some of the blobs. */
+/* Of get alone, for those who want the lease, or some of the blobs. Over HTTP, each blob comes when
+ * it is first mapped, read, opened, or asked for its descriptor, and that can fail as the get
+ * could. Elsewhere the bytes of a small object do not come with the get, instead of a lease. */
 #define PACKICE_LAZY 4U
 
 /* ---- errors ---- */
@@ -119,8 +119,8 @@ PACKICE_EXPORT const char *packice_version(void);
  */
 PACKICE_EXPORT int packice_connect(const char *target, packice_client **ret_client);
 
-/* What else it takes to reach a node over HTTP; other targets have no use for it. All text is
- * copied. */
+/* What else a connection takes. All but inline_max is for a node over HTTP; other targets have no
+ * use for it. All text is copied. */
 struct packice_connect_options {
     uint32_t struct_size;
     uint32_t flags;      /* 0 */
@@ -133,10 +133,14 @@ struct packice_connect_options {
      * `done` of `total` bytes. Must not use the client. NULL = nobody is told. */
     void (*progress)(void *arg, uint64_t done, uint64_t total);
     void *progress_arg;
+    uint64_t inline_max; /* an object of so many bytes at most, in all its blobs, comes with the
+                            get, instead of a lease: see packice_get_with. 0: 65536; at most 1 MiB;
+                            PACKICE_NO_INLINE: none does */
 };
+#define PACKICE_NO_INLINE UINT64_MAX
 #define PACKICE_CONNECT_OPTIONS_INIT \
     { \
-        (uint32_t)sizeof(struct packice_connect_options), 0, NULL, NULL, NULL, NULL, NULL, NULL \
+        (uint32_t)sizeof(struct packice_connect_options), 0, NULL, NULL, NULL, NULL, NULL, NULL, 0 \
     }
 
 /* packice_connect with options (NULL: none). Also -EINVAL with the option at fault. */
@@ -206,7 +210,11 @@ PACKICE_EXPORT int packice_create(packice_client *client, const char *id, uint64
                                   packice_lease **ret_lease);
 
 /* Acquires a READ lease on a sealed object. Over HTTP its bytes come with it (see PACKICE_LAZY);
- * when they don't come whole, the lease is released, and the get fails. Errors: -ENOENT; -EAGAIN:
+ * when they don't come whole, the lease is released, and the get fails. Elsewhere the bytes of a
+ * small object (inline_max of struct packice_connect_options) come instead of a lease, unless the
+ * options hold a flag, a ttl or a request_id: *ret_lease is then one in name. It does all that
+ * others do, but the peer knows nothing of it: it has no id and no end, renewing and releasing it
+ * asks nobody, and the peer does not keep the object for its sake. Errors: -ENOENT; -EAGAIN:
  * it isn't sealed yet, and wait is 0; -ETIMEDOUT: not sealed within wait; -ENOENT as well when it
  * is discarded meanwhile. */
 PACKICE_EXPORT int packice_get_with(packice_client *client,
@@ -218,13 +226,15 @@ PACKICE_EXPORT int packice_get(packice_client *client, const char *id, double wa
                                packice_lease **ret_lease);
 
 /* Creates an object of one blob with these bytes and seals it. ret_lease, if not NULL, gets the
- * READ lease it goes on with; if NULL, that is released. On failure nothing is left of it. */
+ * READ lease it goes on with; if NULL, none is left, and it is one trip to the node where that can
+ * be. On failure nothing is left of it; after -ECONNRESET or -ETIMEDOUT nobody knows. */
 PACKICE_EXPORT int packice_put(packice_client *client, const char *id, const void *data,
                                uint64_t size, packice_lease **ret_lease);
 
 /* ---- what a lease is on; these ask nobody ---- */
 
-/* 36 bytes. A secret: who knows it can use the lease. */
+/* 36 bytes, or none when the bytes came with it: there is nothing to renew or to release at the
+ * peer. A secret: who knows it can use the lease. */
 PACKICE_EXPORT const char *packice_lease_id(const packice_lease *lease);
 PACKICE_EXPORT const char *packice_lease_object_id(const packice_lease *lease);
 /* Tells objects apart that had the same id one after the other. */
@@ -293,11 +303,16 @@ PACKICE_EXPORT int packice_open(packice_lease *lease, uint32_t blob, FILE **ret_
 PACKICE_EXPORT int packice_seal(packice_lease *lease);
 
 /* Lets the lease end `ttl` seconds from now (0: as at its grant, none if it is bound); *ret_ttl, if
- * not NULL, gets what the node made of it. -ESTALE: it ended. */
+ * not NULL, gets what the node made of it: PACKICE_FOREVER if the bytes came with the get. -ESTALE:
+ * it ended. */
 PACKICE_EXPORT int packice_renew(packice_lease *lease, double ttl, double *ret_ttl);
 
 /* Ends the lease and frees it: maps go, an object that was not sealed is discarded. Like close(2),
- * the lease is gone whatever this returns. 0 also when the lease had ended before. NULL is fine. */
+ * the lease is gone whatever this returns. 0 also when the lease had ended before. NULL is fine.
+ * Through a Unix socket the node hears of the end of a bound READ lease with the client's next
+ * request, or within some milliseconds, from a thread of the client: this does not wait, and the
+ * client's later calls find the lease ended, but others may find its storage in use a moment
+ * longer. */
 PACKICE_EXPORT int packice_release(packice_lease *lease);
 
 /* Frees it without a word to the peer: maps go, and the lease itself goes on, until its ttl runs
