@@ -101,7 +101,6 @@ class Row:
     peers: tuple = ()
     goals: tuple = ()
     column: str = "one"  # the one that the goals are about
-    note: str = ""
 
     def measures(self):
         names = [self.ours] if self.ours else []

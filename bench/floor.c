@@ -9,7 +9,8 @@
  *   floor map SIZE FILES COUNT SEED          the same out of many, mapped, touched and unmapped
  *   floor clients CLIENTS MILLISECONDS       ping, by several at once
  *   floor memfd mmap|write|fallocate SIZE COUNT   a memory file made, filled and sealed
- *   floor files FOLDER SIZE COUNT            a file and a manifest, named and on the disk
+ *   floor files plain|together FOLDER SIZE COUNT  a file and a manifest, named and on the disk;
+ *                                            they stay there
  *   floor copy SIZE COUNT                    bytes into memory that is there
  */
 #include "floor.h"
@@ -166,21 +167,34 @@ memfd(char **args)
     bench_samples_tell(&samples);
 }
 
+static enum floor_order
+order_named(const char *name)
+{
+    static const char *const names[FLOOR_ORDER_COUNT] = { "plain", "together" };
+    for (unsigned order = 0; order < FLOOR_ORDER_COUNT; order++)
+        if (strcmp(name, names[order]) == 0)
+            return (enum floor_order)order;
+    bench_die("'%s' is no order to sync files in", name);
+}
+
+/* None is removed: what a removal leaves to be done would slow down what follows. */
 static void
 files(char **args)
 {
     struct bench_samples samples;
-    size_t size = bench_number(args[1], "SIZE");
-    size_t count = bench_number(args[2], "COUNT");
-    int folder = (int)bench_done(open(args[0], O_RDONLY | O_DIRECTORY | O_CLOEXEC), args[0]);
+    enum floor_order order = order_named(args[0]);
+    size_t size = bench_number(args[2], "SIZE");
+    size_t count = bench_number(args[3], "COUNT");
+    int folder = (int)bench_done(open(args[1], O_RDONLY | O_DIRECTORY | O_CLOEXEC), args[1]);
     char *data = bench_have(malloc(size));
     bench_fill(data, size, 1);
     bench_samples_init(&samples, count);
     for (size_t i = 0; i < count; i++) {
+        char name[48];
+        (void)snprintf(name, sizeof(name), "%ld.%zu", (long)getpid(), i);
         uint64_t start = bench_now();
-        floor_files_put(folder, data, size);
+        floor_files_put(order, folder, name, data, size);
         bench_samples_add(&samples, start);
-        floor_files_remove(folder);
     }
     free(data);
     (void)close(folder);
@@ -216,7 +230,7 @@ static const struct {
     void (*run)(char **args);
 } commands[] = {
     { "ping", 2, ping },   { "pass", 1, pass },   { "map", 4, map },   { "clients", 2, clients },
-    { "memfd", 3, memfd }, { "files", 3, files }, { "copy", 2, copy },
+    { "memfd", 3, memfd }, { "files", 4, files }, { "copy", 2, copy },
 };
 
 int

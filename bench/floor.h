@@ -22,11 +22,15 @@ int floor_memfd_sparse(size_t size, uint64_t number);
 
 /* ---- files ---- */
 
+/* One after the other, or both written out before the first is synced, which spares a journal one
+ * of three commits and any file system some waiting. */
+enum floor_order { FLOOR_PLAIN, FLOOR_TOGETHER, FLOOR_ORDER_COUNT };
+
 /* A blob and its manifest, which gets its name once the bytes of both are on the disk; then the
- * names are, too. One fsync(2) for each file and one for the folder. */
-void floor_files_put(int folder, const void *data, size_t size);
-/* Takes both away again. */
-void floor_files_remove(int folder);
+ * names are, too. One fsync(2) for each file and one for the folder. `name` is in all their names.
+ */
+void floor_files_put(enum floor_order order, int folder, const char *name, const void *data,
+                     size_t size);
 
 /* ---- a server that answers, and does nothing else ---- */
 

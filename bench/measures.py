@@ -115,10 +115,10 @@ def ours(command, size, unit=MICROSECONDS, clients=()):
     return take
 
 
-def our_put(size, service="node", count=None):
+def our_put(size, service="node", count=None, command="put"):
     def take(bench, seed):
         target = bench.services.get(service).socket
-        return value(bench.run("ours", "put", target, SIZES[size],
+        return value(bench.run("ours", command, target, SIZES[size],
                                count or bench.scale.puts[size], seed), MICROSECONDS)
 
     return take
@@ -127,9 +127,12 @@ def our_put(size, service="node", count=None):
 FILES = 50  # puts with sync: a disk may take milliseconds for each
 
 
-def floor_files(bench, _):
-    return value(bench.run("floor", "files", bench.services.scratch(), SIZES["4k"], FILES),
-                 MICROSECONDS)
+def floor_files(order):
+    def take(bench, _):
+        return value(bench.run("floor", "files", order, bench.services.scratch(), SIZES["4k"],
+                               FILES), MICROSECONDS)
+
+    return take
 
 
 def embedded(command, unit=MICROSECONDS, clients=()):
@@ -267,8 +270,9 @@ def all_measures():
         "embedded_connect": (MICROSECONDS, BOTH, embedded_connect),
         "held_few": (MICROSECONDS, BOTH, held("few", lambda _: 1000)),
         "held_many": (MICROSECONDS, BOTH, held("many", lambda scale: scale.held)),
-        "files_4k": (MICROSECONDS, BOTH, floor_files),
-        "fs_put_4k": (MICROSECONDS, BOTH, our_put("4k", "files", FILES)),
+        "files_4k": (MICROSECONDS, BOTH, floor_files("plain")),
+        "files_together_4k": (MICROSECONDS, BOTH, floor_files("together")),
+        "fs_put_4k": (MICROSECONDS, BOTH, our_put("4k", "files", FILES, "keep")),
         "node_start": (MICROSECONDS, BOTH, node_start),
         "redis_clients_4": (RATE, FREE, redis("clients", "4k", RATE, (4,))),
         "redis_mget_1k": (RATE, BOTH, redis("batch", "1k", RATE)),

@@ -7,11 +7,14 @@
  *
  *   fill      makes COUNT sealed objects of SIZE bytes, for the reads
  *   claim     makes them without a word about their bytes, which are the storage's
- *   read      acquire, map, touch, unmap, release: all objects once, in the order of SEED
- *   bytes     acquire, copy all bytes out, release: likewise
- *   acquire   acquire and release: COUNT times, out of SEED objects
+ *   read      acquire, map, touch, unmap, release: all objects once, in the order of SEED; by
+ *             descriptor, however small they are
+ *   bytes     acquire, copy all bytes out, release: likewise, by what the SDK finds best
+ *   acquire   acquire and release a lease: COUNT times, out of SEED objects
  *   batch     acquire, copy all bytes out, release: a hundred objects at a time
- *   put       create, write, seal, release; then it is read back and discarded, beside the clock
+ *   put       create, write, seal, release by one call; then it is read back and discarded, beside
+ *             the clock
+ *   keep      the same, but it stays
  *   clients   `bytes`, by several at once
  *   connect   connects to TARGET; "embedded" is a peer of this process
  *
@@ -52,22 +55,33 @@ connect_often(const struct ours *ours)
 
 static const struct command {
     const char *name;
-    bool reads; /* objects that are to be there */
+    bool reads;  /* objects that are to be there */
+    bool leases; /* a small object comes with a lease, and not instead of one */
     void (*run)(const struct ours *ours);
 } commands[] = {
-    { "fill", false, ours_fill },        { "claim", false, ours_claim },
-    { "read", true, ours_read },         { "bytes", true, ours_bytes },
-    { "acquire", true, ours_acquire },   { "batch", true, ours_batch },
-    { "put", false, ours_put },          { "clients", true, ours_clients },
-    { "connect", false, connect_often },
+    { "fill", false, false, ours_fill },      { "claim", false, false, ours_claim },
+    { "read", true, true, ours_read },        { "bytes", true, false, ours_bytes },
+    { "acquire", true, true, ours_acquire },  { "batch", true, false, ours_batch },
+    { "put", false, false, ours_put },        { "keep", false, false, ours_keep },
+    { "clients", true, false, ours_clients }, { "connect", false, false, connect_often },
 };
+
+static packice_client *
+connect_for(const struct command *command, const struct ours *ours)
+{
+    packice_client *client = NULL;
+    struct packice_connect_options options = PACKICE_CONNECT_OPTIONS_INIT;
+    options.inline_max = command->leases ? PACKICE_NO_INLINE : 0;
+    ours_must(packice_connect_with(ours->target, &options, &client), "connect");
+    return client;
+}
 
 static void
 run(const struct command *command, struct ours *ours)
 {
     bool embedded = strncmp(ours->target, "memory://", 9) == 0;
     if (command->run != connect_often)
-        ours_must(packice_connect(ours->target, &ours->client), "connect");
+        ours->client = connect_for(command, ours);
     if (embedded && command->reads)
         ours_fill(ours);
     command->run(ours);

@@ -29,6 +29,7 @@ void ours_name(const struct ours *ours, size_t number, char name[OURS_NAME_MAX])
 void ours_fill(const struct ours *ours);
 void ours_claim(const struct ours *ours);
 void ours_put(const struct ours *ours);
+void ours_keep(const struct ours *ours);
 
 /* ours_read.c */
 void ours_read(const struct ours *ours);

@@ -6,6 +6,7 @@
 #include "ours.h"
 
 #include <string.h>
+#include <unistd.h>
 
 /* Larger ones are made of their first and last byte: what lies between is never touched, and so
  * many of them would not fit into a machine. */
@@ -24,22 +25,16 @@ run_batch(const struct ours *ours, struct packice_batch_item *items, size_t coun
 }
 
 static void
-write_bytes(const struct ours *ours, packice_lease *lease, size_t number, char *data)
+write_ends(const struct ours *ours, packice_lease *lease, size_t number)
 {
-    if (ours->size <= WHOLE_SIZE) {
-        bench_fill(data, ours->size, number);
-        ours_must(packice_write(lease, 0, 0, data, ours->size), "write");
-        return;
-    }
     char first = bench_byte(number, 0);
     char last = bench_byte(number, ours->size - 1);
     ours_must(packice_write(lease, 0, 0, &first, 1), "write");
     ours_must(packice_write(lease, 0, ours->size - 1, &last, 1), "write");
 }
 
-/* data: room for an object's bytes; NULL: they are not written. */
 static void
-make_some(const struct ours *ours, size_t from, size_t count, char *data)
+make_some(const struct ours *ours, size_t from, size_t count, bool write)
 {
     struct packice_batch_item items[BATCH] = { 0 };
     struct packice_create_options options[BATCH];
@@ -53,37 +48,51 @@ make_some(const struct ours *ours, size_t from, size_t count, char *data)
         items[i].create = &options[i];
     }
     run_batch(ours, items, count, PACKICE_BATCH_CREATE);
-    for (size_t i = 0; data != NULL && i < count; i++)
-        write_bytes(ours, items[i].lease, from + i, data);
+    for (size_t i = 0; write && i < count; i++)
+        write_ends(ours, items[i].lease, from + i);
     run_batch(ours, items, count, PACKICE_BATCH_SEAL);
     run_batch(ours, items, count, PACKICE_BATCH_RELEASE);
 }
 
 static void
-make_all(const struct ours *ours, char *data)
+make_all(const struct ours *ours, bool write)
 {
     for (size_t done = 0; done < ours->count; done += BATCH)
-        make_some(ours, done, ours->count - done < BATCH ? ours->count - done : BATCH, data);
+        make_some(ours, done, ours->count - done < BATCH ? ours->count - done : BATCH, write);
+}
+
+static void
+put_all(const struct ours *ours)
+{
+    char *data = bench_have(malloc(WHOLE_SIZE));
+    for (size_t i = 0; i < ours->count; i++) {
+        char name[OURS_NAME_MAX];
+        ours_name(ours, i, name);
+        bench_fill(data, ours->size, i);
+        ours_must(packice_put(ours->client, name, data, ours->size, NULL), "put");
+    }
+    free(data);
 }
 
 void
 ours_fill(const struct ours *ours)
 {
-    char *data = bench_have(malloc(WHOLE_SIZE));
-    make_all(ours, data);
-    free(data);
+    if (ours->size <= WHOLE_SIZE)
+        put_all(ours);
+    else
+        make_all(ours, true);
 }
 
 void
 ours_claim(const struct ours *ours)
 {
-    make_all(ours, NULL);
+    make_all(ours, false);
 }
 
 /* ---- put ---- */
 
 static void
-check_and_discard(const struct ours *ours, const char *name, const char *data)
+check(const struct ours *ours, const char *name, const char *data)
 {
     packice_lease *lease = NULL;
     void *map = NULL;
@@ -93,11 +102,10 @@ check_and_discard(const struct ours *ours, const char *name, const char *data)
     if (size != ours->size || memcmp(map, data, size) != 0)
         bench_die("object %s holds other bytes than were put", name);
     ours_must(packice_release(lease), "release");
-    ours_must(packice_discard(ours->client, name), "discard");
 }
 
-void
-ours_put(const struct ours *ours)
+static void
+put(const struct ours *ours, bool keep)
 {
     struct bench_samples samples;
     char *data = bench_have(malloc(ours->size));
@@ -105,14 +113,29 @@ ours_put(const struct ours *ours)
     bench_samples_init(&samples, ours->count);
     for (size_t i = 0; i < ours->count; i++) {
         char name[OURS_NAME_MAX];
-        ours_name(ours, i, name);
-        name[0] = 'p'; /* none of those that are there for the reads */
+        /* None of those that are there for the reads, or stayed of another run. */
+        (void)snprintf(name, sizeof(name), "put %ld/%zu", (long)getpid(), i);
         bench_fill(data, ours->size < sizeof(i) ? ours->size : sizeof(i), i);
         uint64_t start = bench_now();
         ours_must(packice_put(ours->client, name, data, ours->size, NULL), "put");
         bench_samples_add(&samples, start);
-        check_and_discard(ours, name, data);
+        check(ours, name, data);
+        if (!keep)
+            ours_must(packice_discard(ours->client, name), "discard");
     }
     free(data);
     bench_samples_tell(&samples);
+}
+
+void
+ours_put(const struct ours *ours)
+{
+    put(ours, false);
+}
+
+/* What a discard leaves a node to do would slow down the next put. */
+void
+ours_keep(const struct ours *ours)
+{
+    put(ours, true);
 }

@@ -71,8 +71,6 @@ def goals(rows, results):
             lines.append([row.name, NOT_YET, "; ".join(goal.text() for goal in row.goals)])
         for verdict in judge(row, figures_of(results, row.column)):
             lines.append([row.name, verdict.goal.text(), verdict.text()])
-        if row.note and row.ours in results["measures"]:
-            lines.append(["", f"({row.note})", ""])
     return aligned(lines)
 
 

@@ -240,6 +240,8 @@ check_bytes(const struct pk_reply *reply, const struct pk_request *request, stru
 {
     bool granted = reply->lease_id[0] != '\0';
     uint64_t left = request->verb == PK_VERB_ACQUIRE ? request->inline_max : 0;
+    if (!granted && left == 0)
+        return pk_fail(err, -EPROTO, "lease_id: missing, and no bytes were asked for");
     if (granted && strlen(reply->lease_id) != PK_LEASE_ID_LEN)
         return pk_fail(err, -EPROTO, "lease_id: not of %d bytes", PK_LEASE_ID_LEN);
     for (uint32_t i = 0; i < reply->blob_count; i++) {

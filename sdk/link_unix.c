@@ -153,7 +153,7 @@ unix_release(struct packice_link *base, const char *lease_id, uint64_t generatio
     if (conn == NULL)
         return false;
     int32_t rc = packice_conn_release(conn, lease_id, &count);
-    if (count >= RELEASES_MAX)
+    if (count > 0 && count % RELEASES_MAX == 0) /* not again for each while the node takes none */
         packice_conn_flush(conn, packice_deadline(FLUSH_TIMEOUT, 0));
     packice_conn_unref(conn);
     return rc == 0;

@@ -90,32 +90,52 @@ packice_conn_add_late(void *arg, const char *lease_id)
     (void)add(&conn->releases, lease_id);
 }
 
+/* The id of one that is still to be released, taken out; false: there is none. */
+static bool
+take_last(struct packice_conn *conn, char lease_id[PK_LEASE_ID_LEN + 1])
+{
+    struct packice_releases *from = conn->releases.count > 0 ? &conn->releases : &conn->riding;
+    if (from->count == 0)
+        return false;
+    (void)memcpy(lease_id, from->ids[--from->count], PK_LEASE_ID_LEN + 1);
+    return true;
+}
+
+/* Releases one lease, and with it as many as go along. With the turn; lets it go. */
+static int32_t
+send_release(struct packice_conn *conn, const char *lease_id, uint64_t deadline)
+{
+    const struct pk_request request = { .struct_size = (uint32_t)sizeof(request),
+                                        .verb = PK_VERB_RELEASE,
+                                        .lease_id = lease_id };
+    uint64_t tag = ++conn->last_tag;
+    size_t sent = 0;
+    packice_conn_abandon(conn, &request, 1, tag);
+    int32_t rc = packice_conn_send(conn, &request, 1, tag, deadline, &sent, NULL);
+    if (rc == 0)
+        return 0;
+    struct packice_orphan *orphan = packice_conn_find_orphan(conn, tag);
+    if (orphan != NULL) /* it went with the connection otherwise */
+        packice_conn_take_orphan(conn, orphan);
+    free(orphan);
+    (void)add(&conn->releases, lease_id);
+    return rc;
+}
+
 void
 packice_conn_flush(struct packice_conn *conn, uint64_t deadline)
 {
+    char lease_id[PK_LEASE_ID_LEN + 1];
+    int32_t rc = 0;
     (void)pthread_mutex_lock(&conn->lock);
-    while (conn->releases.count > 0 && packice_conn_take_turn(conn, deadline, NULL) == 0) {
-        char lease_id[PK_LEASE_ID_LEN + 1] = ""; /* of none, if another thread took them along */
-        if (conn->releases.count > 0)
-            (void)memcpy(lease_id, conn->releases.ids[--conn->releases.count], sizeof(lease_id));
-        const struct pk_request request = { .struct_size = (uint32_t)sizeof(request),
-                                            .verb = PK_VERB_RELEASE,
-                                            .lease_id = lease_id };
-        uint64_t tag = ++conn->last_tag;
-        size_t sent = 0;
-        if (lease_id[0] == '\0') {
-            packice_conn_end_turn(conn);
+    while (rc == 0 && conn->releases.count + conn->riding.count > 0) {
+        rc = packice_conn_take_turn(conn, deadline, NULL);
+        if (rc != 0)
             break;
-        }
-        packice_conn_abandon(conn, &request, 1, tag);
-        if (packice_conn_send(conn, &request, 1, tag, deadline, &sent, NULL) == 0)
-            continue;
-        struct packice_orphan *orphan = packice_conn_find_orphan(conn, tag);
-        if (orphan != NULL)
-            packice_conn_take_orphan(conn, orphan);
-        free(orphan);
-        (void)add(&conn->releases, lease_id);
-        break;
+        if (take_last(conn, lease_id))
+            rc = send_release(conn, lease_id, deadline);
+        else /* they went along with another thread's request */
+            packice_conn_end_turn(conn);
     }
     (void)pthread_mutex_unlock(&conn->lock);
 }

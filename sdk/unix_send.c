@@ -6,7 +6,6 @@
 #include "sdk/moment.h"
 #include "sdk/unix_conn.h"
 #include <errno.h>
-#include <inttypes.h>
 #include <packice/cleanup.h>
 #include <poll.h>
 #include <string.h>
@@ -52,6 +51,8 @@ hear_out(struct packice_conn *conn)
     packice_conn_hand_over(conn);
 }
 
+#define NUMBER_MAX 24
+
 /* A request as it goes out: its text, the bytes behind it, and descriptors with its first byte. */
 struct letter {
     char *text;
@@ -62,15 +63,28 @@ struct letter {
     size_t fd_count;
 };
 
+/* A tag as text, written from its end. */
+static const char *
+number_text(uint64_t number, char text[NUMBER_MAX])
+{
+    char *at = text + NUMBER_MAX - 1;
+    *at = '\0';
+    do {
+        *--at = (char)('0' + number % 10);
+        number /= 10;
+    } while (number > 0);
+    return at;
+}
+
 /* Releases ride with it: with the turn, but without the lock. */
 static int32_t
 write_letter(struct packice_conn *conn, const struct pk_request *requests, size_t count,
              uint64_t tag, struct letter *letter, struct pk_error *err)
 {
     const char *releases[PK_WIRE_RELEASES_MAX];
-    char number[24];
-    struct pk_wire_request_format format = { .tag = number, .releases = releases };
-    (void)snprintf(number, sizeof(number), "%" PRIu64, tag);
+    char number[NUMBER_MAX];
+    struct pk_wire_request_format format = { .releases = releases };
+    format.tag = number_text(tag, number);
     for (size_t i = 0; i < conn->riding.count && i < PK_WIRE_RELEASES_MAX; i++)
         releases[format.release_count++] = conn->riding.ids[i];
     letter->text = NULL;

@@ -1,10 +1,12 @@
 /* SPDX-FileCopyrightText: PackIce authors */
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The frame scanner: one pass over the bytes of a stream, with memchr through strings. It never
- * buffers; its caller keeps the bytes.
+ * The frame scanner: one pass over the bytes of a stream, a block at a time. It
+ * never buffers; its caller keeps the bytes.
  */
 #include "core/wire/frame.h"
+
+#include "core/wire/block.h"
 
 #include <errno.h>
 #include <string.h>
@@ -15,30 +17,65 @@ is_space(char c)
     return c == ' ' || c == '\n' || c == '\r' || c == '\t';
 }
 
-/* Inside a string: the offset behind its closing quote, or size. Each memchr sees every byte at
- * most once, since the quote that was found stays good until it turns out to be escaped. */
-static size_t
-skip_string(struct pk_wire_frame *frame, const char *data, size_t size)
+static int32_t
+fail_depth(struct pk_error *err)
 {
-    size_t at = frame->escaped ? 1 : 0;
-    frame->escaped = false;
-    while (at < size) {
-        const char *quote = memchr(data + at, '"', size - at);
-        size_t end = quote == NULL ? size : (size_t)(quote - data);
-        while (at <= end) {
-            const char *escape = memchr(data + at, '\\', end - at);
-            if (escape == NULL) {
-                frame->in_string = quote == NULL;
-                return quote == NULL ? size : end + 1;
-            }
-            at = (size_t)(escape - data) + 2;
-            if (at > size) { /* what it escapes has yet to come */
-                frame->escaped = true;
-                return size;
-            }
+    return pk_fail(err, -EINVAL, "nested more than %u levels deep", PK_WIRE_DEPTH_MAX);
+}
+
+/* Bytes one by one. *ret_used is right behind the closing brace, or size. */
+static int32_t
+scan_bytes(struct pk_wire_frame *frame, const char *data, size_t size, size_t *ret_used,
+           bool *ret_complete, struct pk_error *err)
+{
+    size_t at = 0;
+    while (at < size && !*ret_complete) {
+        char c = data[at++];
+        if (frame->escaped)
+            frame->escaped = false;
+        else if (c == '"')
+            frame->in_string = !frame->in_string;
+        else if (frame->in_string)
+            frame->escaped = c == '\\';
+        else if ((c == '{' || c == '[') && ++frame->depth > PK_WIRE_DEPTH_MAX)
+            return fail_depth(err);
+        else if (c == '}' || c == ']')
+            *ret_complete = --frame->depth == 0;
+    }
+    *ret_used = at;
+    return 0;
+}
+
+/* For each byte, whether an odd number of bits are set up to its own. */
+static uint64_t
+parities(uint64_t bits)
+{
+    for (unsigned shift = 1; shift < 64; shift *= 2)
+        bits ^= bits << shift;
+    return bits;
+}
+
+/* As scan_bytes, for the bytes of a block without a backslash; behind size, it is zero. */
+static int32_t
+scan_block(struct pk_wire_frame *frame, const struct pk_wire_block *block, size_t size,
+           size_t *ret_used, bool *ret_complete, struct pk_error *err)
+{
+    uint64_t strings = parities(block->quotes) ^ (frame->in_string ? UINT64_MAX : 0);
+    uint64_t marks = (block->opening | block->closing) & ~strings;
+    *ret_used = size;
+    for (; marks != 0; marks &= marks - 1) {
+        unsigned at = (unsigned)__builtin_ctzll(marks);
+        if ((block->opening >> at & 1U) != 0) {
+            if (++frame->depth > PK_WIRE_DEPTH_MAX)
+                return fail_depth(err);
+        } else if (--frame->depth == 0) {
+            *ret_complete = true;
+            *ret_used = at + 1;
+            return 0;
         }
     }
-    return size;
+    frame->in_string = strings >> 63U != 0;
+    return 0;
 }
 
 /* Scans from the object's first brace, or on from where the last call stopped. *ret_used is right
@@ -47,25 +84,27 @@ static int32_t
 scan_object(struct pk_wire_frame *frame, const char *data, size_t size, size_t *ret_used,
             bool *ret_complete, struct pk_error *err)
 {
+    int32_t rc = 0;
     size_t at = 0;
-    while (at < size) {
-        if (frame->in_string) {
-            at += skip_string(frame, data + at, size - at);
-            continue;
+    while (rc == 0 && at < size && !*ret_complete) {
+        char last[PK_WIRE_BLOCK_SIZE];
+        const char *text = data + at;
+        size_t count = PK_WIRE_BLOCK_SIZE;
+        if (size - at < count) {
+            count = size - at;
+            memset(last, 0, sizeof(last));
+            text = memcpy(last, data + at, count);
         }
-        char c = data[at++];
-        if (c == '"') {
-            frame->in_string = true;
-        } else if (c == '{' || c == '[') {
-            if (++frame->depth > PK_WIRE_DEPTH_MAX)
-                return pk_fail(err, -EINVAL, "nested more than %u levels deep", PK_WIRE_DEPTH_MAX);
-        } else if ((c == '}' || c == ']') && --frame->depth == 0) {
-            *ret_complete = true;
-            break;
-        }
+        size_t used = 0;
+        const struct pk_wire_block block = pk_wire_block_read(text);
+        if (block.backslashes != 0 || frame->escaped)
+            rc = scan_bytes(frame, text, count, &used, ret_complete, err);
+        else
+            rc = scan_block(frame, &block, count, &used, ret_complete, err);
+        at += used;
     }
     *ret_used = at;
-    return 0;
+    return rc;
 }
 
 int32_t

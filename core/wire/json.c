@@ -21,8 +21,14 @@
 #define SOME_VALUES 32U /* of meta, without an allocation */
 
 /* Each function of the scan is given where it begins, and returns where the text goes on; NULL: it
- * is not JSON, or there was no memory. */
+ * is not JSON, or there was no memory. Those that are not to be inlined keep those small that call
+ * them for every value. */
 struct scan {
+    const char *text;
+    const char *limit;
+    struct pk_wire_value *values; /* count of room, as in json, which is told in the end */
+    size_t count;
+    size_t room;
     struct pk_wire_json *json;
     uint32_t depth;
     uint32_t deepest; /* in what is being scanned */
@@ -35,19 +41,40 @@ struct scan {
 static bool
 more_room(struct scan *scan)
 {
-    struct pk_wire_json *json = scan->json;
-    size_t room = json->room * 2;
-    struct pk_wire_value *more = realloc(json->more, room * sizeof(*more));
-    if (more == NULL) {
+    struct pk_wire_value **more = &scan->json->more;
+    struct pk_wire_value *values = realloc(*more, 2 * scan->room * sizeof(*values));
+    if (values == NULL) {
         scan->no_memory = true;
         return false;
     }
-    if (json->more == NULL)
-        memcpy(more, json->values, json->count * sizeof(*more));
-    json->more = more;
-    json->values = more;
-    json->room = room;
+    if (*more == NULL)
+        memcpy(values, scan->values, scan->count * sizeof(*values));
+    *more = values;
+    scan->values = values;
+    scan->room *= 2;
     return true;
+}
+
+static inline void
+note_value(struct scan *scan, unsigned kind, bool plain, const char *start, const char *end)
+{
+    scan->values[scan->count++] = (struct pk_wire_value){
+        .start = (uint32_t)(start - scan->text),
+        .size = (uint32_t)(end - start),
+        .span = 1,
+        .kind = kind & 7U,
+        .plain = plain,
+    };
+}
+
+__attribute__((noinline)) static const char *
+add_value_in_new_room(struct scan *scan, unsigned kind, bool plain, const char *start,
+                      const char *end, const char *behind)
+{
+    if (!more_room(scan))
+        return NULL;
+    note_value(scan, kind, plain, start, end);
+    return behind;
 }
 
 /* Notes a value from start to end; returns `behind` it. */
@@ -55,16 +82,9 @@ static inline const char *
 add_value(struct scan *scan, unsigned kind, bool plain, const char *start, const char *end,
           const char *behind)
 {
-    struct pk_wire_json *json = scan->json;
-    if (json->count == json->room && !more_room(scan))
-        return NULL;
-    json->values[json->count++] = (struct pk_wire_value){
-        .start = (uint32_t)(start - json->text),
-        .size = (uint32_t)(end - start),
-        .span = 1,
-        .kind = kind & 7U,
-        .plain = plain,
-    };
+    if (scan->count == scan->room)
+        return add_value_in_new_room(scan, kind, plain, start, end, behind);
+    note_value(scan, kind, plain, start, end);
     return behind;
 }
 
@@ -146,20 +166,31 @@ skip_special(const char *at)
     return size > 0 ? at + size : NULL;
 }
 
-/* At its quote. */
-static const char *
-scan_string(struct scan *scan, const char *at)
+/* A string from start that has more than plain text, at `at` for the first time. */
+__attribute__((noinline)) static const char *
+scan_special_string(struct scan *scan, const char *start, const char *at)
 {
-    const char *start = ++at;
     bool plain = true;
-    while (*(at = pk_wire_skip_plain(at, scan->json->limit)) != '"') {
+    while (*at != '"') {
         plain = plain && *at != '\\';
         at = skip_special(at);
         if (at == NULL)
             return NULL;
+        at = pk_wire_skip_plain(at, scan->limit);
     }
     scan->untidy += !plain;
     return add_value(scan, PK_WIRE_STRING, plain, start, at, at + 1);
+}
+
+/* At its quote. */
+__attribute__((noinline)) static const char *
+scan_string(struct scan *scan, const char *quote)
+{
+    const char *start = quote + 1;
+    const char *at = pk_wire_skip_plain(start, scan->limit);
+    if (*at != '"')
+        return scan_special_string(scan, start, at);
+    return add_value(scan, PK_WIRE_STRING, true, start, at, at + 1);
 }
 
 static const char *
@@ -204,7 +235,7 @@ scan_real(struct scan *scan, const char *start, const char *at)
     return add_value(scan, PK_WIRE_REAL, false, start, at, at);
 }
 
-static const char *
+__attribute__((noinline)) static const char *
 scan_number(struct scan *scan, const char *start)
 {
     const char *digits = *start == '-' ? start + 1 : start;
@@ -247,11 +278,11 @@ struct level {
 };
 _Static_assert(PK_NAME_COUNT <= 64, "a bit for each name");
 
-static const char *
+static inline const char *
 enter(struct scan *scan, const char *at, unsigned kind, struct level *ret_level)
 {
     *ret_level = (struct level){
-        .index = scan->json->count,
+        .index = scan->count,
         .untidy = scan->untidy,
         .deepest = scan->deepest,
     };
@@ -262,14 +293,13 @@ enter(struct scan *scan, const char *at, unsigned kind, struct level *ret_level)
     return at != NULL ? skip_space(scan, at) : NULL;
 }
 
-static const char *
+static inline const char *
 leave(struct scan *scan, const char *at, const struct level *level)
 {
-    struct pk_wire_json *json = scan->json;
-    struct pk_wire_value *value = &json->values[level->index];
+    struct pk_wire_value *value = &scan->values[level->index];
     uint32_t count = level->count < PK_WIRE_COUNT_MAX ? level->count : PK_WIRE_COUNT_MAX;
-    value->size = (uint32_t)(at - json->text) - value->start;
-    value->span = (uint32_t)(json->count - level->index);
+    value->size = (uint32_t)(at - scan->text) - value->start;
+    value->span = (uint32_t)(scan->count - level->index);
     value->plain = scan->untidy == level->untidy;
     value->height = (scan->deepest - scan->depth + 1) & 0x3FU;
     value->count = count & PK_WIRE_COUNT_MAX;
@@ -279,7 +309,7 @@ leave(struct scan *scan, const char *at, const struct level *level)
     return at;
 }
 
-static const char *
+__attribute__((noinline)) static const char *
 scan_array(struct scan *scan, const char *at)
 {
     struct level level;
@@ -305,12 +335,11 @@ scan_array(struct scan *scan, const char *at)
 static bool
 is_repeated(const struct scan *scan, const struct level *level)
 {
-    const struct pk_wire_json *json = scan->json;
-    const struct pk_wire_value *last = &json->values[json->count - 1];
-    const struct pk_wire_value *name = &json->values[level->index + 1];
+    const struct pk_wire_value *last = &scan->values[scan->count - 1];
+    const struct pk_wire_value *name = &scan->values[level->index + 1];
     for (; name < last; name += 1 + name[1].span) {
         if (name->size == last->size
-            && memcmp(json->text + name->start, json->text + last->start, last->size) == 0)
+            && memcmp(scan->text + name->start, scan->text + last->start, last->size) == 0)
             return true;
     }
     return false;
@@ -321,12 +350,12 @@ static bool
 check_name(struct scan *scan, struct level *level)
 {
     struct pk_wire_json *json = scan->json;
-    struct pk_wire_value *name = &json->values[json->count - 1];
+    struct pk_wire_value *name = &scan->values[scan->count - 1];
     if (!name->plain) {
         json->doubtful = true;
         return true;
     }
-    uint32_t number = pk_wire_name_find(json->text + name->start, name->size);
+    uint32_t number = pk_wire_name_find(scan->text + name->start, name->size);
     name->count = number & PK_WIRE_COUNT_MAX;
     if (number == PK_NAME_NONE) {
         json->doubtful = json->doubtful || level->others > OTHERS_MAX;
@@ -338,7 +367,7 @@ check_name(struct scan *scan, struct level *level)
     return !twice;
 }
 
-static const char *
+__attribute__((noinline)) static const char *
 scan_object(struct scan *scan, const char *at)
 {
     struct level level;
@@ -389,12 +418,21 @@ scan_value(struct scan *scan, const char *at)
 
 /* Whether all of the text is one object; what is around it may be white space. */
 static bool
-scan_text(struct scan *scan)
+scan_text(struct scan *scan, struct pk_wire_json *json)
 {
-    const struct pk_wire_json *json = scan->json;
+    *scan = (struct scan){
+        .text = json->text,
+        .limit = json->limit,
+        .values = json->values,
+        .room = json->room,
+        .json = json,
+    };
     const char *at = skip_space(scan, json->text);
     at = *at == '{' ? scan_object(scan, at) : NULL;
-    return at != NULL && skip_space(scan, at) == json->text + json->size;
+    json->values = scan->values;
+    json->count = scan->count;
+    const char *end = json->text + json->size;
+    return at == end || (at != NULL && skip_space(scan, at) == end);
 }
 
 struct pk_wire_json *
@@ -432,8 +470,8 @@ pk_wire_json_free(struct pk_wire_json *json)
 int32_t
 pk_wire_json_scan(struct pk_wire_json *json, int32_t code, struct pk_error *err)
 {
-    struct scan scan = { .json = json };
-    bool right = scan_text(&scan);
+    struct scan scan;
+    bool right = scan_text(&scan, json);
     if (scan.no_memory)
         return pk_fail(err, -ENOMEM, "out of memory");
     if (right && !json->doubtful)
@@ -455,8 +493,8 @@ pk_wire_json_is_plain(const char *text, size_t size, uint32_t height)
         .values = values,
         .room = SOME_VALUES,
     };
-    struct scan scan = { .json = &json };
-    bool right = scan_text(&scan) && scan.untidy == 0 && !json.doubtful;
+    struct scan scan;
+    bool right = scan_text(&scan, &json) && scan.untidy == 0 && !json.doubtful;
     bool plain = right && json.values[0].height <= height;
     free(json.more);
     return plain;

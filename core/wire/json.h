@@ -40,7 +40,7 @@ struct pk_wire_json {
     char *text;        /* size bytes and a NUL */
     const char *limit; /* how far bytes can be read from text, however far from its end */
     size_t size;
-    struct pk_wire_value *values; /* count of room; the first is the whole */
+    struct pk_wire_value *values; /* count, after the scan; the first is the whole */
     size_t count;
     size_t room;
     struct pk_wire_value *more; /* malloc'd: values, once they didn't fit where they began */

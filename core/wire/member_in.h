@@ -35,12 +35,13 @@ struct pk_wire_in pk_wire_in_entry(const struct pk_wire_in *in, struct pk_wire_v
                                    const char *array, size_t index);
 
 /* Fails with what is wrong with member `name`. */
-__attribute__((format(printf, 3, 4))) int32_t
+__attribute__((format(printf, 3, 4), cold)) int32_t
 pk_wire_in_fail(const struct pk_wire_in *in, enum pk_wire_name name, const char *what, ...);
 
 /* Fails with what is wrong with an entry of member `name`. */
-int32_t pk_wire_in_fail_entry(const struct pk_wire_in *in, enum pk_wire_name name, size_t index,
-                              const char *what);
+__attribute__((cold)) int32_t pk_wire_in_fail_entry(const struct pk_wire_in *in,
+                                                    enum pk_wire_name name, size_t index,
+                                                    const char *what);
 
 /* The member; NULL if it is absent or null. */
 struct pk_wire_value *pk_wire_in_get(const struct pk_wire_in *in, enum pk_wire_name name);

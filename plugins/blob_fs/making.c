@@ -78,7 +78,7 @@ static int32_t
 claim(struct fs_root *root, const struct fs_name *name, uint64_t epoch, struct pk_error *err)
 {
     int32_t rc = claim_take(root, name, epoch, err);
-    if (rc != 0)
+    if (rc != 0 || !root->options.shared)
         return rc;
     rc = check_unpublished(root, name, err);
     if (rc != 0)

@@ -25,8 +25,8 @@ void makings_init(struct fs_makings *makings, struct fs_root *root);
 void makings_finish(struct fs_makings *makings);
 
 /* The object of which blob `index` is made now; for the first one its name is claimed. To be given
- * back by making_drop. Errors as claim_take; -EEXIST also: an object is published under the name;
- * -EINVAL: the blobs before are not there. */
+ * back by making_drop. Errors as claim_take; -EEXIST also: another node has published under the
+ * name; -EINVAL: the blobs before are not there. */
 int32_t making_take(struct fs_makings *makings, const struct pk_key *key, uint32_t index,
                     struct fs_making **ret_making, struct pk_error *err);
 

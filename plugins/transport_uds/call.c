@@ -28,7 +28,8 @@ static struct uds_call *
 call_alloc(struct uds_connection *connection, size_t items, const char *tag)
 {
     size_t tag_size = tag != NULL ? strlen(tag) + 1 : 0;
-    size_t size = sizeof(struct uds_call) + items * sizeof(struct uds_item) + tag_size;
+    size_t room = items > 0 ? items : 1; /* an error is an item */
+    size_t size = sizeof(struct uds_call) + room * sizeof(struct uds_item) + tag_size;
     struct uds_call *call = malloc(size); /* calloc does not use what was freed last */
     if (call == NULL)
         return NULL;
@@ -39,10 +40,10 @@ call_alloc(struct uds_connection *connection, size_t items, const char *tag)
         return NULL;
     }
     call->item_count = items;
-    for (size_t i = 0; i < items; i++)
+    for (size_t i = 0; i < room; i++)
         call->items[i].call = call;
     if (tag != NULL)
-        call->tag = memcpy(&call->items[items], tag, tag_size);
+        call->tag = memcpy(&call->items[room], tag, tag_size);
     call->connection = connection;
     connection->refs++;
     connection->transport->calls++;
@@ -58,6 +59,23 @@ make_batch(struct uds_call *call)
     (void)pthread_mutex_init(&call->lock, NULL);
 }
 
+/* The call's descriptors are somebody else's from now on. */
+static void
+forget_passed(struct uds_call *call)
+{
+    uds_passed_forget(&call->connection->transport->passed, call->fd_count);
+    call->connection->passed -= call->fd_count;
+    free(pk_steal(call->fds));
+}
+
+static void
+close_passed(struct uds_call *call)
+{
+    for (uint32_t i = 0; i < call->fd_count; i++)
+        (void)close(call->fds[i]);
+    forget_passed(call);
+}
+
 static void
 call_free(struct uds_call *call)
 {
@@ -67,6 +85,8 @@ call_free(struct uds_call *call)
     pk_wire_request_free(call->request);
     free(call->text);
     free(call->data);
+    if (call->fds != NULL)
+        close_passed(call);
     if (call->batch)
         (void)pthread_mutex_destroy(&call->lock);
     call->connection->transport->calls--;
@@ -174,8 +194,6 @@ handle_at(const struct pk_reply *reply, uint32_t index)
 static int32_t
 append_data(struct uds_reply *to, const struct pk_reply *reply, size_t more)
 {
-    if (more == 0)
-        return 0;
     if (to->data_room - to->data_size < more) {
         size_t room =
             to->data_room * 2 > to->data_size + more ? to->data_room * 2 : to->data_size + more;
@@ -192,6 +210,23 @@ append_data(struct uds_reply *to, const struct pk_reply *reply, size_t more)
             end = mempcpy(end, handle->data, handle->size);
     }
     to->data_size += more;
+    return 0;
+}
+
+/* Takes the bytes of a reply; on the loop's thread one blob's stay borrowed, since the call is
+ * finished before the completion returns. */
+static int32_t
+take_data(struct uds_call *call, const struct pk_reply *reply, size_t more)
+{
+    struct uds_reply *to = call->reply;
+    if (more == 0)
+        return 0;
+    if (call->batch || reply->blob_count > 1
+        || !uds_loop_is_here(&call->connection->transport->loop))
+        return append_data(to, reply, more);
+    to->data = (char *)(uintptr_t)handle_at(reply, 0)->data; /* which is only read */
+    to->data_size = more;
+    to->borrowed = true;
     return 0;
 }
 
@@ -219,7 +254,7 @@ encode_reply(struct uds_item *item, const struct pk_reply *reply, struct pk_erro
     r = check_size(call, size + data, err);
     if (r < 0)
         return r;
-    r = append_data(call->reply, reply, data);
+    r = take_data(call, reply, data);
     if (r < 0)
         return pk_fail(err, r, "out of memory");
     item->text = pk_steal(text);
@@ -373,8 +408,6 @@ check_item(struct uds_item *item, const struct pk_wire_request *request, struct 
         return pk_fail(err, request->error.code, "%s", request->error.message);
     if (item->call->batch && atomic_load(&item->call->room) == 0)
         return pk_fail(err, -EFBIG, "not started: the replies before fill the batch's");
-    if (request->request_fds > 0)
-        return pk_fail(err, -EOPNOTSUPP, "fds: not taken");
     return 0;
 }
 
@@ -386,6 +419,27 @@ limit_inline(struct uds_call *call, uint64_t wanted)
     uint64_t room = call->batch ? atomic_load(&call->room) : max;
     max = max < room ? max : room;
     return wanted < max ? wanted : max;
+}
+
+/* With the descriptors that were passed, which are the peer's from now on. */
+static void
+ask_passed(struct uds_item *item, struct pk_request *request)
+{
+    struct uds_call *call = item->call;
+    const struct uds_connection *connection = call->connection;
+    const struct pk_host *host = connection->transport->host;
+    struct pk_handle handles[PK_WIRE_FDS_MAX];
+    for (uint32_t i = 0; i < call->fd_count; i++)
+        handles[i] = (struct pk_handle){
+            .struct_size = (uint32_t)sizeof(handles[i]),
+            .kind = PK_HANDLE_FD,
+            .fd = call->fds[i],
+            .size = request->sizes != NULL ? request->sizes[i] : PK_UNSIZED,
+        };
+    request->handles = handles;
+    request->handle_stride = (uint32_t)sizeof(handles[0]);
+    forget_passed(call);
+    host->call(host->ctx, connection->session, request, on_reply, item, NULL);
 }
 
 /* `data` is where the item's bytes begin. */
@@ -402,6 +456,8 @@ ask(struct uds_item *item, struct pk_wire_request *wire, char *data)
         done_unlock(item->call);
     } else if (request->verb == PK_WIRE_VERB_STATS) {
         ask_stats(item);
+    } else if (item->call->fds != NULL) {
+        ask_passed(item, request);
     } else {
         request->data = data;
         request->inline_max = limit_inline(item->call, request->inline_max);
@@ -427,7 +483,7 @@ ask_batch(struct uds_call *call, const struct pk_wire_request *request)
 int32_t
 uds_call_fold(struct uds_call *call, const char *text)
 {
-    if (call->request == NULL || call->last)
+    if (call->request == NULL)
         return 0;
     call->text = malloc(call->text_size);
     if (call->text == NULL)
@@ -461,7 +517,9 @@ uds_call_start(struct uds_call *call)
     }
     for (uint32_t i = 0; i < request->release_count; i++)
         release(call->connection, request->releases[i]);
-    if (call->batch)
+    if (call->refused)
+        complete(call);
+    else if (call->batch)
         ask_batch(call, request);
     else
         ask(&call->items[0], request, call->data);
@@ -470,25 +528,37 @@ uds_call_start(struct uds_call *call)
 
 /* ---- from text to reply ---- */
 
-/* Makes room for the bytes behind the request; those that nobody wants or can count are not even
- * skipped. */
-static int32_t
-make_room(struct uds_call *call)
+static void
+refuse(struct uds_call *call, int32_t code, const char *message)
 {
-    struct pk_wire_request *request = call->request;
+    call->refused = true;
+    call->item_count = 1;
+    answer_error(&call->items[0], code, message);
+}
+
+/* Takes what was passed with the request, and makes room for the bytes behind it. */
+static int32_t
+take_baggage(struct uds_call *call, struct pk_error *err)
+{
+    struct uds_connection *connection = call->connection;
+    const struct pk_wire_request *request = call->request;
     uint64_t size = request->request.data_size;
-    uint64_t max = call->connection->transport->options.max_data;
+    uint64_t max = connection->transport->options.max_data;
     call->last = size > max;
-    if (size > max && size != PK_UNSIZED)
-        request->error.code =
-            pk_fail(&request->error, -EFBIG, "data: more than %llu bytes", (unsigned long long)max);
-    if (size == 0 || call->last)
+    if (request->error.code == 0 && size > max)
+        return pk_fail(err, -EFBIG, "data: more than %llu bytes", (unsigned long long)max);
+    if (size > 0 && size <= max) {
+        call->data = malloc(size);
+        call->data_size = size;
+        return call->data == NULL ? -ENOMEM : 0;
+    }
+    if (request->error.code != 0 || request->request_fds == 0)
         return 0;
-    call->data = malloc(size);
-    if (call->data == NULL)
-        return -ENOMEM;
-    call->data_size = size;
-    return 0;
+    int32_t r =
+        uds_input_claim(&connection->input, call->text_size, request->request_fds, &call->fds, err);
+    call->fd_count = r == 0 ? request->request_fds : 0;
+    connection->passed += call->fd_count;
+    return r;
 }
 
 int32_t
@@ -505,15 +575,18 @@ uds_call_new(struct uds_connection *connection, const char *text, size_t size,
         pk_wire_request_free(request);
         return -ENOMEM;
     }
-    if (batch)
-        make_batch(call);
     call->text_size = size;
     call->releases = request->release_count;
     call->request = request;
-    if (make_room(call) < 0) {
+    int32_t r = take_baggage(call, &err);
+    if (r == -ENOMEM) {
         uds_call_drop(call);
-        return -ENOMEM;
+        return r;
     }
+    if (r < 0)
+        refuse(call, r, err.message);
+    else if (batch)
+        make_batch(call);
     *ret_call = call;
     return 0;
 }

@@ -30,8 +30,11 @@ struct uds_call {
     const char *tag;                   /* JSON text; NULL = untagged */
     char *data;                        /* the bytes behind the request; NULL = none */
     size_t data_size;
-    size_t releases; /* leases that are released first */
-    bool last;       /* nobody can tell where the next request begins */
+    int *fds; /* passed with the request, until it is started; NULL = none */
+    uint32_t fd_count;
+    uint32_t releases; /* leases that are released first */
+    bool last;         /* nobody can tell where the next request begins */
+    bool refused;      /* not for the peer: it is answered already */
     bool batch;
     pthread_mutex_t lock;    /* of a batch, for what completions write: reply, items, left */
     struct uds_reply *reply; /* filled once nothing is left */
@@ -41,9 +44,10 @@ struct uds_call {
     struct uds_item items[]; /* behind them the tag */
 };
 
-/* Makes a call of one request's text, with room for the bytes that come behind it: data_size of
- * them are to be filled into `data`, before it is started. A text that is no good makes a call
- * whose answer says so. -ENOMEM. This and all below on the loop's thread, but uds_call_drop. */
+/* Makes a call of the request's text that the connection's input gave last, with room for the bytes
+ * that come behind it: data_size of them are to be filled into `data`, before it is started. A text
+ * that is no good makes a call whose answer says so. -ENOMEM. This and all below on the loop's
+ * thread, but uds_call_drop. */
 int32_t uds_call_new(struct uds_connection *connection, const char *text, size_t size,
                      struct uds_call **ret_call);
 /* Makes a call that is answered with an error and has no tag. -ENOMEM. */

@@ -112,6 +112,7 @@ uds_connection_open(struct uds_transport *transport, int fd, struct pk_error *er
     connection->fd = fd;
     connection->refs = 1;
     STAILQ_INIT(&connection->held);
+    uds_input_init(&connection->input, &transport->passed);
     uds_output_init(&connection->output, &transport->flights, fd);
     assign_events(connection);
     if (event_add(&connection->in, NULL) < 0)

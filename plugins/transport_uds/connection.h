@@ -44,6 +44,7 @@ struct uds_connection {
     int budget;               /* left of this turn */
     struct uds_calls held;    /* untagged calls that wait for the one under way */
     struct uds_call *filling; /* its bytes have not all come; NULL = none */
+    uint32_t passed;          /* descriptors of calls that wait to be started */
     size_t filled;            /* bytes of it that have */
     struct uds_input input;
     struct uds_output output;

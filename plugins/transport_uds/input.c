@@ -14,6 +14,34 @@
 #define UDS_INPUT_ROOM 4096U  /* at least, of a buffer of its own */
 #define UDS_INPUT_SPARE 1024U /* worth receiving into */
 
+/* ---- descriptors received ---- */
+
+static bool
+is_within(const struct uds_parcel *parcel, uint64_t offset)
+{
+    return parcel->count > 0 && offset >= parcel->begin && offset < parcel->end;
+}
+
+/* All that the request that begins at this offset can't claim. */
+static void
+drop_parcels(struct uds_input *input, uint64_t offset)
+{
+    for (size_t i = 0; i < 2; i++)
+        if (!is_within(&input->parcels[i], offset))
+            uds_parcel_drop(input->passed, &input->parcels[i]);
+}
+
+int32_t
+uds_input_claim(struct uds_input *input, size_t size, uint32_t count, int **ret_fds,
+                struct pk_error *err)
+{
+    uint64_t offset = input->received - (input->end - input->begin) - size;
+    for (size_t i = 0; i < 2; i++)
+        if (is_within(&input->parcels[i], offset))
+            return uds_parcel_claim(input->passed, &input->parcels[i], count, ret_fds, err);
+    return pk_fail(err, -EINVAL, "fds: %u, but none came", count);
+}
+
 /* ---- bytes received ---- */
 
 static void
@@ -27,20 +55,24 @@ forget(struct uds_input *input)
 }
 
 void
+uds_input_init(struct uds_input *input, struct uds_passed *passed)
+{
+    *input = (struct uds_input){ .passed = passed };
+}
+
+void
 uds_input_finish(struct uds_input *input)
 {
     forget(input);
-    *input = (struct uds_input){ 0 };
+    input->frame = (struct pk_wire_frame){ 0 };
+    drop_parcels(input, input->received);
 }
 
-int32_t
-uds_input_next(struct uds_input *input, size_t max, const char **ret_text, size_t *ret_size,
-               struct pk_error *err)
+/* Looks for the next request. */
+static int32_t
+scan(struct uds_input *input, size_t max, const char **ret_text, size_t *ret_size,
+     struct pk_error *err)
 {
-    if (input->begin == input->end) {
-        forget(input);
-        return 0;
-    }
     size_t start = 0;
     size_t used = 0;
     bool complete = false;
@@ -60,6 +92,20 @@ uds_input_next(struct uds_input *input, size_t max, const char **ret_text, size_
     return 1;
 }
 
+int32_t
+uds_input_next(struct uds_input *input, size_t max, const char **ret_text, size_t *ret_size,
+               struct pk_error *err)
+{
+    int32_t r = 0;
+    if (uds_input_is_empty(input))
+        forget(input);
+    else
+        r = scan(input, max, ret_text, ret_size, err);
+    if (r == 0)
+        drop_parcels(input, input->received - (input->end - input->begin));
+    return r;
+}
+
 size_t
 uds_input_take(struct uds_input *input, void *to, size_t size)
 {
@@ -71,6 +117,8 @@ uds_input_take(struct uds_input *input, void *to, size_t size)
     memcpy(to, input->data + input->begin, size);
     input->begin += size;
     input->scanned = input->begin;
+    if (uds_input_is_empty(input))
+        drop_parcels(input, input->received);
     return size;
 }
 
@@ -126,28 +174,74 @@ make_room(struct uds_input *input)
 
 /* ---- the socket ---- */
 
-int32_t
-uds_input_receive_to(int fd, void *to, size_t size, struct uds_received *ret_received)
+/* Receives one message. */
+static int32_t
+receive(int fd, struct msghdr *message, struct uds_received *ret_received)
 {
-    struct iovec part = { to, size };
-    struct msghdr message = { .msg_iov = &part, .msg_iovlen = 1 };
     ssize_t received;
     do {
-        /* Without room for descriptors, so that the kernel closes those that are sent here. */
-        received = recvmsg(fd, &message, MSG_DONTWAIT);
+        received = recvmsg(fd, message, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
     } while (received < 0 && errno == EINTR);
     if (received < 0)
         return -errno;
+    /* The kernel stops behind what had descriptors with it, whatever comes next. */
+    bool stopped = message->msg_controllen > 0 || (message->msg_flags & MSG_CTRUNC) != 0;
     ret_received->size = (size_t)received;
-    /* The kernel stops behind bytes that had descriptors with them, whatever comes next. */
-    ret_received->drained = (size_t)received < size && (message.msg_flags & MSG_CTRUNC) == 0;
+    ret_received->drained = !stopped && (size_t)received < message->msg_iov->iov_len;
+    return 0;
+}
+
+int32_t
+uds_input_receive_to(struct uds_input *input, int fd, void *to, size_t size,
+                     struct uds_received *ret_received)
+{
+    struct iovec part = { to, size };
+    struct msghdr message = { .msg_iov = &part, .msg_iovlen = 1 };
+    /* Without room for descriptors, so that the kernel closes those that are sent here. */
+    int32_t r = receive(fd, &message, ret_received);
+    if (r == 0)
+        input->received += ret_received->size;
+    return r;
+}
+
+/* Keeps what came with the last `size` bytes. */
+static void
+keep_parcel(struct uds_input *input, struct msghdr *message, size_t size)
+{
+    struct uds_parcel *parcel = &input->parcels[input->parcels[0].count > 0 ? 1 : 0];
+    if (!uds_parcel_open(input->passed, message, parcel))
+        return;
+    parcel->begin = input->received - size;
+    parcel->end = input->received;
+}
+
+static int32_t
+receive_passed(struct uds_input *input, int fd, struct iovec *part,
+               struct uds_received *ret_received)
+{
+    union {
+        char space[UDS_PASSED_CONTROL];
+        struct cmsghdr align;
+    } control;
+    struct msghdr message = { .msg_iov = part, .msg_iovlen = 1 };
+    if (uds_passed_are_wanted(input->passed)) {
+        message.msg_control = &control;
+        message.msg_controllen = sizeof(control);
+    }
+    int32_t r = receive(fd, &message, ret_received);
+    if (r < 0)
+        return r;
+    input->end += ret_received->size;
+    input->received += ret_received->size;
+    if (message.msg_controllen > 0 || (message.msg_flags & MSG_CTRUNC) != 0)
+        keep_parcel(input, &message, ret_received->size);
     return 0;
 }
 
 int32_t
 uds_input_receive(struct uds_input *input, char *shared, int fd, struct uds_received *ret_received)
 {
-    if (input->begin < input->end) {
+    if (!uds_input_is_empty(input)) {
         int32_t r = make_room(input);
         if (r < 0)
             return r;
@@ -157,9 +251,6 @@ uds_input_receive(struct uds_input *input, char *shared, int fd, struct uds_rece
         input->borrowed = true;
         input->room = UDS_INPUT_SHARED;
     }
-    int32_t r =
-        uds_input_receive_to(fd, input->data + input->end, input->room - input->end, ret_received);
-    if (r == 0)
-        input->end += ret_received->size;
-    return r;
+    struct iovec part = { input->data + input->end, input->room - input->end };
+    return receive_passed(input, fd, &part, ret_received);
 }

@@ -1,18 +1,17 @@
 /* SPDX-FileCopyrightText: PackIce authors */
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Input: the bytes of one connection that were received and not yet taken, and where one request
- * in them ends. Descriptors that come with them are refused.
+ * Input: the bytes of one connection that were received and not yet taken, where one request in
+ * them ends, and the descriptors that came with them.
  */
 #ifndef UDS_INPUT_H
 #define UDS_INPUT_H
 
 #include "core/wire/wire.h"
-#include <sys/types.h>
+#include "passed.h"
 
 #define UDS_INPUT_SHARED 65536U /* bytes of the memory that connections share for receiving */
 
-/* Zero it to begin. */
 struct uds_input {
     char *data;
     bool borrowed;  /* data is the shared memory: until uds_input_keep */
@@ -21,6 +20,11 @@ struct uds_input {
     size_t scanned; /* first byte that the frame hasn't seen */
     size_t end;     /* behind the last byte */
     struct pk_wire_frame frame;
+    uint64_t received; /* bytes, since the start */
+    struct uds_passed *passed;
+    /* The second one may come before the first was claimed: with bytes that begin with the end of a
+     * request. */
+    struct uds_parcel parcels[2];
 };
 
 /* What receiving once came to. */
@@ -29,23 +33,38 @@ struct uds_received {
     bool drained; /* there was nothing more in the socket */
 };
 
-/* Forgets all bytes, and frees their memory. */
+void uds_input_init(struct uds_input *input, struct uds_passed *passed);
+/* Forgets all bytes and descriptors, and frees their memory. */
 void uds_input_finish(struct uds_input *input);
+
+/* Whether all bytes were taken. */
+static inline bool
+uds_input_is_empty(const struct uds_input *input)
+{
+    return input->begin == input->end;
+}
 
 /* The next request that is complete: *ret_text points to *ret_size bytes, until something is
  * received or kept. 1; 0: there is none; -EINVAL or -EFBIG: the stream is of no more use. */
 int32_t uds_input_next(struct uds_input *input, size_t max, const char **ret_text, size_t *ret_size,
                        struct pk_error *err);
 
+/* The `count` descriptors that came with the request that was given last, as uds_parcel_claim says;
+ * -EINVAL: none did. */
+int32_t uds_input_claim(struct uds_input *input, size_t size, uint32_t count, int **ret_fds,
+                        struct pk_error *err);
+
 /* Moves up to `size` bytes that were received, and follow the last request, to `to`: how many. */
 size_t uds_input_take(struct uds_input *input, void *to, size_t size);
 
 /* Receives once, when there is no request left: into `shared` if nothing is left at all. 0;
- * -EAGAIN: nothing there; -ENOMEM; else the connection is of no more use. */
+ * -EAGAIN: nothing there; -ENOMEM; else the connection is of no more use. The descriptors that come
+ * are kept until no request can claim them any more. */
 int32_t uds_input_receive(struct uds_input *input, char *shared, int fd,
                           struct uds_received *ret_received);
-/* As that, up to `size` bytes, to `to`; when nothing is left. */
-int32_t uds_input_receive_to(int fd, void *to, size_t size, struct uds_received *ret_received);
+/* As that, up to `size` bytes, to `to`, when nothing is left; no descriptor belongs there. */
+int32_t uds_input_receive_to(struct uds_input *input, int fd, void *to, size_t size,
+                             struct uds_received *ret_received);
 
 /* Gives the shared memory back: what is left in it is copied. -ENOMEM. */
 int32_t uds_input_keep(struct uds_input *input);

@@ -209,10 +209,16 @@ drop_late(struct uds_loop *loop, struct uds_call *call)
         uds_transport_free(transport);
 }
 
+bool
+uds_loop_is_here(const struct uds_loop *loop)
+{
+    return this_loop == loop;
+}
+
 void
 uds_loop_complete(struct uds_loop *loop, struct uds_call *call)
 {
-    if (this_loop == loop) {
+    if (uds_loop_is_here(loop)) {
         uds_call_finish(call);
         return;
     }

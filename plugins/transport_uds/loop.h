@@ -50,6 +50,9 @@ int32_t uds_loop_start(struct uds_loop *loop, struct uds_transport *transport,
  * From any other thread, once. */
 void uds_loop_stop(struct uds_loop *loop, uint64_t deadline);
 
+/* Whether this is the loop's thread. Any thread. */
+bool uds_loop_is_here(const struct uds_loop *loop);
+
 /* Hands a call with its reply to the loop; finishes it at once on the loop's own thread. The call
  * is no longer the caller's. Any thread, also after the loop has ended. */
 void uds_loop_complete(struct uds_loop *loop, struct uds_call *call);

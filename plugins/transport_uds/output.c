@@ -50,7 +50,8 @@ uds_reply_free(struct uds_output *output, struct uds_reply *reply)
     close_descriptors(output, reply);
     atomic_fetch_sub(&output->bytes_held, reply->held);
     free(reply->text);
-    free(reply->data);
+    if (!reply->borrowed)
+        free(reply->data);
     free(reply);
 }
 
@@ -62,6 +63,7 @@ uds_output_finish(struct uds_output *output)
         STAILQ_REMOVE_HEAD(&output->replies, next);
         uds_reply_free(output, reply);
     }
+    output->borrower = NULL;
     output->bytes = 0;
 }
 
@@ -69,7 +71,22 @@ void
 uds_output_append(struct uds_output *output, struct uds_reply *reply)
 {
     STAILQ_INSERT_TAIL(&output->replies, reply, next);
+    output->borrower = reply->borrowed ? reply : NULL;
     output->bytes += uds_reply_size(reply);
+}
+
+int32_t
+uds_output_keep(struct uds_output *output)
+{
+    struct uds_reply *reply = pk_steal(output->borrower);
+    if (reply == NULL)
+        return 0;
+    char *data = malloc(reply->data_size);
+    if (data == NULL)
+        return -ENOMEM;
+    reply->data = memcpy(data, reply->data, reply->data_size);
+    reply->borrowed = false;
+    return 0;
 }
 
 /* Adds what wasn't sent of the part of a reply that begins at its byte `begin`. */
@@ -135,6 +152,8 @@ take_off(struct uds_output *output, size_t size)
         size -= part;
         if (part < left)
             return;
+        if (output->borrower == reply)
+            output->borrower = NULL;
         STAILQ_REMOVE_HEAD(&output->replies, next);
         uds_reply_free(output, reply);
     }

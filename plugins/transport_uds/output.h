@@ -19,18 +19,20 @@ struct uds_reply {
     STAILQ_ENTRY(uds_reply) next;
     char *text; /* malloc'd; NULL = there was no memory for it */
     size_t text_size;
-    char *data; /* malloc'd; NULL = none */
+    char *data; /* malloc'd, or borrowed: see uds_output_keep; NULL = none */
     size_t data_size;
     size_t data_room; /* bytes allocated */
     size_t sent;      /* bytes, of text and data */
     size_t held;      /* bytes counted in bytes_held */
-    int *fds;         /* malloc'd; open until they are sent */
+    bool borrowed;
+    int *fds; /* malloc'd; open until they are sent */
     uint32_t fd_count;
 };
 
 struct uds_output {
     STAILQ_HEAD(, uds_reply) replies;
-    size_t bytes; /* still to be sent */
+    struct uds_reply *borrower; /* the last one, if its data is borrowed */
+    size_t bytes;               /* still to be sent */
     struct uds_flights *flights;
     struct uds_flight flight;
     atomic_uint fds_held;     /* descriptors open for this connection, in replies queued and not yet
@@ -51,6 +53,9 @@ void uds_output_finish(struct uds_output *output);
 
 /* Queues the reply, which is the output's from now on; its descriptors are counted in fds_held. */
 void uds_output_append(struct uds_output *output, struct uds_reply *reply);
+
+/* Copies the data that the reply queued last has borrowed, if that is not sent yet. -ENOMEM. */
+int32_t uds_output_keep(struct uds_output *output);
 
 /* Sends what the socket takes; adds to *sent whatever comes of it. 0: all of it; -EAGAIN: the rest
  * when the socket can be written again; -EBUSY: the rest a little later, too many descriptors are

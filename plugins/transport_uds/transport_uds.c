@@ -130,6 +130,7 @@ void
 uds_transport_free(struct uds_transport *transport)
 {
     (void)pthread_mutex_destroy(&transport->loop.lock);
+    uds_closer_release(transport->passed.closer);
     free(transport);
 }
 
@@ -169,7 +170,11 @@ transport_uds_open(const struct pk_host *host, const struct pk_conf *conf, void 
         r = uds_loop_init(&transport->loop, transport, err);
     if (r < 0)
         return r;
-    r = take_address(transport, err);
+    transport->passed.closer = uds_closer_new();
+    if (transport->passed.closer == NULL)
+        r = pk_fail(err, -ENOMEM, "out of memory");
+    else
+        r = take_address(transport, err);
     if (r < 0) {
         uds_loop_finish(&transport->loop);
         uds_transport_free(pk_steal(transport));

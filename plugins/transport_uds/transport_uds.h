@@ -11,6 +11,7 @@
 #include "flight.h"
 #include "listener.h"
 #include "loop.h"
+#include "passed.h"
 #include <packice/transport.h>
 #include <stdatomic.h>
 
@@ -67,6 +68,7 @@ struct uds_transport {
     struct uds_connections connections; /* those that are open */
     struct uds_connections lingering;   /* closed, with descriptors in flight */
     struct uds_flights flights;
+    struct uds_passed passed;
     size_t calls; /* not freed yet: the loop's while it runs, then under its lock */
     bool stopping;
     bool closed; /* under the loop's lock: the last call to complete frees the transport */

@@ -29,7 +29,7 @@ may_take(struct uds_connection *connection)
 {
     const struct uds_options *options = &connection->transport->options;
     return may_start(connection) && connection->pending < options->max_pending
-           && connection->cost < options->max_request;
+           && connection->cost < options->max_request && connection->passed < PK_WIRE_FDS_MAX;
 }
 
 static bool
@@ -42,6 +42,70 @@ static bool
 is_limited(struct uds_connection *connection)
 {
     return has_held(connection) ? !may_start(connection) : !may_take(connection);
+}
+
+/* ---- output ---- */
+
+static void
+unblock(struct uds_connection *connection)
+{
+    connection->waits = false;
+    (void)event_del(&connection->out);
+    (void)event_del(&connection->retry);
+    (void)event_del(&connection->timeout);
+}
+
+static void
+block(struct uds_connection *connection, int32_t why, bool moved)
+{
+    uint64_t patience = connection->transport->options.write_timeout;
+    struct timeval timeout = {
+        .tv_sec = (time_t)(patience / 1000000000U),
+        .tv_usec = (suseconds_t)(patience % 1000000000U / 1000U),
+    };
+    struct timeval retry = { .tv_usec = UDS_RETRY_MS * 1000 };
+    connection->blocked = true;
+    connection->waits = true;
+    int r = 0;
+    if (moved || !evtimer_pending(&connection->timeout, NULL))
+        r = evtimer_add(&connection->timeout, &timeout);
+    if (r == 0)
+        r = event_add(&connection->out, NULL);
+    if (r == 0 && why == -EBUSY)
+        r = evtimer_add(&connection->retry, &retry);
+    if (r < 0)
+        connection->gone = true;
+}
+
+static void
+flush(struct uds_connection *connection)
+{
+    if (connection->blocked || STAILQ_EMPTY(&connection->output.replies))
+        return;
+    struct uds_counters *counters = &connection->transport->counters;
+    struct uds_sent sent = { 0 };
+    int32_t r = uds_output_send(&connection->output, &sent);
+    uds_count(&counters->bytes_out, sent.bytes);
+    uds_count(&counters->descriptors, sent.fds);
+    uds_uncount(&counters->queued, sent.bytes);
+    if (r == -EAGAIN || r == -EBUSY)
+        block(connection, r, sent.bytes > 0);
+    else if (r < 0)
+        connection->gone = true;
+    else if (connection->waits)
+        unblock(connection);
+}
+
+/* Sends a reply whose bytes are there only now, unless more replies are sure to come with it. */
+static void
+send_borrowed(struct uds_connection *connection)
+{
+    if (connection->in_turn && uds_input_is_empty(&connection->input))
+        flush(connection);
+    if (uds_output_keep(&connection->output) == 0)
+        return;
+    connection->gone = true;
+    connection->blocked = true; /* nothing is sent any more */
 }
 
 /* ---- calls ---- */
@@ -96,7 +160,10 @@ uds_connection_answer(struct uds_connection *connection, struct uds_call *call)
         size_t size = uds_reply_size(call->reply);
         uds_count(&transport->counters.queued, size);
         connection->budget -= (int)(size / UDS_STEP_SIZE);
+        bool borrowed = call->reply->borrowed;
         uds_output_append(&connection->output, pk_steal(call->reply));
+        if (borrowed)
+            send_borrowed(connection);
     }
     if (!connection->in_turn)
         uds_loop_enqueue(&transport->loop, connection);
@@ -178,7 +245,7 @@ receive_some(struct uds_connection *connection, struct uds_received *received)
     if (call == NULL)
         return uds_input_receive(&connection->input, connection->transport->loop.received,
                                  connection->fd, received);
-    return uds_input_receive_to(connection->fd, call->data + connection->filled,
+    return uds_input_receive_to(&connection->input, connection->fd, call->data + connection->filled,
                                 call->data_size - connection->filled, received);
 }
 
@@ -237,58 +304,6 @@ step(struct uds_connection *connection)
         return false;
     receive(connection);
     return true;
-}
-
-/* ---- output ---- */
-
-static void
-unblock(struct uds_connection *connection)
-{
-    connection->waits = false;
-    (void)event_del(&connection->out);
-    (void)event_del(&connection->retry);
-    (void)event_del(&connection->timeout);
-}
-
-static void
-block(struct uds_connection *connection, int32_t why, bool moved)
-{
-    uint64_t patience = connection->transport->options.write_timeout;
-    struct timeval timeout = {
-        .tv_sec = (time_t)(patience / 1000000000U),
-        .tv_usec = (suseconds_t)(patience % 1000000000U / 1000U),
-    };
-    struct timeval retry = { .tv_usec = UDS_RETRY_MS * 1000 };
-    connection->blocked = true;
-    connection->waits = true;
-    int r = 0;
-    if (moved || !evtimer_pending(&connection->timeout, NULL))
-        r = evtimer_add(&connection->timeout, &timeout);
-    if (r == 0)
-        r = event_add(&connection->out, NULL);
-    if (r == 0 && why == -EBUSY)
-        r = evtimer_add(&connection->retry, &retry);
-    if (r < 0)
-        connection->gone = true;
-}
-
-static void
-flush(struct uds_connection *connection)
-{
-    if (connection->blocked || STAILQ_EMPTY(&connection->output.replies))
-        return;
-    struct uds_counters *counters = &connection->transport->counters;
-    struct uds_sent sent = { 0 };
-    int32_t r = uds_output_send(&connection->output, &sent);
-    uds_count(&counters->bytes_out, sent.bytes);
-    uds_count(&counters->descriptors, sent.fds);
-    uds_uncount(&counters->queued, sent.bytes);
-    if (r == -EAGAIN || r == -EBUSY)
-        block(connection, r, sent.bytes > 0);
-    else if (r < 0)
-        connection->gone = true;
-    else if (connection->waits)
-        unblock(connection);
 }
 
 /* ---- the turn ---- */

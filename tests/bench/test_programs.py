@@ -50,10 +50,13 @@ class FloorTest(ProgramCase):
                 self.assertEqual(said["unit"], unit)
                 self.assertIn(count, (None, said["count"]))
 
-    def test_files_are_gone_afterwards(self):
-        with tempfile.TemporaryDirectory(prefix="packice-") as folder:
-            self.assertEqual(self.figure("floor", "files", folder, SIZE, 2)["count"], 2)
-            self.assertEqual(os.listdir(folder), [])
+    def test_files_stay(self):
+        for order in ("plain", "together"):
+            with self.subTest(order), tempfile.TemporaryDirectory(prefix="packice-") as folder:
+                for _ in range(2):
+                    said = self.figure("floor", "files", order, folder, SIZE, 2)
+                    self.assertEqual(said["count"], 2)
+                self.assertEqual(len(os.listdir(folder)), 2 * 2 * 3)
 
     def test_arguments_that_make_no_sense(self):
         for arguments, code in (((), 2), (("ping", "epoll"), 2), (("ping", "epoll", 0), 1),
@@ -84,6 +87,14 @@ class OursTest(NodeCase, ProgramCase):
     def test_put_leaves_nothing(self):
         self.figure("ours", "put", self.node.socket, SIZE, 3, 1)
 
+    def test_what_is_kept_stays(self):
+        for _ in range(2):
+            self.figure("ours", "keep", self.node.socket, SIZE, 3, 1)
+        with self.node.connect() as client:
+            names = [item["object_id"] for item in client.ok("list")["objects"]]
+        self.assertEqual(len(names), 2 * 3)
+        self.left(*names)
+
     def test_embedded(self):
         for command in ("read", "bytes", "put"):
             self.figure("ours", command, "memory://bench", SIZE, 10, 1)
@@ -95,13 +106,14 @@ class OursTest(NodeCase, ProgramCase):
         name = f"{SIZE}/7"
         whole = self.node.cli("cat", name).stdout
         self.assertEqual(len(whole), SIZE)
-        for place in (0, SIZE - 1):
+        for place in (0, 8, SIZE // 2, SIZE - 1):
             other = bytearray(whole)
             other[place] ^= 1
             with self.node.connect() as client:
                 self.discard(client, name)
                 self.put(client, name, bytes(other))
-            for command in ("read", "bytes", "batch"):
+            ends = ("read",) if place in (0, SIZE - 1) else ()
+            for command in (*ends, "bytes", "batch"):
                 with self.subTest(command=command, place=place):
                     done = run("ours", command, self.node.socket, SIZE, 100, 1)
                     self.assertEqual((done.returncode, done.stdout), (1, ""))

@@ -5,6 +5,7 @@
  * the same way, and the first one where a parser of JSON finds it. The first two bytes say how it
  * is split and how long an object may be.
  */
+#include "core/wire/block.h"
 #include "core/wire/wire.h"
 #include "fuzz.h"
 
@@ -67,6 +68,18 @@ check_parser(const char *data, size_t size)
     json_decref(json);
 }
 
+/* However many bytes a machine looks at in one step, it sees the same. */
+static void
+check_block(const char *data, size_t size)
+{
+    char text[PK_WIRE_BLOCK_SIZE] = "";
+    memcpy(text, data, size < sizeof(text) ? size : sizeof(text));
+    struct pk_wire_block block = pk_wire_block_read(text);
+    struct pk_wire_block plain = pk_wire_block_read_plain(text);
+    FUZZ_CHECK(block.quotes == plain.quotes && block.backslashes == plain.backslashes);
+    FUZZ_CHECK(block.opening == plain.opening && block.closing == plain.closing);
+}
+
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
@@ -83,5 +96,6 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     FUZZ_CHECK(whole.rc == split.rc && whole.count == split.count);
     FUZZ_CHECK(memcmp(whole.ends, split.ends, whole.count * sizeof(whole.ends[0])) == 0);
     check_parser((const char *)data + 2, size - 2);
+    check_block((const char *)data + 2, size - 2);
     return 0;
 }

@@ -41,6 +41,8 @@ struct fake_call {
     uint32_t count;
     uint64_t inline_max;
     const char *data; /* the transport's */
+    int *fds;         /* of a put: this call's own, fd_count of them */
+    uint32_t fd_count;
     uint32_t note;
     char mode[8];
     char name[PK_ID_MAX + 1];
@@ -113,7 +115,7 @@ static void
 check_data(struct fake_host *host, const struct fake_call *call)
 {
     const struct fake_note *note = &host->notes[call->note];
-    if (call->verb == PK_VERB_PUT && note->data_size > 0)
+    if (call->verb == PK_VERB_PUT && note->data_size > 0 && call->fds == NULL)
         ck_assert_mem_eq(call->data, note->data, note->data_size);
 }
 
@@ -174,7 +176,10 @@ answer(struct fake_host *host, struct fake_call *call, int32_t status)
     pthread_mutex_unlock(&host->lock);
     if (last)
         free(session);
+    for (uint32_t i = 0; i < call->fd_count; i++)
+        (void)close(call->fds[i]);
     call->done(call->arg, &reply);
+    free(call->fds);
     free(call);
     /* Only now: a test that finds no open calls knows that all completions have returned. */
     pthread_mutex_lock(&host->lock);
@@ -328,6 +333,34 @@ new_call(const struct pk_request *request)
     return call;
 }
 
+/* What a put brought, by its bytes or in its files. */
+static void
+note_data(struct fake_note *note, struct fake_call *call, const struct pk_request *request)
+{
+    const char *handles = (const char *)request->handles;
+    uint64_t size = request->data_size;
+    for (uint32_t i = 0; handles != NULL && i < request->blob_count; i++)
+        size += request->sizes[i];
+    note->data = malloc(size + 1);
+    ck_assert_ptr_nonnull(note->data);
+    if (handles == NULL && size > 0)
+        memcpy(note->data, request->data, size);
+    note->data_size = size;
+    if (handles == NULL)
+        return;
+    call->fds = calloc(request->blob_count, sizeof(int));
+    ck_assert_ptr_nonnull(call->fds);
+    char *end = note->data;
+    for (; call->fd_count < request->blob_count; call->fd_count++) {
+        struct pk_handle handle;
+        memcpy(&handle, handles + (size_t)call->fd_count * request->handle_stride, sizeof(handle));
+        ck_assert_uint_eq(handle.kind, PK_HANDLE_FD);
+        ck_assert_int_eq(pread(handle.fd, end, handle.size, 0), (ssize_t)handle.size);
+        end += handle.size;
+        call->fds[call->fd_count] = handle.fd;
+    }
+}
+
 static void
 note_call(struct fake_host *host, struct fake_call *call, struct pk_session *session,
           const struct pk_request *request)
@@ -336,11 +369,8 @@ note_call(struct fake_host *host, struct fake_call *call, struct pk_session *ses
     ck_assert_uint_lt(host->started, FAKE_CALLS_MAX);
     struct fake_note *note = &host->notes[host->started];
     note->id = strdup(call->id);
-    note->data_size = call->verb == PK_VERB_PUT ? request->data_size : 0;
-    note->data = malloc(note->data_size + 1);
-    ck_assert_ptr_nonnull(note->data);
-    if (note->data_size > 0)
-        memcpy(note->data, request->data, note->data_size);
+    if (call->verb == PK_VERB_PUT)
+        note_data(note, call, request);
     call->note = host->started++;
     host->open_calls++;
     host->released += call->verb == PK_VERB_RELEASE;

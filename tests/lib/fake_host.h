@@ -46,7 +46,7 @@ uint32_t fake_host_started(struct fake_host *host);
 void fake_host_wait_started(struct fake_host *host, uint32_t count);
 /* The object's or lease's id of call `index`, in order of their start. */
 const char *fake_host_call_id(struct fake_host *host, uint32_t index);
-/* The bytes that came with it: *ret_size of them. */
+/* The bytes that came with it: *ret_size of them; of descriptors, what is in their files. */
 const char *fake_host_call_data(struct fake_host *host, uint32_t index, size_t *ret_size);
 /* Releases among them. */
 uint32_t fake_host_released(struct fake_host *host);

@@ -145,11 +145,12 @@ END_TEST
 
 START_TEST(name_that_is_taken_is_refused)
 {
-    void *blob = NULL;
     fs_keep(&node, "x", 7, "hello");
-    ck_assert_int_eq(fs_try_create(&node, "x", 8, 0, 5, &blob), -EEXIST);
-    ck_assert_ptr_null(blob);
-    ck_assert_uint_eq(fs_count("claims", ""), 0);
+    void *blob = fs_create_blob(&node, "x", 8, 5);
+    fs_seal_blob(&node, blob);
+    ck_assert_int_eq(fs_try_publish(&node, "x", 8, 5, blob), -ESTALE);
+    ck_assert_int_eq(node.ops->remove(blob, &node.err), 0);
+    fs_assert_holds(&node, "x", 7, "hello");
     ck_assert_uint_eq(fs_count("objects", ""), 2);
 }
 END_TEST

@@ -186,8 +186,8 @@ START_TEST(more_than_max_data_ends_the_connection)
     send_put(&client, "now:0:a", "", "8 bytes.");
     client_expect(&client, 0, NULL, 0);
     send_acquire(&client, "later:0:b", NULL);
-    send_put(&client, "now:0:c", ",\"tag\":\"x\",\"releases\":[\"" LEASE "\"]", "9 bytes..");
-    send_acquire(&client, "now:0:d", NULL);
+    send_put(&client, "now:0:c", ",\"tag\":\"x\",\"releases\":[\"" LEASE "\"]",
+             "{\"command\":\"discard\",\"object_id\":\"now:0:d\"}");
     struct answer answer[2];
     client_read(&client, &answer[0]);
     client_read(&client, &answer[1]);

@@ -66,6 +66,9 @@ void client_close(struct client *client);
 void client_send(struct client *client, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 void client_send_bytes(struct client *client, const void *bytes, size_t size);
+/* Sends all of it at once, with descriptors, which stay the caller's. */
+void client_pass(struct client *client, const void *bytes, size_t size, const int *fds,
+                 uint32_t count);
 /* Receives once, at most `max` bytes; 0: the end. */
 size_t client_receive(struct client *client, size_t max);
 
