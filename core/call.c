@@ -118,7 +118,8 @@ static struct pk_call *
 copy_request(const struct pk_request *request)
 {
     size_t given_room = gives(request) ? request->blob_count * sizeof(struct pk_handle) : 0;
-    size_t sizes_room = request->sizes != NULL ? request->blob_count * sizeof(uint64_t) : 0;
+    bool has_sizes = request->sizes != NULL || gives(request);
+    size_t sizes_room = has_sizes ? request->blob_count * sizeof(uint64_t) : 0;
     size_t room = text_room(request->object_id) + text_room(request->lease_id)
                   + text_room(request->request_id) + text_room(request->prefix)
                   + text_room(request->meta);
@@ -134,10 +135,13 @@ copy_request(const struct pk_request *request)
         call_free(call);
         return NULL;
     }
-    if (sizes_room > 0)
+    if (request->sizes != NULL && sizes_room > 0)
         memcpy(call->sizes, request->sizes, sizes_room);
-    for (uint32_t i = 0; call->given != NULL && i < request->blob_count; i++)
+    for (uint32_t i = 0; call->given != NULL && i < request->blob_count; i++) {
         call->given[i] = given_at(request, i);
+        if (request->sizes == NULL)
+            call->sizes[i] = call->given[i].size;
+    }
     char *at = call->text;
     call->request.sizes = call->sizes;
     call->request.object_id = copy_text(&at, request->object_id);

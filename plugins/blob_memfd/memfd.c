@@ -188,8 +188,8 @@ memfd_fill(int fd, uint64_t size, struct pk_error *err)
     return memfd_reserve(fd, size, err);
 }
 
-static bool
-has_all_seals(int fd)
+bool
+memfd_is_sealed(int fd)
 {
     int seals = fcntl(fd, F_GET_SEALS);
     return seals >= 0 && (seals & MEMFD_SEALS) == MEMFD_SEALS;
@@ -224,17 +224,17 @@ add_seals(int fd)
 int32_t
 memfd_seal(int fd, struct pk_error *err)
 {
-    if (has_all_seals(fd))
+    if (memfd_is_sealed(fd))
         return 0;
     int error = add_seals(fd);
     if (error == EBUSY)
         return pk_fail(err, -EBUSY,
                        "a writable map is left, or the kernel still uses a page of it");
-    if (error == EPERM && !has_all_seals(fd))
+    if (error == EPERM && !memfd_is_sealed(fd))
         return pk_fail(err, -EINVAL, "the memfd was closed to further seals by its writer");
     if (error != 0 && error != EPERM)
         return pk_fail(err, -EIO, "cannot add seals: %s", strerror(error));
-    if (!has_all_seals(fd))
+    if (!memfd_is_sealed(fd))
         return pk_fail(err, -EIO, "the kernel did not keep the seals");
     return 0;
 }
