@@ -129,7 +129,14 @@ call_alloc(struct pk_peer *peer, size_t room)
     }
     if (call == NULL)
         return NULL;
-    memset(call, 0, sizeof(*call));
+    memset(call, 0, offsetof(struct pk_call, request));
+    call->lease.lease_id[0] = '\0';
+    call->lease.object_id[0] = '\0';
+    call->lease.access = 0;
+    call->lease.ttl = 0;
+    call->error.struct_size = sizeof(call->error);
+    call->error.code = 0;
+    call->error.message[0] = '\0';
     call->room = room;
     return call;
 }
@@ -198,7 +205,6 @@ copy_request(struct pk_peer *peer, const struct pk_request *request)
     call->request.request_id = copy_text(&at, request->request_id);
     call->request.prefix = copy_text(&at, request->prefix);
     call->request.meta = copy_text(&at, request->meta);
-    call->error = (struct pk_error)PK_ERROR_INIT;
     call->refs = 1;
     TAILQ_INIT(&call->victims);
     return call;

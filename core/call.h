@@ -33,10 +33,9 @@ struct pk_call {
     struct pk_peer *peer;
     struct pk_session *session; /* NULL: the peer's own */
     uint64_t id;
-    uint64_t started;          /* when it came, if it is counted */
-    uint32_t refs;             /* under the peer's lock: its run, and its timer */
-    struct pk_request request; /* its pointers lead into `text` and sizes */
-    pk_done_fn *done;          /* NULL: nobody is told */
+    uint64_t started; /* when it came, if it is counted */
+    uint32_t refs;    /* under the peer's lock: its run, and its timer */
+    pk_done_fn *done; /* NULL: nobody is told */
     void *arg;
 
     pk_call_fn *begin;           /* with the lock; again each time it was parked */
@@ -71,9 +70,7 @@ struct pk_call {
     bool crowded;                  /* nothing is reserved yet: something must be evicted for that */
     uint32_t passed_over;          /* objects that could not be evicted for it */
     struct pk_victim_list victims; /* to be evicted, each in use and in transition by it */
-    struct pk_lease lease;         /* to be told */
     struct pk_handle *handles;     /* owned until they are told */
-    struct pk_handle one_handle;   /* these, where one is enough */
     uint32_t handle_count;
     uint32_t handle_room;
     struct pk_handle *given;   /* request.blob_count, of a put; their descriptors are the call's */
@@ -85,12 +82,17 @@ struct pk_call {
     struct pk_object_info *infos; /* what it tells of them, and their sizes */
     uint32_t listed_count;
     uint64_t cursor;
-    char generated[PK_LEASE_ID_LEN + 1]; /* the object id, where the caller named none */
 
     int32_t status;
-    struct pk_error error;
     uint64_t *sizes;
     size_t room; /* for text */
+
+    /* What is zeroed for a new call ends here; the rest is set where it comes to be used. */
+    struct pk_request request;           /* its pointers lead into `text` and sizes */
+    struct pk_lease lease;               /* to be told */
+    struct pk_handle one_handle;         /* these, where one is enough */
+    char generated[PK_LEASE_ID_LEN + 1]; /* the object id, where the caller named none */
+    struct pk_error error;
     char text[];
 };
 

@@ -33,12 +33,10 @@ hash_of(const struct lease_table *table, const void *bytes, size_t size)
     return (uint32_t)XXH3_64bits_withSeed(bytes, size, table->seed);
 }
 
-/* What is made for each lease: glibc's calloc goes past the cache that each thread has for
- * malloc. */
 static void *
 zeroed(size_t size)
 {
-    void *memory = malloc(size);
+    void *memory = lease_table_memory(size);
     return memory != NULL ? memset(memory, 0, size) : NULL;
 }
 
