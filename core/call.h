@@ -73,6 +73,7 @@ struct pk_call {
     struct pk_victim_list victims; /* to be evicted, each in use and in transition by it */
     struct pk_lease lease;         /* to be told */
     struct pk_handle *handles;     /* owned until they are told */
+    struct pk_handle one_handle;   /* these, where one is enough */
     uint32_t handle_count;
     uint32_t handle_room;
     struct pk_handle *given;   /* request.blob_count, of a put; their descriptors are the call's */
@@ -89,21 +90,28 @@ struct pk_call {
     int32_t status;
     struct pk_error error;
     uint64_t *sizes;
+    size_t room; /* for text */
     char text[];
 };
 
-/* Copies the request, which is as long as this host knows it; -EINVAL and -EFBIG for what no verb
- * can mean. The descriptors that a put brings are the call's if it is made. */
+/* What holds for every verb; each verb checks what it alone needs. -EINVAL and -EFBIG for what no
+ * verb can mean. */
+int32_t pk_call_check(const struct pk_request *request, struct pk_error *err);
+/* Closes the descriptors of a request that becomes no call. */
+void pk_call_refuse(const struct pk_request *request);
+
+/* -- with the peer's lock held -- */
+
+/* Copies a request that was checked, and is as long as this host knows it. The descriptors that a
+ * put brings are the call's if it is made. -ENOMEM. */
 int32_t pk_call_new(struct pk_peer *peer, struct pk_session *session,
                     const struct pk_request *request, struct pk_call **ret_call,
                     struct pk_error *err);
-/* Closes the descriptors of a request that becomes no call. */
-void pk_call_refuse(const struct pk_request *request);
 /* A call of the peer's own, about a name. NULL: out of memory. */
 struct pk_call *pk_call_new_internal(struct pk_peer *peer, const char *object_id,
                                      pk_call_fn *begin);
-
-/* -- with the peer's lock held -- */
+/* Frees the calls that are kept for the next ones. */
+void pk_call_spare_free(struct pk_peer *peer);
 
 /* Begins it, and has it run once the lock is let go. Takes it out of the list it is parked in. */
 void pk_call_begin(struct pk_call *call);

@@ -47,8 +47,9 @@ struct lease_holder {
 
 RB_HEAD(lease_ends, lease_entry);
 
-/* Zero it to begin. */
+/* Zero it to begin, but for a seed. */
 struct lease_table {
+    uint64_t seed; /* of the hashes: random */
     struct lease_entry *entries;
     struct lease_holder *holders;
     struct lease_holder *claims;
