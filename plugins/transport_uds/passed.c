@@ -118,7 +118,7 @@ uds_parcel_open(struct uds_passed *passed, struct msghdr *message, struct uds_pa
     struct uds_parcel parcel = { .count = count > 0 ? count : 1 };
     parcel.lost = check(passed, message, fds, count, good);
     if (parcel.lost == 0) {
-        parcel.fds = malloc(count * sizeof(int));
+        parcel.fds = malloc(parcel.count * sizeof(int));
         parcel.lost = parcel.fds == NULL ? -EBUSY : 0;
     }
     passed->held += good;

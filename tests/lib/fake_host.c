@@ -348,6 +348,7 @@ note_data(struct fake_note *note, struct fake_call *call, const struct pk_reques
     note->data_size = size;
     if (handles == NULL)
         return;
+    ck_assert_uint_gt(request->blob_count, 0);
     call->fds = calloc(request->blob_count, sizeof(int));
     ck_assert_ptr_nonnull(call->fds);
     char *end = note->data;

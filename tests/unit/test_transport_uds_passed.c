@@ -33,11 +33,11 @@ new_memfd(const char *bytes)
 static size_t
 put_text(const char *id, uint32_t count)
 {
-    int size = sprintf(text, "{\"command\":\"put\",\"object_id\":\"%s\",\"fds\":%u,\"sizes\":[", id,
-                       count);
+    size_t size = (size_t)sprintf(
+        text, "{\"command\":\"put\",\"object_id\":\"%s\",\"fds\":%u,\"sizes\":[", id, count);
     for (uint32_t i = 0; i < count; i++)
-        size += sprintf(text + size, "%s5", i > 0 ? "," : "");
-    return (size_t)(size + sprintf(text + size, "]}"));
+        size += (size_t)sprintf(text + size, "%s5", i > 0 ? "," : "");
+    return size + (size_t)sprintf(text + size, "]}");
 }
 
 /* Sends such a put, with as many descriptors of files that hold "first", "later", "later"... */

@@ -52,11 +52,11 @@ bool limits_are_emulated(void);
 
 struct client {
     int fd;
+    uint32_t fd_count;
     char *data;
     size_t size;
     size_t room;
     int fds[CLIENT_FDS_MAX];
-    uint32_t fd_count;
 };
 
 void client_open(struct client *client, const struct uds_fixture *fixture);
