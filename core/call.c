@@ -110,10 +110,11 @@ pk_call_refuse(const struct pk_request *request)
  * sanitizer each is to be freed: it sees who uses it afterwards. */
 #define TEXT_ROOM 256U
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-#define SPARE_MAX 0U
+#define SPARES false
 #else
-#define SPARE_MAX 64U
+#define SPARES true
 #endif
+#define SPARE_MAX 64U
 
 static struct pk_call *
 call_alloc(struct pk_peer *peer, size_t room)
@@ -149,7 +150,7 @@ call_free(struct pk_call *call)
     free(call->sizes);
     free(call->copied);
     free(call->given);
-    if (call->room > TEXT_ROOM || peer->spare_count >= SPARE_MAX) {
+    if (!SPARES || call->room > TEXT_ROOM || peer->spare_count >= SPARE_MAX) {
         free(call);
         return;
     }
