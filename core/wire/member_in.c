@@ -23,6 +23,7 @@ pk_wire_in_fail(const struct pk_wire_in *in, enum pk_wire_name name, const char 
     char text[200];
     va_list args;
     va_start(args, what);
+    /* NOLINTNEXTLINE(clang-analyzer-valist.Uninitialized): it is, by the line above */
     int size = vsnprintf(text, sizeof(text), what, args);
     va_end(args);
     if (size < 0)
