@@ -245,7 +245,8 @@ class InlineTest(PutBytesCase):
     def test_reader_that_stops_is_bounded(self):
         """What waits for it is max_output and a turn's replies, however much it asked for."""
         size = 500000
-        self.put_inline(self.client, "object", pattern(size))
+        expected = pattern(size)
+        self.put_inline(self.client, "object", expected)
         before = self.resident()
         slow = self.connect()
         slow.socket.setblocking(False)
@@ -265,7 +266,7 @@ class InlineTest(PutBytesCase):
         slow.socket.settimeout(DEADLINE)
         for _ in range(count):
             reply = slow.receive()
-            self.assertEqual(len(slow.receive_bytes(reply["data"])), size)
+            self.assertEqual(slow.receive_bytes(reply["data"]), expected)
 
     def test_reader_that_leaves_amid_the_bytes(self):
         self.put_inline(self.client, "object", pattern(500000))
