@@ -1,13 +1,15 @@
 /* SPDX-FileCopyrightText: PackIce authors */
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Rules about `put` and `bytes`: blobs that come whole, and where those that are sealed lie.
+ * Rules about `put`, `adopt` and `bytes`: blobs that come whole, and where sealed ones lie.
  */
 #include "conform/blob_call.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 static const uint64_t put_sizes[] = { 0, 1, BLOB_SIZE, 64 * 1024, 64 * 1024 + 1 };
@@ -123,6 +125,78 @@ bytes_stay(struct world *world)
     unit_close(unit);
 }
 
+/* ---- adopt ---- */
+
+#define SEALS (F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE)
+
+/* A memory file of BLOB_SIZE bytes. */
+static int
+file_make(struct world *world, int seals)
+{
+    uint8_t content[BLOB_SIZE];
+    int fd = memfd_create("conform", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+    for (uint64_t i = 0; i < BLOB_SIZE; i++)
+        content[i] = blob_byte(7, i);
+    if (fd < 0 || write(fd, content, BLOB_SIZE) != BLOB_SIZE || fcntl(fd, F_ADD_SEALS, seals) != 0)
+        world_skip(world, "no sealed memory file can be made here");
+    return fd;
+}
+
+/* Whatever comes of it, the descriptor is gone. */
+static int32_t
+adopt(struct world *world, struct unit *unit, int fd, uint64_t size, void **ret_blob,
+      struct pk_error *err)
+{
+    char id[PK_ID_MAX + 1];
+    struct pk_key key = world_key(world, "adopt", id);
+    const struct pk_handle handle = {
+        .struct_size = sizeof(handle), .kind = PK_HANDLE_FD, .fd = fd, .size = size
+    };
+    int32_t rc = unit->ops.blob.adopt(unit->instance, &key, 0, &handle, ret_blob, err);
+    must(world, fcntl(fd, F_GETFD) == -1,
+         "adopt returned %" PRId32 ", and left the descriptor open", rc);
+    return rc;
+}
+
+static void
+must_not_adopt(struct world *world, struct unit *unit, int fd, uint64_t size, const char *what)
+{
+    struct pk_error err = error_fresh();
+    void *blob = NULL;
+    int32_t rc = adopt(world, unit, fd, size, &blob, &err);
+    must(world, rc < 0 && blob == NULL, "adopt of %s returned %" PRId32, what, rc);
+    must_explain(world, "adopt", rc, &err);
+}
+
+static void
+adopts_what_is_sealed(struct world *world)
+{
+    struct unit *unit = unit_open(world, 0);
+    struct pk_error err = PK_ERROR_INIT;
+    void *blob = NULL;
+    if (adopt(world, unit, file_make(world, SEALS), BLOB_SIZE, &blob, &err) != 0)
+        world_skip(world, "it takes no memory files over");
+    blob_expect(world, unit, blob, BLOB_SIZE, 7, "a blob that was taken over");
+    uint8_t byte = 0;
+    int32_t rc = unit->ops.blob.write(blob, 0, &byte, 1, &err);
+    must(world, rc == -EACCES, "write to a blob that was taken over returned %" PRId32, rc);
+    blob_remove(world, unit, blob);
+    unit_close(unit);
+}
+
+static void
+adopts_nothing_else(struct world *world)
+{
+    struct unit *unit = unit_open(world, 0);
+    must_not_adopt(world, unit, file_make(world, 0), BLOB_SIZE, "a file that is not sealed");
+    must_not_adopt(world, unit, file_make(world, SEALS & ~F_SEAL_WRITE), BLOB_SIZE,
+                   "a file without F_SEAL_WRITE");
+    must_not_adopt(world, unit, file_make(world, SEALS), BLOB_SIZE - 1, "more than was said");
+    must_not_adopt(world, unit, file_make(world, SEALS), BLOB_SIZE + 1, "less than was said");
+    must_not_adopt(world, unit, open("/dev/null", O_RDONLY | O_CLOEXEC), 0, "a device");
+    unit_close(unit);
+}
+
 #define MADE_OF "Makes blob `index` of the object, of these bytes, and seals it"
 
 static const struct rule rules[] = {
@@ -130,6 +204,12 @@ static const struct rule rules[] = {
     { "put: what was put is sealed", MADE_OF, NEEDS_PUT, put_seals },
     { "put: what was put has descriptors that outlive it", MADE_OF, NEEDS_PUT | NEEDS_FD,
       put_has_handles },
+    { "adopt: what is sealed, without its descriptor",
+      "Takes over blob `index` of an object, sealed, with all the handle->size bytes", NEEDS_ADOPT,
+      adopts_what_is_sealed },
+    { "adopt: nothing that somebody could still change",
+      "it holds another number of bytes, or somebody could still change them", NEEDS_ADOPT,
+      adopts_nothing_else },
     { "bytes: are those of the blob", "Where the bytes of a sealed blob lie in this process",
       NEEDS_BYTES, bytes_are_the_blobs },
     { "bytes: stay where they are", "until it is given to free or remove", NEEDS_BYTES,

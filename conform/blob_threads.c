@@ -129,7 +129,7 @@ static const struct rule rules[] = {
     { "threads: slots for different blobs at once",
       "Two slots may run at once on different threads for different blobs", 0, at_once },
     { "threads: publish, unpublish and lookup of different objects at once",
-      "never for the same object id among create, put, seal, publish, unpublish and lookup",
+      "never for the same object id among create, put, adopt, seal, publish, unpublish and lookup",
       NEEDS_PUBLISH, published_at_once },
     { "open: two instances at once keep apart", "`instance` is what open returned.", 0,
       two_instances },

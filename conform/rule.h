@@ -28,6 +28,7 @@ struct world;
 #define NEEDS_PLENTY 4096U /* descriptors for as many blobs as an object may have */
 #define NEEDS_PUT 8192U
 #define NEEDS_BYTES 16384U
+#define NEEDS_ADOPT 32768U
 
 struct rule {
     const char *name;     /* "slot: what it does" */

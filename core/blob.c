@@ -89,6 +89,26 @@ pk_blob_put(const struct pk_instance *blob, const struct pk_key *key, uint32_t i
     return rc;
 }
 
+bool
+pk_blob_adopts(const struct pk_instance *blob)
+{
+    return blob->ops.blob.adopt != NULL;
+}
+
+int32_t
+pk_blob_adopt(const struct pk_instance *blob, const struct pk_key *key, uint32_t index,
+              const struct pk_handle *handle, void **ret_blob, struct pk_error *err)
+{
+    void *made = NULL;
+    int32_t rc = pk_slot_answer(
+        blob, blob->ops.blob.adopt(blob->opened, key, index, handle, &made, err), err);
+    if (rc == 0 && made == NULL)
+        return pk_fail(err, -EIO, "%s: adopt returned no blob", blob->module->plugin.name);
+    if (rc == 0)
+        *ret_blob = made;
+    return rc;
+}
+
 const void *
 pk_blob_bytes(const struct pk_instance *blob, void *bytes)
 {

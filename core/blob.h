@@ -27,6 +27,10 @@ int32_t pk_blob_read(const struct pk_instance *blob, void *bytes, uint64_t offse
 bool pk_blob_puts(const struct pk_instance *blob);
 int32_t pk_blob_put(const struct pk_instance *blob, const struct pk_key *key, uint32_t index,
                     const void *data, uint64_t size, void **ret_blob, struct pk_error *err);
+/* Whether blobs that others made can be taken over; one of them is, and its descriptor gone. */
+bool pk_blob_adopts(const struct pk_instance *blob);
+int32_t pk_blob_adopt(const struct pk_instance *blob, const struct pk_key *key, uint32_t index,
+                      const struct pk_handle *handle, void **ret_blob, struct pk_error *err);
 /* NULL: they are to be read. */
 const void *pk_blob_bytes(const struct pk_instance *blob, void *bytes);
 int32_t pk_blob_write(const struct pk_instance *blob, void *bytes, uint64_t offset,

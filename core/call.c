@@ -5,6 +5,7 @@
  * in its steps is in the verb's own file.
  */
 #include "core/id.h"
+#include "core/memory.h"
 #include "core/peer_state.h"
 
 #include <errno.h>
@@ -34,9 +35,8 @@ check_sizes(const struct pk_request *request, struct pk_error *err)
     return 0;
 }
 
-/* What holds for every verb; each verb checks what it alone needs. */
-static int32_t
-check_request(const struct pk_request *request, struct pk_error *err)
+int32_t
+pk_call_check(const struct pk_request *request, struct pk_error *err)
 {
     if (request->object_id != NULL && pk_id_check(request->object_id, err) != 0)
         return -EINVAL;
@@ -104,27 +104,85 @@ pk_call_refuse(const struct pk_request *request)
     }
 }
 
+/* ---- memory ---- */
+
+/* Calls are larger than what malloc keeps at hand, so those that fit are kept here. With a
+ * sanitizer each is to be freed: it sees who uses it afterwards. */
+#define TEXT_ROOM 256U
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define SPARES false
+#else
+#define SPARES true
+#endif
+#define SPARE_MAX 64U
+
+static struct pk_call *
+call_alloc(struct pk_peer *peer, size_t room)
+{
+    struct pk_call *call = room <= TEXT_ROOM ? TAILQ_FIRST(&peer->spare) : NULL;
+
+    room = room > TEXT_ROOM ? room : TEXT_ROOM;
+    if (call != NULL) {
+        TAILQ_REMOVE(&peer->spare, call, in_list);
+        peer->spare_count--;
+    } else {
+        call = malloc(sizeof(*call) + room);
+    }
+    if (call == NULL)
+        return NULL;
+    memset(call, 0, offsetof(struct pk_call, request));
+    call->lease.lease_id[0] = '\0';
+    call->lease.object_id[0] = '\0';
+    call->lease.access = 0;
+    call->lease.ttl = 0;
+    call->error.struct_size = sizeof(call->error);
+    call->error.code = 0;
+    call->error.message[0] = '\0';
+    call->room = room;
+    return call;
+}
+
 static void
 call_free(struct pk_call *call)
 {
+    struct pk_peer *peer = call->peer;
+
     free(call->sizes);
     free(call->copied);
     free(call->given);
-    free(call);
+    if (!SPARES || call->room > TEXT_ROOM || peer->spare_count >= SPARE_MAX) {
+        free(call);
+        return;
+    }
+    TAILQ_INSERT_HEAD(&peer->spare, call, in_list);
+    peer->spare_count++;
+}
+
+void
+pk_call_spare_free(struct pk_peer *peer)
+{
+    struct pk_call *call;
+
+    while ((call = TAILQ_FIRST(&peer->spare)) != NULL) {
+        TAILQ_REMOVE(&peer->spare, call, in_list);
+        free(call);
+    }
 }
 
 /* One allocation for the call and its texts. */
 static struct pk_call *
-copy_request(const struct pk_request *request)
+copy_request(struct pk_peer *peer, const struct pk_request *request)
 {
     size_t given_room = gives(request) ? request->blob_count * sizeof(struct pk_handle) : 0;
-    size_t sizes_room = request->sizes != NULL ? request->blob_count * sizeof(uint64_t) : 0;
+    bool has_sizes = request->sizes != NULL || gives(request);
+    size_t sizes_room = has_sizes ? request->blob_count * sizeof(uint64_t) : 0;
     size_t room = text_room(request->object_id) + text_room(request->lease_id)
                   + text_room(request->request_id) + text_room(request->prefix)
                   + text_room(request->meta);
-    struct pk_call *call = calloc(1, sizeof(*call) + room);
+    struct pk_call *call = call_alloc(peer, room);
     if (call == NULL)
         return NULL;
+    call->peer = peer;
     call->request = *request;
     if (sizes_room > 0)
         call->sizes = malloc(sizes_room);
@@ -134,10 +192,13 @@ copy_request(const struct pk_request *request)
         call_free(call);
         return NULL;
     }
-    if (sizes_room > 0)
+    if (request->sizes != NULL && sizes_room > 0)
         memcpy(call->sizes, request->sizes, sizes_room);
-    for (uint32_t i = 0; call->given != NULL && i < request->blob_count; i++)
+    for (uint32_t i = 0; call->given != NULL && i < request->blob_count; i++) {
         call->given[i] = given_at(request, i);
+        if (request->sizes == NULL)
+            call->sizes[i] = call->given[i].size;
+    }
     char *at = call->text;
     call->request.sizes = call->sizes;
     call->request.object_id = copy_text(&at, request->object_id);
@@ -145,7 +206,6 @@ copy_request(const struct pk_request *request)
     call->request.request_id = copy_text(&at, request->request_id);
     call->request.prefix = copy_text(&at, request->prefix);
     call->request.meta = copy_text(&at, request->meta);
-    call->error = (struct pk_error)PK_ERROR_INIT;
     call->refs = 1;
     TAILQ_INIT(&call->victims);
     return call;
@@ -155,13 +215,9 @@ int32_t
 pk_call_new(struct pk_peer *peer, struct pk_session *session, const struct pk_request *request,
             struct pk_call **ret_call, struct pk_error *err)
 {
-    int32_t rc = check_request(request, err);
-    if (rc != 0)
-        return rc;
-    struct pk_call *call = copy_request(request);
+    struct pk_call *call = copy_request(peer, request);
     if (call == NULL)
         return pk_fail(err, -ENOMEM, "out of memory");
-    call->peer = peer;
     call->session = session;
     *ret_call = call;
     return 0;
@@ -171,10 +227,9 @@ struct pk_call *
 pk_call_new_internal(struct pk_peer *peer, const char *object_id, pk_call_fn *begin)
 {
     const struct pk_request request = { .struct_size = sizeof(request), .object_id = object_id };
-    struct pk_call *call = copy_request(&request);
+    struct pk_call *call = copy_request(peer, &request);
     if (call == NULL)
         return NULL;
-    call->peer = peer;
     call->begin = begin;
     peer->running++;
     return call;
@@ -348,6 +403,14 @@ leave_session(struct pk_call *call)
 }
 
 static void
+free_handles(struct pk_call *call)
+{
+    if (call->handles != &call->one_handle)
+        free(call->handles);
+    call->handles = NULL;
+}
+
+static void
 complete(struct pk_call *call)
 {
     struct pk_peer *peer = call->peer;
@@ -365,7 +428,7 @@ complete(struct pk_call *call)
     if (call->done != NULL)
         pk_reply_tell(call);
     pk_call_drop_handles(call);
-    free(call->handles);
+    free_handles(call);
     for (uint32_t i = 0; call->given != NULL && i < call->request.blob_count; i++)
         close_given(&call->given[i]);
     pk_peer_lock(peer);
@@ -402,11 +465,10 @@ step_may_block(struct pk_call *call)
     bool blob = call->factory == call->peer->blob;
     bool may_block = false;
 
-    for (uint32_t op = 0; call->slots != 0 && !may_block; op++) {
-        if (call->slots & PK_SLOT(op))
-            may_block = blob ? pk_blob_may_block(call->factory, op, call->slot_bytes)
-                             : pk_lease_may_block(call->factory, op);
-        call->slots &= ~PK_SLOT(op);
+    for (; call->slots != 0 && !may_block; call->slots &= call->slots - 1) {
+        uint32_t op = (uint32_t)__builtin_ctz(call->slots);
+        may_block = blob ? pk_blob_may_block(call->factory, op, call->slot_bytes)
+                         : pk_lease_may_block(call->factory, op);
     }
     call->slots = 0; /* on the worker it is not asked again */
     return may_block;
@@ -446,8 +508,11 @@ pk_call_handle_room(struct pk_call *call, uint32_t count)
     pk_call_drop_handles(call);
     if (call->handle_room >= count)
         return 0;
-    free(call->handles);
-    call->handles = calloc(count, sizeof(*call->handles));
+    free_handles(call);
+    if (count == 1)
+        call->handles = &call->one_handle;
+    else
+        call->handles = pk_zeroed(count * sizeof(*call->handles));
     call->handle_room = call->handles != NULL ? count : 0;
     return call->handles != NULL ? 0 : pk_fail(&call->error, -ENOMEM, "out of memory");
 }

@@ -33,10 +33,9 @@ struct pk_call {
     struct pk_peer *peer;
     struct pk_session *session; /* NULL: the peer's own */
     uint64_t id;
-    uint64_t started;          /* when it came, if it is counted */
-    uint32_t refs;             /* under the peer's lock: its run, and its timer */
-    struct pk_request request; /* its pointers lead into `text` and sizes */
-    pk_done_fn *done;          /* NULL: nobody is told */
+    uint64_t started; /* when it came, if it is counted */
+    uint32_t refs;    /* under the peer's lock: its run, and its timer */
+    pk_done_fn *done; /* NULL: nobody is told */
     void *arg;
 
     pk_call_fn *begin;           /* with the lock; again each time it was parked */
@@ -71,7 +70,6 @@ struct pk_call {
     bool crowded;                  /* nothing is reserved yet: something must be evicted for that */
     uint32_t passed_over;          /* objects that could not be evicted for it */
     struct pk_victim_list victims; /* to be evicted, each in use and in transition by it */
-    struct pk_lease lease;         /* to be told */
     struct pk_handle *handles;     /* owned until they are told */
     uint32_t handle_count;
     uint32_t handle_room;
@@ -84,26 +82,38 @@ struct pk_call {
     struct pk_object_info *infos; /* what it tells of them, and their sizes */
     uint32_t listed_count;
     uint64_t cursor;
-    char generated[PK_LEASE_ID_LEN + 1]; /* the object id, where the caller named none */
 
     int32_t status;
-    struct pk_error error;
     uint64_t *sizes;
+    size_t room; /* for text */
+
+    /* What is zeroed for a new call ends here; the rest is set where it comes to be used. */
+    struct pk_request request;           /* its pointers lead into `text` and sizes */
+    struct pk_lease lease;               /* to be told */
+    struct pk_handle one_handle;         /* these, where one is enough */
+    char generated[PK_LEASE_ID_LEN + 1]; /* the object id, where the caller named none */
+    struct pk_error error;
     char text[];
 };
 
-/* Copies the request, which is as long as this host knows it; -EINVAL and -EFBIG for what no verb
- * can mean. The descriptors that a put brings are the call's if it is made. */
+/* What holds for every verb; each verb checks what it alone needs. -EINVAL and -EFBIG for what no
+ * verb can mean. */
+int32_t pk_call_check(const struct pk_request *request, struct pk_error *err);
+/* Closes the descriptors of a request that becomes no call. */
+void pk_call_refuse(const struct pk_request *request);
+
+/* -- with the peer's lock held -- */
+
+/* Copies a request that was checked, and is as long as this host knows it. The descriptors that a
+ * put brings are the call's if it is made. -ENOMEM. */
 int32_t pk_call_new(struct pk_peer *peer, struct pk_session *session,
                     const struct pk_request *request, struct pk_call **ret_call,
                     struct pk_error *err);
-/* Closes the descriptors of a request that becomes no call. */
-void pk_call_refuse(const struct pk_request *request);
 /* A call of the peer's own, about a name. NULL: out of memory. */
 struct pk_call *pk_call_new_internal(struct pk_peer *peer, const char *object_id,
                                      pk_call_fn *begin);
-
-/* -- with the peer's lock held -- */
+/* Frees the calls that are kept for the next ones. */
+void pk_call_spare_free(struct pk_peer *peer);
 
 /* Begins it, and has it run once the lock is let go. Takes it out of the list it is parked in. */
 void pk_call_begin(struct pk_call *call);

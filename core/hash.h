@@ -8,6 +8,7 @@
 #ifndef PK_HASH_H
 #define PK_HASH_H
 
+#include "core/memory.h"
 #include <packice/types.h>
 #include <stddef.h>
 
@@ -16,6 +17,7 @@ int32_t pk_hash_init(void);
 uint32_t pk_hash(const void *bytes, size_t size);
 
 #define HASH_NONFATAL_OOM 1
+#define uthash_malloc(size) pk_memory(size)
 #define HASH_FUNCTION(bytes, size, hash) ((hash) = pk_hash(bytes, size))
 #include <uthash.h>
 

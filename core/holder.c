@@ -5,6 +5,7 @@
  * found, detached, ended in the factory, dropped.
  */
 #include "core/log.h"
+#include "core/memory.h"
 #include "core/peer_state.h"
 
 #include <errno.h>
@@ -14,7 +15,7 @@
 struct pk_holder *
 pk_holder_new(struct pk_peer *peer, const struct pk_lease *lease)
 {
-    struct pk_holder *holder = calloc(1, sizeof(*holder));
+    struct pk_holder *holder = pk_zeroed(sizeof(*holder));
     if (holder == NULL)
         return NULL;
     holder->peer = peer;

@@ -192,20 +192,36 @@ lookup_run(struct pk_call *call)
     call->after_lookup(call);
 }
 
-int32_t
-pk_lookup_published(struct pk_peer *peer, const struct pk_key *key, struct pk_error *err)
+/* Without the lock. *ret_object, in no table, is the caller's; -ENOENT: nothing is published under
+ * this id, or another epoch. */
+static int32_t
+find_epoch(struct pk_peer *peer, const struct pk_key *key, struct pk_object **ret_object,
+           struct pk_error *err)
 {
     struct finding finding = { .peer = peer, .object_id = key->id, .error = PK_ERROR_INIT };
 
     int32_t rc = pk_blob_lookup(peer->blob, key->id, take_found, &finding, err);
     for (uint32_t i = 0; i < finding.spare_count; i++)
         pk_blob_free(peer->blob, finding.spare[i]);
-    if (rc == 0 && finding.object == NULL)
-        rc = pk_fail(err, -EIO, "lookup found nothing");
-    else if (rc == 0 && finding.object->key.epoch != key->epoch)
+    if (finding.object == NULL)
+        return rc != 0 ? rc : pk_fail(err, -EIO, "lookup found nothing");
+    if (rc == 0 && finding.object->key.epoch != key->epoch)
         rc = pk_fail(err, -ENOENT, "another epoch is published");
-    if (finding.object != NULL)
+    if (rc == 0)
+        *ret_object = finding.object;
+    else
         pk_object_reap(finding.object);
+    return rc;
+}
+
+int32_t
+pk_lookup_published(struct pk_peer *peer, const struct pk_key *key, struct pk_error *err)
+{
+    struct pk_object *found = NULL;
+    int32_t rc = find_epoch(peer, key, &found, err);
+
+    if (found != NULL)
+        pk_object_reap(found);
     return rc;
 }
 
@@ -213,24 +229,19 @@ int32_t
 pk_lookup_open(struct pk_object *object, struct pk_error *err)
 {
     struct pk_peer *peer = object->peer;
-    const char *id = object->key.id;
-    struct finding finding = { .peer = peer, .object_id = id, .error = PK_ERROR_INIT };
+    struct pk_object *found = NULL;
+    int32_t rc = find_epoch(peer, &object->key, &found, err);
 
-    int32_t rc = pk_blob_lookup(peer->blob, id, take_found, &finding, err);
-    for (uint32_t i = 0; i < finding.spare_count; i++)
-        pk_blob_free(peer->blob, finding.spare[i]);
-    if (rc == 0 && finding.object == NULL)
-        rc = pk_fail(err, -EIO, "lookup found nothing");
-    else if (rc == 0 && finding.object->key.epoch != object->key.epoch)
-        rc = pk_fail(err, -ENOENT, "another epoch is published");
-    else if (rc == 0 && !same_sizes(finding.object, object))
-        rc = pk_fail(err, -EIO, "it was told of with other sizes");
-    pk_peer_lock(peer);
-    if (rc == 0)
-        object->blobs = pk_steal(finding.object->blobs);
-    pk_peer_unlock_only(peer);
-    if (finding.object != NULL)
-        pk_object_reap(finding.object);
+    if (found == NULL)
+        return rc;
+    if (same_sizes(found, object)) {
+        pk_peer_lock(peer);
+        object->blobs = pk_steal(found->blobs);
+        pk_peer_unlock_only(peer);
+    } else {
+        rc = pk_fail(err, -EIO, "'%s' was told of with other sizes", object->key.id);
+    }
+    pk_object_reap(found);
     return rc;
 }
 

@@ -4,6 +4,7 @@
  * Names: one entry for each object id that matters just now, its transition, its queue and its
  * waiters.
  */
+#include "core/memory.h"
 #include "core/peer_state.h"
 
 #include <errno.h>
@@ -34,7 +35,7 @@ pk_name_get(struct pk_peer *peer, const char *id)
     if (name != NULL)
         return name;
     size_t room = strlen(id) + 1;
-    name = calloc(1, sizeof(*name) + room);
+    name = pk_zeroed(sizeof(*name) + room);
     if (name == NULL)
         return NULL;
     name->peer = peer;

@@ -6,6 +6,7 @@
  */
 #include "core/eviction.h"
 #include "core/log.h"
+#include "core/memory.h"
 #include "core/peer_state.h"
 
 #include <errno.h>
@@ -33,11 +34,11 @@ pk_object_new(struct pk_peer *peer, const struct pk_key *key, uint32_t blob_coun
 {
     size_t id_room = strlen(key->id) + 1;
     size_t meta_room = strlen(meta) + 1;
-    struct pk_object *object = calloc(1, sizeof(*object) + id_room + meta_room);
+    struct pk_object *object = pk_zeroed(sizeof(*object) + id_room + meta_room);
     if (object == NULL)
         return NULL;
-    object->blobs = calloc(blob_count, sizeof(*object->blobs));
-    object->sizes = calloc(blob_count, sizeof(*object->sizes));
+    object->blobs = pk_zeroed(blob_count * sizeof(*object->blobs));
+    object->sizes = pk_zeroed(blob_count * sizeof(*object->sizes));
     if (object->blobs == NULL || object->sizes == NULL) {
         pk_object_free(object);
         return NULL;

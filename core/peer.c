@@ -255,15 +255,21 @@ pk_peer_call(struct pk_session *session, const struct pk_request *request, pk_do
         refuse(&whole, &err, done, arg);
         return;
     }
-    if (pk_call_new(peer, session, &whole, &call, &err) != 0) {
+    if (pk_call_check(&whole, &err) != 0) {
         refuse(&whole, &err, done, arg);
         return;
     }
-    call->started = session->figures != NULL ? pk_executor_now(peer->executor) : 0;
+    uint64_t started = session->figures != NULL ? pk_executor_now(peer->executor) : 0;
+    pk_peer_lock(peer);
+    if (pk_call_new(peer, session, &whole, &call, &err) != 0) {
+        pk_peer_unlock(peer);
+        refuse(&whole, &err, done, arg);
+        return;
+    }
+    call->started = started;
     call->begin = begin;
     call->done = done;
     call->arg = arg;
-    pk_peer_lock(peer);
     if (enter_session(call, ret_call))
         call->begin(call);
     else
@@ -294,6 +300,7 @@ static void
 peer_destroy(struct pk_peer *peer)
 {
     pk_figures_free(peer);
+    pk_call_spare_free(peer);
     (void)pthread_cond_destroy(&peer->told);
     (void)pthread_cond_destroy(&peer->idle);
     (void)pthread_mutex_destroy(&peer->lock);
@@ -339,6 +346,7 @@ pk_peer_new(const struct pk_peer_options *options, struct pk_executor *executor,
     TAILQ_INIT(&peer->sessions);
     TAILQ_INIT(&peer->waited);
     TAILQ_INIT(&peer->growing);
+    TAILQ_INIT(&peer->spare);
     TAILQ_INIT(&peer->ready);
     TAILQ_INIT(&peer->endings);
     TAILQ_INIT(&peer->reaps);

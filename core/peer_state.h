@@ -42,6 +42,8 @@ struct pk_peer {
     struct pk_name_list waited;    /* names with waiters */
     struct pk_object_list growing; /* objects to be sampled */
 
+    struct pk_call_list spare; /* memory of calls that are over */
+    uint64_t spare_count;
     struct pk_call_list ready;     /* to be run */
     struct pk_holder_list endings; /* to be ended in the factory */
     struct pk_object_list reaps;   /* to be freed */

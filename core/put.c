@@ -45,9 +45,29 @@ put_blobs(struct pk_call *call, struct pk_object *object)
     return 0;
 }
 
+/* Takes over what the call brought descriptors of, whose end is the storage's business. */
+static int32_t
+adopt_blobs(struct pk_call *call, struct pk_object *object)
+{
+    for (uint32_t i = 0; i < object->blob_count; i++) {
+        struct pk_handle handle = call->given[i];
+        handle.struct_size = sizeof(handle);
+        handle.size = object->sizes[i];
+        call->given[i].fd = -1;
+        int32_t rc = pk_blob_adopt(call->peer->blob, &object->key, i, &handle, &object->blobs[i],
+                                   &call->error);
+        if (rc != 0)
+            return rc;
+        object->sealed_count++;
+    }
+    return 0;
+}
+
 static int32_t
 make_object(struct pk_call *call, struct pk_object *object)
 {
+    if (call->given != NULL)
+        return adopt_blobs(call, object);
     if (pk_blob_puts(call->peer->blob))
         return put_blobs(call, object);
     int32_t rc = pk_create_blobs(call, object);
@@ -127,40 +147,73 @@ pk_put_storage(struct pk_call *call)
     struct pk_peer *peer = call->peer;
     uint32_t slots = PK_SLOT(PK_BLOB_CREATE) | PK_SLOT(PK_BLOB_WRITE) | PK_SLOT(PK_BLOB_SEAL);
 
-    if (pk_blob_puts(peer->blob))
+    if (call->given != NULL)
+        slots = PK_SLOT(PK_BLOB_ADOPT);
+    else if (pk_blob_puts(peer->blob))
         slots = PK_SLOT(PK_BLOB_PUT);
     if (pk_blob_publishes(peer->blob))
         slots |= PK_SLOT(PK_BLOB_PUBLISH) | PK_SLOT(PK_BLOB_LOOKUP) | PK_SLOT(PK_BLOB_FREE);
     pk_call_next(call, put_run, peer->blob, slots, pk_create_size(call));
 }
 
+/* Whether the request says what each blob is. */
 static bool
-put_allowed(struct pk_call *call)
+sizes_named(struct pk_call *call)
 {
     struct pk_request *request = &call->request;
+    uint64_t left = PK_SIZE_MAX;
 
-    if (call->given != NULL) {
+    if (request->sizes == NULL && request->blob_count <= 1)
+        request->sizes = &request->data_size; /* which is the call's own, too */
+    if (request->sizes == NULL) {
+        pk_call_fail(call, -EINVAL, "sizes: missing");
+        return false;
+    }
+    for (uint32_t i = 0; i < request->blob_count || i == 0; i++) {
+        if (request->sizes[i] == PK_UNSIZED) {
+            pk_call_fail(call, -EINVAL, "sizes[%u]: missing", i);
+            return false;
+        }
+        if (request->sizes[i] > left) {
+            pk_call_fail(call, -EFBIG, "sizes[%u]: too large", i);
+            return false;
+        }
+        left -= request->sizes[i];
+    }
+    return true;
+}
+
+static bool
+data_given(struct pk_call *call)
+{
+    const struct pk_request *request = &call->request;
+    uint64_t size = request->data != NULL ? request->data_size : 0;
+    uint64_t wanted = pk_create_size(call);
+
+    if (size == wanted && request->data_size == wanted)
+        return true;
+    pk_call_fail(call, -EINVAL, "data: %llu bytes, but the sizes come to %llu",
+                 (unsigned long long)size, (unsigned long long)wanted);
+    return false;
+}
+
+static bool
+descriptors_given(struct pk_call *call)
+{
+    const struct pk_request *request = &call->request;
+
+    if (!pk_blob_adopts(call->peer->blob)) {
         pk_call_fail(call, -EOPNOTSUPP, "fds: this storage takes no descriptors");
         return false;
     }
-    if (request->sizes == NULL) {
-        request->sizes = &request->data_size; /* which is the call's own, too */
-        if (request->blob_count > 1 || request->data_size > PK_SIZE_MAX) {
-            pk_call_fail(call, -EINVAL, "sizes: missing");
-            return false;
-        }
-    }
-    for (uint32_t i = 0; i < request->blob_count; i++) {
-        if (request->sizes[i] != PK_UNSIZED)
-            continue;
-        pk_call_fail(call, -EINVAL, "sizes[%u]: missing", i);
+    if (request->data_size > 0) {
+        pk_call_fail(call, -EINVAL, "data: beside descriptors");
         return false;
     }
-    if (pk_create_size(call) != request->data_size
-        || (request->data == NULL && request->data_size > 0)) {
-        pk_call_fail(call, -EINVAL, "data: %llu bytes, but the sizes come to %llu",
-                     (unsigned long long)(request->data != NULL ? request->data_size : 0),
-                     (unsigned long long)pk_create_size(call));
+    for (uint32_t i = 0; i < request->blob_count; i++) {
+        if (call->given[i].kind == PK_HANDLE_FD && call->given[i].fd >= 0)
+            continue;
+        pk_call_fail(call, -EINVAL, "fds[%u]: no descriptor", i);
         return false;
     }
     return true;
@@ -171,6 +224,7 @@ pk_put_begin(struct pk_call *call)
 {
     call->request.expected = 0;
     call->request.ttl = 0; /* of a claim that should outlive this call by no more than that */
-    if (put_allowed(call))
+    if (call->given != NULL ? descriptors_given(call) && sizes_named(call)
+                            : sizes_named(call) && data_given(call))
         pk_create_begin(call);
 }

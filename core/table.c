@@ -51,7 +51,7 @@ static const struct slot_rule blob_rules[] = {
     REQUIRED(pk_blob_ops, free),           REQUIRED(pk_blob_ops, remove),
     WITH(pk_blob_ops, publish, unpublish), WITH(pk_blob_ops, publish, lookup),
     WITH(pk_blob_ops, unpublish, publish), WITH(pk_blob_ops, lookup, publish),
-    WITH(pk_blob_ops, export_blob, adopt), WITH(pk_blob_ops, adopt, export_blob),
+    WITH(pk_blob_ops, export_blob, adopt),
 };
 
 static const struct slot_rule lease_rules[] = {

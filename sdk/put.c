@@ -36,20 +36,21 @@ ask(packice_client *client, const struct pk_request *request, atomic_uint_fast64
 
 /* The bytes go with the request. */
 static int32_t
-put_bytes(packice_client *client, struct pk_request *request, const void *data, uint64_t size,
+put_bytes(packice_client *client, const struct pk_request *request, const void *data, uint64_t size,
           struct pk_error *err)
 {
     if (is_refused(client, &client->no_put))
         return -EOPNOTSUPP;
-    request->data = (void *)(uintptr_t)data; /* it is only read */
-    request->data_size = size;
-    return ask(client, request, &client->no_put, err);
+    struct pk_request mine = *request;
+    mine.data = (void *)(uintptr_t)data; /* it is only read */
+    mine.data_size = size;
+    return ask(client, &mine, &client->no_put, err);
 }
 
 /* They are written and sealed here, and the peer takes them over as they are. */
 static int32_t
-put_sealed(packice_client *client, struct pk_request *request, const void *data, uint64_t size,
-           struct pk_error *err)
+put_sealed(packice_client *client, const struct pk_request *request, const void *data,
+           uint64_t size, struct pk_error *err)
 {
     pk_autoclose int fd = -1;
     if (is_refused(client, &client->no_adoption))
@@ -60,9 +61,10 @@ put_sealed(packice_client *client, struct pk_request *request, const void *data,
     const struct pk_handle handle = {
         .struct_size = (uint32_t)sizeof(handle), .kind = PK_HANDLE_FD, .fd = fd, .size = size
     };
-    request->handles = &handle;
-    request->handle_stride = (uint32_t)sizeof(handle);
-    return ask(client, request, &client->no_adoption, err);
+    struct pk_request mine = *request;
+    mine.handles = &handle;
+    mine.handle_stride = (uint32_t)sizeof(handle);
+    return ask(client, &mine, &client->no_adoption, err);
 }
 
 /* -EOPNOTSUPP: it can't be done in one request. */
@@ -76,11 +78,11 @@ put_at_once(packice_client *client, const char *id, const void *data, uint64_t s
     if (rc != 0)
         return rc;
     const struct packice_link_ops *ops = client->link->ops;
-    struct pk_request request = { .struct_size = (uint32_t)sizeof(request),
-                                  .verb = PK_VERB_PUT,
-                                  .object_id = id,
-                                  .sizes = &size,
-                                  .blob_count = 1 };
+    const struct pk_request request = { .struct_size = (uint32_t)sizeof(request),
+                                        .verb = PK_VERB_PUT,
+                                        .object_id = id,
+                                        .sizes = &size,
+                                        .blob_count = 1 };
     if (ops->put_max > 0 && size <= ops->put_max)
         return put_bytes(client, &request, data, size, err);
     if (ops->adopts && size <= PK_SIZE_MAX)

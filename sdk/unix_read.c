@@ -76,19 +76,6 @@ take_question(struct packice_conn *conn, struct packice_arrival *arrival, struct
     return 0;
 }
 
-/* The descriptors of a reply. */
-static int32_t
-take_fds(struct packice_conn *conn, struct packice_arrival *arrival, struct packice_fds *fds,
-         struct pk_error *err)
-{
-    if (arrival->reply->fds == 0)
-        return 0;
-    int32_t rc = packice_stream_take(&conn->stream, arrival->reply->fds, fds, err);
-    if (rc == 0)
-        arrival->fds = fds;
-    return rc;
-}
-
 /* A copy of the text for who asked for stats. */
 static int32_t
 keep_text(struct packice_exchange *exchange, const char *text, size_t size, struct pk_error *err)
@@ -151,8 +138,10 @@ static int32_t
 deal_with(struct packice_conn *conn, struct packice_arrival *arrival, struct question *question,
           const char *text, size_t size, struct pk_error *err)
 {
-    struct packice_fds fds;
-    int32_t rc = take_fds(conn, arrival, &fds, err);
+    uint32_t count = arrival->reply->fds;
+    int32_t rc = packice_stream_take(&conn->stream, count, arrival->fds, err);
+    if (rc != 0 || count == 0)
+        arrival->fds = NULL;
     if (rc == 0 && question->requests != NULL)
         rc = answer(conn, arrival, question, err);
     else if (rc == 0 && question->exchange != NULL)
@@ -160,7 +149,7 @@ deal_with(struct packice_conn *conn, struct packice_arrival *arrival, struct que
     else if (rc == 0)
         rc = refuse_reply(arrival->reply, err);
     if (arrival->fds != NULL)
-        packice_fds_close(&fds);
+        packice_fds_close(arrival->fds);
     free(question->orphan);
     if (question->exchange == NULL)
         return rc == -ENOMEM ? 0 : rc;
@@ -173,7 +162,8 @@ deal_with(struct packice_conn *conn, struct packice_arrival *arrival, struct que
 static int32_t
 dispatch(struct packice_conn *conn, const char *text, size_t size, struct pk_error *err)
 {
-    struct packice_arrival arrival = { .generation = conn->generation };
+    struct packice_fds fds; /* as they come */
+    struct packice_arrival arrival = { .fds = &fds, .generation = conn->generation };
     struct question question;
     bool whole = false;
     int32_t rc = pk_wire_reply_parse(text, size, &arrival.reply, err);

@@ -15,9 +15,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define OTHERS_MAX 32U  /* members of one object with names of others that are compared here */
-#define DIGITS_MAX 18U  /* that any integer of 64 bits can have */
-#define REAL_MAX 300U   /* bytes of a number without an exponent that is sure to be finite */
+#define OTHERS_MAX 32U /* members of one object with names of others that are compared here */
+#define DIGITS_MAX 18U /* that any integer of 64 bits can have */
+#define REAL_MAX 300U  /* bytes of a number without an exponent that is sure to be finite */
+#define ROOM_MIN 8U
 #define SOME_VALUES 32U /* of meta, without an allocation */
 
 /* Each function of the scan is given where it begins, and returns where the text goes on; NULL: it
@@ -58,13 +59,14 @@ more_room(struct scan *scan)
 static inline void
 note_value(struct scan *scan, unsigned kind, bool plain, const char *start, const char *end)
 {
-    scan->values[scan->count++] = (struct pk_wire_value){
-        .start = (uint32_t)(start - scan->text),
-        .size = (uint32_t)(end - start),
-        .span = 1,
-        .kind = kind & 7U,
-        .plain = plain,
-    };
+    struct pk_wire_value *value = &scan->values[scan->count++];
+    value->start = (uint32_t)(start - scan->text);
+    value->size = (uint32_t)(end - start);
+    value->span = 1;
+    value->kind = kind & 7U;
+    value->plain = plain;
+    value->height = 0;
+    value->count = 0;
 }
 
 __attribute__((noinline)) static const char *
@@ -235,24 +237,36 @@ scan_real(struct scan *scan, const char *start, const char *at)
     return add_value(scan, PK_WIRE_REAL, false, start, at, at);
 }
 
+/* The number of a text that may not fit. */
+static bool
+read_long_integer(const char *text, int64_t *ret_number)
+{
+    errno = 0;
+    *ret_number = strtoll(text, NULL, 10);
+    return errno != ERANGE;
+}
+
 __attribute__((noinline)) static const char *
 scan_number(struct scan *scan, const char *start)
 {
     const char *digits = *start == '-' ? start + 1 : start;
-    const char *at = skip_digits(digits);
+    const char *at = digits;
+    uint64_t size = 0;
+    while (is_digit(*at))
+        size = size * 10 + (uint64_t)(*at++ - '0');
     if (at == digits || (*digits == '0' && at - digits > 1))
         return NULL;
     if (*at == '.' || *at == 'e' || *at == 'E')
         return scan_real(scan, start, at);
-    if ((size_t)(at - digits) > DIGITS_MAX) {
-        errno = 0;
-        (void)strtoll(start, NULL, 10); /* which ends at the same byte */
-        if (errno == ERANGE)
-            return NULL;
-    }
+    int64_t number = (int64_t)(start == digits ? size : 0 - size);
+    if ((size_t)(at - digits) > DIGITS_MAX && !read_long_integer(start, &number))
+        return NULL;
     bool plain = start == digits || *digits != '0';
     scan->untidy += !plain;
-    return add_value(scan, PK_WIRE_INTEGER, plain, start, at, at);
+    if (add_value(scan, PK_WIRE_INTEGER, plain, start, at, at) == NULL)
+        return NULL;
+    scan->values[scan->count - 1].number = number;
+    return at;
 }
 
 static const char *
@@ -439,8 +453,8 @@ struct pk_wire_json *
 pk_wire_json_new(size_t head, const char *text, size_t size)
 {
     const size_t align = _Alignof(max_align_t);
-    size_t room = size / 8 + 8;
-    size_t padded = (size + 8 + align - 1) / align * align; /* a NUL and whole words */
+    size_t room = size / 7 > ROOM_MIN ? size / 7 : ROOM_MIN; /* which is enough for most */
+    size_t padded = (size + 8 + align - 1) / align * align;  /* a NUL and whole words */
     size_t before = sizeof(struct pk_wire_json) + head;
     if (size > UINT32_MAX / 2)
         return NULL;
@@ -546,16 +560,4 @@ pk_wire_json_string(struct pk_wire_json *json, struct pk_wire_value *string)
         pk_wire_json_unescape(json, string);
     json->text[string->start + string->size] = '\0';
     return json->text + string->start;
-}
-
-int64_t
-pk_wire_json_integer(const struct pk_wire_json *json, const struct pk_wire_value *integer)
-{
-    const char *at = json->text + integer->start;
-    const char *end = at + integer->size;
-    bool negative = *at == '-';
-    uint64_t value = 0;
-    for (at += negative; at < end; at++)
-        value = value * 10 + (uint64_t)(*at - '0');
-    return (int64_t)(negative ? 0 - value : value);
 }

@@ -26,6 +26,7 @@
 /* One value. Behind an array come its entries, behind an object its members: a name, which is a
  * string, and a value each. */
 struct pk_wire_value {
+    int64_t number; /* of an integer; else undefined */
     uint32_t start; /* of its text; of a string's, behind the quote */
     uint32_t size;  /* bytes of its text; of a string's, between the quotes */
     uint32_t span;  /* values from this one to the next of the same array or object */
@@ -69,8 +70,5 @@ void pk_wire_json_unescape(struct pk_wire_json *json, struct pk_wire_value *stri
 
 /* A string as text with a NUL, in place. */
 const char *pk_wire_json_string(struct pk_wire_json *json, struct pk_wire_value *string);
-
-/* The number of an integer. */
-int64_t pk_wire_json_integer(const struct pk_wire_json *json, const struct pk_wire_value *integer);
 
 #endif

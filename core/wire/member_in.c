@@ -162,7 +162,7 @@ pk_wire_in_integer(const struct pk_wire_in *in, enum pk_wire_name name, int64_t 
     const struct pk_wire_value *value = pk_wire_in_get(in, name);
     if (value == NULL)
         return 0;
-    int64_t number = value->kind == PK_WIRE_INTEGER ? pk_wire_json_integer(in->json, value) : 0;
+    int64_t number = value->kind == PK_WIRE_INTEGER ? value->number : 0;
     if (value->kind != PK_WIRE_INTEGER || number < min || number > max)
         return pk_wire_in_fail(in, name, "not an integer from %lld to %lld", (long long)min,
                                (long long)max);
@@ -177,7 +177,7 @@ seconds_of(const struct pk_wire_json *json, const struct pk_wire_value *value,
            uint64_t *ret_nanoseconds)
 {
     if (value->kind == PK_WIRE_INTEGER) {
-        int64_t whole = pk_wire_json_integer(json, value);
+        int64_t whole = value->number;
         if (whole < 0 || whole > PK_WIRE_SECONDS_MAX)
             return -EINVAL;
         *ret_nanoseconds = (uint64_t)whole * 1000000000U;
@@ -236,7 +236,7 @@ fill_sizes(const struct pk_wire_in *in, const struct pk_wire_value *entries, siz
     const struct pk_wire_value *value = entries;
     for (size_t i = 0; i < count; i++, value += value->span) {
         bool integer = value->kind == PK_WIRE_INTEGER;
-        int64_t size = integer ? pk_wire_json_integer(in->json, value) : -1;
+        int64_t size = integer ? value->number : -1;
         if (value->kind != PK_WIRE_NULL && size < 0)
             return pk_wire_in_fail_entry(in, PK_NAME_SIZES, i, "not a size in bytes, nor null");
         sizes[i] = integer ? (uint64_t)size : PK_UNSIZED;

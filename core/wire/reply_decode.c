@@ -174,7 +174,7 @@ static int32_t
 decode_figure(const struct pk_wire_in *in, struct pk_wire_value *name, struct pk_stat *stat)
 {
     const struct pk_wire_value *value = name + 1;
-    int64_t count = value->kind == PK_WIRE_INTEGER ? pk_wire_json_integer(in->json, value) : -1;
+    int64_t count = value->kind == PK_WIRE_INTEGER ? value->number : -1;
     stat->struct_size = sizeof(*stat);
     stat->name = pk_wire_json_string(in->json, name);
     stat->help = "";

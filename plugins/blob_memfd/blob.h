@@ -51,4 +51,9 @@ int32_t blob_memfd_put(void *instance, const struct pk_key *key, uint32_t index,
                        uint64_t size, void **ret_blob, struct pk_error *err);
 const void *blob_memfd_bytes(void *opaque);
 
+/* ---- adopt.c ---- */
+
+int32_t blob_memfd_adopt(void *instance, const struct pk_key *key, uint32_t index,
+                         const struct pk_handle *handle, void **ret_blob, struct pk_error *err);
+
 #endif

@@ -52,6 +52,7 @@ blob_memfd_may_block(void *instance, uint32_t op, uint64_t bytes)
     case PK_BLOB_CREATE:
         return bytes >= BLOCKING_SIZE && bytes != PK_UNSIZED;
     case PK_BLOB_PUT:
+    case PK_BLOB_ADOPT:
     case PK_BLOB_READ:
     case PK_BLOB_WRITE:
     case PK_BLOB_FREE:
@@ -278,6 +279,7 @@ static const struct pk_blob_ops blob_memfd_ops = {
     .free = blob_memfd_free,
     .remove = blob_memfd_remove,
     .stats = blob_memfd_stats,
+    .adopt = blob_memfd_adopt,
     .put = blob_memfd_put,
     .bytes = blob_memfd_bytes,
 };

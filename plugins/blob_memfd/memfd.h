@@ -52,6 +52,9 @@ int32_t memfd_size(int fd, uint64_t *ret_size, struct pk_error *err);
  * where pages are pinned. */
 int32_t memfd_seal(int fd, struct pk_error *err);
 
+/* Whether all MEMFD_SEALS are set: whatever else it may be, nobody can change it any more. */
+bool memfd_is_sealed(int fd);
+
 /* Fills holes of a file of `size` bytes, sealed or not. Errors as memfd_reserve. */
 int32_t memfd_fill(int fd, uint64_t size, struct pk_error *err);
 

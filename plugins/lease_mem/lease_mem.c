@@ -120,6 +120,8 @@ lease_mem_open(const struct pk_host *host, const struct pk_conf *conf, void **re
     int32_t rc = lease_terms_from(conf, &mem->terms, err);
     if (rc < 0)
         return rc;
+    if (host->random(host->ctx, &mem->table.seed, sizeof(mem->table.seed)) != 0)
+        return pk_fail(err, -EIO, "no randomness");
     if (pthread_mutex_init(&mem->lock, NULL) != 0)
         return pk_fail(err, -ENOMEM, "out of memory");
     mem->host = host;

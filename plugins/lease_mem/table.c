@@ -9,6 +9,8 @@
 #include <packice/cleanup.h>
 #include <string.h>
 #include <utlist.h>
+#define XXH_INLINE_ALL
+#include <xxhash.h>
 
 static int
 compare_ends(const struct lease_entry *a, const struct lease_entry *b)
@@ -21,6 +23,22 @@ compare_ends(const struct lease_entry *a, const struct lease_entry *b)
 }
 
 RB_GENERATE_INTERNAL(lease_ends, lease_entry, by_end, compare_ends, __attribute__((unused)) static)
+
+/* ---- what the hash tables hash ---- */
+
+/* Seeded: names are chosen by clients. */
+static uint32_t
+hash_of(const struct lease_table *table, const void *bytes, size_t size)
+{
+    return (uint32_t)XXH3_64bits_withSeed(bytes, size, table->seed);
+}
+
+static void *
+zeroed(size_t size)
+{
+    void *memory = lease_table_memory(size);
+    return memory != NULL ? memset(memory, 0, size) : NULL;
+}
 
 /* ---- holders ---- */
 
@@ -37,7 +55,8 @@ find_holder(const struct lease_table *table, const struct pk_key *key)
         return NULL;
     memcpy(wanted, &key->epoch, sizeof(key->epoch));
     memcpy(wanted + KEY_HEAD, key->id, id_size);
-    HASH_FIND(by_key, table->holders, wanted, KEY_HEAD + id_size, holder);
+    HASH_FIND_BYHASHVALUE(by_key, table->holders, wanted, KEY_HEAD + id_size,
+                          hash_of(table, wanted, KEY_HEAD + id_size), holder);
     return holder;
 }
 
@@ -46,14 +65,15 @@ static struct lease_holder *
 new_holder(struct lease_table *table, const struct pk_key *key)
 {
     size_t id_size = strlen(key->id);
-    struct lease_holder *holder = calloc(1, sizeof(*holder) + id_size + 1);
+    struct lease_holder *holder = zeroed(sizeof(*holder) + id_size + 1);
     if (holder == NULL)
         return NULL;
     holder->epoch = key->epoch;
     holder->id_size = id_size;
     memcpy(holder->id, key->id, id_size + 1);
-    HASH_ADD_KEYPTR(by_key, table->holders, (char *)holder + KEY_OFFSET, KEY_HEAD + id_size,
-                    holder);
+    const char *bytes = (char *)holder + KEY_OFFSET;
+    HASH_ADD_KEYPTR_BYHASHVALUE(by_key, table->holders, bytes, KEY_HEAD + id_size,
+                                hash_of(table, bytes, KEY_HEAD + id_size), holder);
     if (holder->by_key.tbl == NULL) {
         free(holder);
         return NULL;
@@ -76,7 +96,8 @@ static bool
 add_claim(struct lease_table *table, struct lease_entry *entry)
 {
     struct lease_holder *holder = entry->holder;
-    HASH_ADD_KEYPTR(by_id, table->claims, holder->id, holder->id_size, holder);
+    HASH_ADD_KEYPTR_BYHASHVALUE(by_id, table->claims, holder->id, holder->id_size,
+                                hash_of(table, holder->id, holder->id_size), holder);
     if (holder->by_id.tbl == NULL)
         return false;
     holder->claim = entry;
@@ -109,7 +130,8 @@ lease_table_find(const struct lease_table *table, const char *lease_id)
 {
     struct lease_entry *entry = NULL;
     if (strnlen(lease_id, PK_LEASE_ID_LEN + 1) == PK_LEASE_ID_LEN)
-        HASH_FIND(by_id, table->entries, lease_id, PK_LEASE_ID_LEN, entry);
+        HASH_FIND_BYHASHVALUE(by_id, table->entries, lease_id, PK_LEASE_ID_LEN,
+                              hash_of(table, lease_id, PK_LEASE_ID_LEN), entry);
     return entry;
 }
 
@@ -117,7 +139,9 @@ bool
 lease_table_claimed(const struct lease_table *table, const char *object_id)
 {
     struct lease_holder *holder = NULL;
-    HASH_FIND(by_id, table->claims, object_id, strlen(object_id), holder);
+    size_t size = strlen(object_id);
+    HASH_FIND_BYHASHVALUE(by_id, table->claims, object_id, size, hash_of(table, object_id, size),
+                          holder);
     return holder != NULL;
 }
 
@@ -198,12 +222,13 @@ unhold(struct lease_table *table, struct lease_entry *entry)
 static struct lease_entry *
 new_entry(struct lease_table *table, const struct pk_lease *lease)
 {
-    struct lease_entry *entry = calloc(1, sizeof(*entry));
+    struct lease_entry *entry = zeroed(sizeof(*entry));
     if (entry == NULL)
         return NULL;
     entry->access = lease->access;
     memcpy(entry->id, lease->lease_id, sizeof(entry->id));
-    HASH_ADD(by_id, table->entries, id, PK_LEASE_ID_LEN, entry);
+    HASH_ADD_KEYPTR_BYHASHVALUE(by_id, table->entries, entry->id, PK_LEASE_ID_LEN,
+                                hash_of(table, entry->id, PK_LEASE_ID_LEN), entry);
     if (entry->by_id.tbl == NULL) {
         free(entry);
         return NULL;

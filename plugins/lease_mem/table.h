@@ -11,7 +11,19 @@
 #include <packice/types.h>
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdlib.h>
 
+/* Of what is made for each lease. glibc's calloc goes past the cache that each thread has for
+ * malloc, and the compiler would make one of this and a memset behind it. */
+static inline void *
+lease_table_memory(size_t size)
+{
+    void *memory = malloc(size);
+    __asm__("" : "+r"(memory));
+    return memory;
+}
+
+#define uthash_malloc(size) lease_table_memory(size)
 #define HASH_NONFATAL_OOM 1
 #include <uthash.h>
 
@@ -47,8 +59,9 @@ struct lease_holder {
 
 RB_HEAD(lease_ends, lease_entry);
 
-/* Zero it to begin. */
+/* Zero it to begin, but for a seed. */
 struct lease_table {
+    uint64_t seed; /* of the hashes: random */
     struct lease_entry *entries;
     struct lease_holder *holders;
     struct lease_holder *claims;

@@ -522,6 +522,25 @@ broken_put(void *instance, const struct pk_key *key, uint32_t index, const void 
     return rc;
 }
 
+/* Of what is sealed, a copy. */
+static int32_t
+broken_adopt(void *instance, const struct pk_key *key, uint32_t index,
+             const struct pk_handle *handle, void **ret_blob, struct pk_error *err)
+{
+    const int all = F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE;
+    const struct broken *broken = instance;
+    pk_autoclose int fd = is(broken, "adopt-leak") ? -1 : handle->fd;
+    struct stat st;
+    int seals = fcntl(handle->fd, F_GET_SEALS);
+    if (fstat(handle->fd, &st) != 0 || (uint64_t)st.st_size != handle->size || !S_ISREG(st.st_mode)
+        || ((seals & all) != all && (seals < 0 || !is(broken, "adopt-unsealed"))))
+        return pk_fail(err, -EINVAL, "not sealed, or another size");
+    pk_autofree uint8_t *data = malloc(handle->size + 1);
+    if (data == NULL || pread(handle->fd, data, handle->size, 0) != (ssize_t)handle->size)
+        return pk_fail(err, -EIO, "it can't be read");
+    return broken_put(instance, key, index, data, handle->size, ret_blob, err);
+}
+
 static const void *
 broken_bytes(void *opaque)
 {
@@ -910,6 +929,7 @@ static const struct pk_blob_ops broken_ops = {
     .reload = broken_reload,
     .stats = broken_stats,
     .verify = broken_verify,
+    .adopt = broken_adopt,
     .put = broken_put,
     .bytes = broken_bytes,
 };

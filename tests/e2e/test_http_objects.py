@@ -40,6 +40,28 @@ class VerbTest(HttpCase):
         self.gone("life")
         self.assertEqual(self.request("GET", blob_path("life")).error, "not_found")
 
+    def test_a_request_releases_leases_beside(self):
+        self.upload("there", b"x")
+        leases = [self.call("acquire", object_id="there", intent="read")["lease_id"]
+                  for _ in range(3)]
+        self.call("stat", object_id="there", releases=leases[:2])
+        self.call("renew", 404, lease_id=leases[0])
+        self.call("renew", 404, lease_id=leases[1])
+        self.call("renew", lease_id=leases[2])
+        self.call("stat", 404, object_id="no", releases=leases[2:])
+        self.call("renew", 404, lease_id=leases[2])
+        self.call("stat", 400, object_id="there", releases=["no lease " * 5])
+
+    def test_bytes_are_for_their_own_requests(self):
+        self.upload("there", b"x")
+        lease = self.call("acquire", object_id="there", intent="read", inline_max=100)
+        self.assertEqual(lease["blobs"][0]["kind"], "http")
+        self.assertTrue(lease["lease_id"])
+        self.call("stat", 400, object_id="there", data=1)
+        (put,) = self.call("batch", requests=[{"command": "put", "data": 0}])["replies"]
+        self.assertEqual(put["error"], "unsupported")
+        self.call("release", lease_id=lease["lease_id"])
+
     def test_errors_have_the_status_that_belongs_to_them(self):
         self.upload("there", b"x")
         for verb, status, error, members in (

@@ -11,7 +11,10 @@
 
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
 enum kind {
     CREATE,
@@ -152,6 +155,17 @@ play_create(struct play *play, const struct history_op *op, uint32_t id, uint32_
         model_create(&play->model, &request, record);
 }
 
+/* A file that holds this; -1: there is none to be had. */
+static int
+file_of(const char *data, uint64_t size)
+{
+    int fd = memfd_create("sim", MFD_CLOEXEC);
+
+    if (fd >= 0 && pwrite(fd, data, size, 0) == (ssize_t)size)
+        return fd;
+    abort();
+}
+
 static void
 play_put(struct play *play, const struct history_op *op, uint32_t id, uint32_t session)
 {
@@ -159,6 +173,7 @@ play_put(struct play *play, const struct history_op *op, uint32_t id, uint32_t s
     char *data = play->data[play->world.record_count];
     const uint64_t sizes[2] = { op->d / 4 % 60, op->d / 400 % 60 };
     uint32_t count = 1 + op->d / 30000 % 2;
+    bool by_descriptor = !play->world.no_put && op->d / 90000 % 3 == 0;
     struct pk_request request = {
         .verb = PK_VERB_PUT,
         .object_id = world_ids[id],
@@ -166,11 +181,20 @@ play_put(struct play *play, const struct history_op *op, uint32_t id, uint32_t s
         .sizes = count == 1 && op->d % 4 == 0 ? NULL : sizes,
         .blob_count = count,
         .data = data,
-        .data_size = sizes[0] + (count > 1 ? sizes[1] : 0),
+        .data_size = by_descriptor ? 0 : sizes[0] + (count > 1 ? sizes[1] : 0),
     };
 
     memset(data, 'a' + (int)(op->c % 20), sizeof(play->data[0]));
     (void)snprintf(meta, sizeof(meta), "meta of %s", world_ids[id]);
+    struct pk_handle handles[2];
+    for (uint32_t i = 0; by_descriptor && i < count; i++)
+        handles[i] = (struct pk_handle){ .kind = PK_HANDLE_FD,
+                                         .fd = file_of(data, sizes[i]),
+                                         .size = sizes[i] };
+    if (by_descriptor) {
+        request.handles = handles;
+        request.handle_stride = sizeof(handles[0]);
+    }
     const struct record *record = world_call(&play->world, session, id, &request);
     if (play->exact)
         model_put(&play->model, record);

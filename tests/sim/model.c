@@ -569,21 +569,22 @@ model_write(struct model *model, const struct pk_request *request, const struct 
     bool counts = request->flags & PK_REQUEST_COUNT && object != NULL && object->size == PK_UNSIZED;
     uint64_t size = request->data_size;
     bool grows = counts && object->blobs == 1 && size > object->held;
+    uint64_t bound = counts           ? model->world->options.max_object
+                     : object != NULL ? object->size
+                                      : 0; /* PK_UNSIZED is none */
     int32_t status = 0;
 
-    if (lease == NULL)
+    if (object == NULL)
         status = -ESTALE;
     else if (!lease->creator || object->sealed)
         status = -EACCES;
-    else if (counts && size > model->world->options.max_object)
+    else if (size > bound)
         status = -EFBIG;
     else if (grows && !could_have_room(model, size - object->held, 0))
         status = -ENOSPC;
-    else if (object->size != PK_UNSIZED && request->data_size > object->size)
-        status = -EFBIG;
     expect(model, "write", record, status);
-    if (status == 0 && object->written < request->data_size)
-        object->written = request->data_size;
+    if (status == 0 && object->written < size)
+        object->written = size;
     if (status == 0 && grows) {
         make_room(model, size - object->held, 0);
         model->held += size - object->held;

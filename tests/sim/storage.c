@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 /* As many blobs of an object are remembered byte by byte, and as many bytes of each. */
 #define CONTENTS 4U
@@ -239,6 +240,20 @@ storage_put(void *instance, const struct pk_key *key, uint32_t index, const void
     storage->stored++;
     *ret_blob = blob;
     return 0;
+}
+
+/* The descriptor holds the bytes. */
+static int32_t
+storage_adopt(void *instance, const struct pk_key *key, uint32_t index,
+              const struct pk_handle *handle, void **ret_blob, struct pk_error *err)
+{
+    char content[CONTENT_SIZE] = "";
+    ssize_t size = pread(handle->fd, content, sizeof(content), 0);
+
+    (void)close(handle->fd);
+    if (size < 0 || (uint64_t)size < handle->size)
+        return pk_fail(err, -EINVAL, "another size");
+    return storage_put(instance, key, index, content, handle->size, ret_blob, err);
 }
 
 static int32_t
@@ -522,6 +537,7 @@ static const struct pk_blob_ops ops = {
     .recover = storage_recover,
     .evict = storage_evict,
     .verify = storage_verify,
+    .adopt = storage_adopt,
     .put = storage_put,
     .bytes = storage_bytes,
 };

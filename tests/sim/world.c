@@ -79,9 +79,10 @@ world_open(struct world *world, const struct world_options *options)
         world->storage.absent = 1U << PK_BLOB_PUBLISH | 1U << PK_BLOB_UNPUBLISH
                                 | 1U << PK_BLOB_LOOKUP | 1U << PK_BLOB_RECOVER;
     if (options->no_put)
-        world->storage.absent |= 1U << PK_BLOB_PUT;
+        world->storage.absent |= 1U << PK_BLOB_PUT | 1U << PK_BLOB_ADOPT;
     if (!options->demotes)
         world->storage.absent |= 1U << PK_BLOB_EVICT;
+    world->no_put = options->no_put;
     world->storage.poll_interval = options->poll_interval;
     world->options = (struct pk_peer_options){
         .capacity = options->capacity,
@@ -274,10 +275,12 @@ world_call(struct world *world, uint32_t session, uint32_t id, struct pk_request
         .bound = request->flags & PK_REQUEST_BIND,
         .fill = WORLD_NO_FILL,
     };
-    if (request->verb == PK_VERB_PUT && request->data_size > 0)
-        record->fill = *(const unsigned char *)request->data;
     if (request->verb == PK_VERB_PUT)
         record->put_size = (uint32_t)request->data_size;
+    for (uint32_t i = 0; request->handles != NULL && i < request->blob_count; i++)
+        record->put_size += (uint32_t)request->handles[i].size;
+    if (record->put_size > 0)
+        record->fill = *(const unsigned char *)request->data;
     for (uint32_t i = 0; request->sizes != NULL && i < request->blob_count; i++)
         record->unsized |= request->sizes[i] == PK_UNSIZED;
     pk_peer_call(world->sessions[session], request, answered, record, &record->call);

@@ -24,7 +24,7 @@
 struct world_options {
     uint64_t seed;
     bool durable;
-    bool no_put;             /* the storage makes no blob in one */
+    bool no_put;             /* the storage makes no blob in one, and takes none over */
     uint32_t traits;         /* PK_BLOB_* of the storage */
     uint64_t poll_interval;  /* of the storage */
     uint32_t storage_blocks; /* percent of slots that say they may block */
@@ -81,6 +81,7 @@ struct world {
     struct record records[WORLD_CALLS];
     uint32_t record_count;
     uint32_t step;
+    bool no_put;
 };
 
 extern const char *const world_ids[WORLD_IDS];

@@ -7,6 +7,7 @@
 #include "peer_fixture.h"
 
 #include <fcntl.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 static void
@@ -220,35 +221,82 @@ is_open(int fd)
 }
 
 static struct answer
-put_descriptors(struct pk_request request, int fds[2])
+put_descriptors(const char *id, uint64_t second, int fds[2])
 {
+    const uint64_t sizes[2] = { 3, second };
     struct pk_handle handles[2];
+    struct pk_request request = { .verb = PK_VERB_PUT,
+                                  .object_id = id,
+                                  .handles = handles,
+                                  .handle_stride = sizeof(handles[0]),
+                                  .blob_count = 2 };
     for (uint32_t i = 0; i < 2; i++) {
-        fds[i] = open("/dev/null", O_RDONLY | O_CLOEXEC);
-        ck_assert_int_ge(fds[i], 0);
+        fds[i] = memfd_create("test", MFD_CLOEXEC);
+        ck_assert_int_eq(pwrite(fds[i], i == 0 ? "one" : "two", 3, 0), 3);
         handles[i] = (struct pk_handle){
-            .struct_size = sizeof(handles[i]), .kind = PK_HANDLE_FD, .fd = fds[i], .size = 3
+            .struct_size = sizeof(handles[i]), .kind = PK_HANDLE_FD, .fd = fds[i], .size = sizes[i]
         };
     }
-    request.handles = handles;
-    request.handle_stride = sizeof(handles[0]);
-    request.blob_count = 2;
     return ask(request);
+}
+
+START_TEST(descriptors_of_a_put_become_the_blobs)
+{
+    int fds[2];
+    ck_assert_int_eq(put_descriptors("x", 3, fds).status, 0);
+    ck_assert(!is_open(fds[0]) && !is_open(fds[1]));
+    struct answer read = read_inline("x", 6);
+    ck_assert_uint_eq(read.handles, 2);
+    ck_assert_uint_eq(read.data_size, 6);
+    ck_assert_mem_eq(read.data, "onetwo", 6);
+    ck_assert_uint_eq(stat_of("bytes"), 6);
+    ck_assert_uint_eq(stat_of("lease_mem_leases"), 0);
+}
+END_TEST
+
+static void
+refused_descriptors(const char *id, uint64_t second, int32_t status)
+{
+    int fds[2];
+    ck_assert_int_eq(put_descriptors(id, second, fds).status, status);
+    ck_assert(!is_open(fds[0]) && !is_open(fds[1]));
+    ck_assert_uint_eq(stat_of("objects"), 0);
+    ck_assert_uint_eq(stat_of("bytes"), 0);
+    ck_assert_uint_eq(stat_of("lease_mem_leases"), 0);
 }
 
 START_TEST(descriptors_of_a_put_are_closed_whatever_becomes_of_it)
 {
-    int fds[2];
-    struct pk_request request = { .verb = PK_VERB_PUT, .object_id = "x" };
-    ck_assert_int_eq(put_descriptors(request, fds).status, -EOPNOTSUPP);
-    ck_assert(!is_open(fds[0]) && !is_open(fds[1]));
-    request.object_id = "";
-    ck_assert_int_eq(put_descriptors(request, fds).status, -EINVAL);
-    ck_assert(!is_open(fds[0]) && !is_open(fds[1]));
+    refused_descriptors("", 3, -EINVAL);
+    refused_descriptors("x", PK_UNSIZED, -EINVAL);
+    refused_descriptors("x", UINT64_MAX - 1, -EFBIG);
+    refused_descriptors("x", 1000, -EFBIG);
+    refused_descriptors("x", 4, -EINVAL); /* says the storage */
     world.peer->options.max_calls = 0;
-    request.object_id = "x";
-    ck_assert_int_eq(put_descriptors(request, fds).status, -EBUSY);
-    ck_assert(!is_open(fds[0]) && !is_open(fds[1]));
+    refused_descriptors("x", 3, -EBUSY);
+}
+END_TEST
+
+START_TEST(descriptors_of_a_put_that_make_no_sense_are_closed)
+{
+    char byte = 'x';
+    const struct pk_handle none = { .struct_size = sizeof(none), .kind = PK_HANDLE_URL, .fd = -1 };
+    struct pk_request request = {
+        .verb = PK_VERB_PUT, .object_id = "x", .handles = &none, .handle_stride = sizeof(none)
+    };
+    ck_assert_int_eq(ask(request).status, -EINVAL);
+    const struct pk_handle one = { .struct_size = sizeof(one), .kind = PK_HANDLE_FD, .fd = dup(0) };
+    request.handles = &one;
+    request.data = &byte;
+    request.data_size = 1;
+    ck_assert_int_eq(ask(request).status, -EINVAL);
+    ck_assert(!is_open(one.fd));
+}
+END_TEST
+
+START_TEST(storage_that_takes_no_descriptors_says_so)
+{
+    refused_descriptors("x", 3, -EOPNOTSUPP);
 }
 END_TEST
 
@@ -420,7 +468,9 @@ main(void)
         put_finds_the_name_taken_by_a_create,
         put_whose_session_closes_leaves_nothing,
         names_are_free_to_others_while_a_put_works,
+        descriptors_of_a_put_become_the_blobs,
         descriptors_of_a_put_are_closed_whatever_becomes_of_it,
+        descriptors_of_a_put_that_make_no_sense_are_closed,
         small_objects_come_without_a_lease,
         larger_objects_come_with_a_lease,
         who_wants_to_repeat_a_read_wants_a_lease,
@@ -435,6 +485,7 @@ main(void)
     };
     const TTest *const without_put[] = {
         what_is_put_is_sealed_and_nobody_has_to_release_it,
+        storage_that_takes_no_descriptors_says_so,
         blobs_of_a_put_lie_one_behind_the_other,
         put_of_three_steps_whose_session_closes_leaves_nothing,
     };

@@ -146,8 +146,7 @@ START_TEST(slots_that_belong_together_come_together)
         { SLOT(pk_blob_ops, publish), "x: slot 'publish' is missing, and 'unpublish' needs it" },
         { SLOT(pk_blob_ops, unpublish), "x: slot 'unpublish' is missing, and 'publish' needs it" },
         { SLOT(pk_blob_ops, lookup), "x: slot 'lookup' is missing, and 'publish' needs it" },
-        { SLOT(pk_blob_ops, export_blob),
-          "x: slot 'export_blob' is missing, and 'adopt' needs it" },
+        { SLOT(pk_blob_ops, export_blob), "" },
         { SLOT(pk_blob_ops, adopt), "x: slot 'adopt' is missing, and 'export_blob' needs it" },
         { SLOT(pk_blob_ops, recover), "" },
         { SLOT(pk_blob_ops, evict), "" },
@@ -191,6 +190,7 @@ START_TEST(slots_that_an_instance_lacks_are_gone)
         { BIT(UNPUBLISH), { { 0 } }, "x: slot 'unpublish' is missing, and 'publish' needs it" },
         { BIT(LOOKUP), { { 0 } }, "x: slot 'lookup' is missing, and 'publish' needs it" },
         { BIT(ADOPT), { { 0 } }, "x: slot 'adopt' is missing, and 'export_blob' needs it" },
+        { BIT(EXPORT), { SLOT(pk_blob_ops, export_blob) }, "" },
         { BIT(SEAL), { { 0 } }, "x: required slot 'seal' is missing" },
     };
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {

@@ -141,6 +141,35 @@ decode_batch(void)
     return decode_request(request_texts[1]);
 }
 
+/* What is left to jansson: a real with an exponent, a tag with an escape, more names than are
+ * compared, and numbers that could be shorter; and more values than there is room for at first. */
+static int32_t
+decode_rare(void)
+{
+    char text[2048];
+    char *at = stpcpy(text, "{\"command\":\"acquire\",\"tag\":\"a\\n\",\"intent\":\"create\","
+                            "\"ttl_seconds\":1e1,\"meta\":{\"n\": 1.50},\"sizes\":[1");
+    for (size_t i = 0; i < 200; i++)
+        at = stpcpy(at, ",1");
+    at = stpcpy(at, "]");
+    for (size_t i = 0; i < 40; i++)
+        at += sprintf(at, ",\"x%zu\":0", i);
+    (void)stpcpy(at, "}");
+    return decode_request(text);
+}
+
+static int32_t
+encode_put(void)
+{
+    const struct pk_request put = { .verb = PK_VERB_PUT, .object_id = "a", .meta = "{\"n\": 1.5}" };
+    char *text = NULL;
+    size_t size = 0;
+    int32_t rc = pk_wire_request_encode(&put, NULL, &text, &size, NULL);
+    bool told = (rc == 0) == (text != NULL);
+    free(text);
+    return told ? rc : 1;
+}
+
 static const uint64_t sizes[] = { 1, PK_UNSIZED };
 static const struct pk_request requests[] = {
     { .verb = PK_VERB_ACQUIRE,
@@ -300,6 +329,16 @@ decode_lease_reply(void)
 }
 
 static int32_t
+decode_inline_reply(void)
+{
+    return decode_reply("{\"status\":\"ok\",\"lease_id\":null,\"object_id\":\"a\",\"epoch\":1,"
+                        "\"state\":\"sealed\",\"meta\":{\"m\": 1},\"data\":2,\"blobs\":["
+                        "{\"kind\":\"data\",\"size\":1,\"offset\":0},"
+                        "{\"kind\":\"data\",\"size\":1,\"offset\":1}]}",
+                        PK_VERB_ACQUIRE, 0, 0);
+}
+
+static int32_t
 decode_stat_reply(void)
 {
     return decode_reply("{\"status\":\"ok\"," INFO ",\"sizes\":[1],\"meta\":{\"m\":1}}",
@@ -329,10 +368,11 @@ decode_batch_reply(void)
 }
 
 static int32_t (*const calls[])(void) = {
-    decode_acquire,    decode_batch,       encode_request,     encode_batch,
-    encode_lease,      encode_stat,        encode_list,        encode_error,
-    encode_stats,      encode_batch_reply, decode_lease_reply, decode_stat_reply,
-    decode_list_reply, decode_stats_reply, decode_batch_reply,
+    decode_rare,        encode_put,         decode_inline_reply, decode_acquire,
+    decode_batch,       encode_request,     encode_batch,        encode_lease,
+    encode_stat,        encode_list,        encode_error,        encode_stats,
+    encode_batch_reply, decode_lease_reply, decode_stat_reply,   decode_list_reply,
+    decode_stats_reply, decode_batch_reply,
 };
 
 /* Lets the first allocation fail, then the second, until the call gets through without a failure:

@@ -19,10 +19,10 @@ extern "C" {
  *  - `instance` is what open returned. A `blob` is the factory's own pointer, not NULL, in use
  * until the host gives it to `free` or `remove`.
  *  - Two slots may run at once on different threads for different blobs, never for the same blob,
- *    and never for the same object id among create, put, seal, publish, unpublish and lookup.
- * `handle`, `read`, `bytes` and `verify` of one sealed blob are the exception: any number at once.
- * `free` and `remove` of one epoch's blobs may run while another epoch of the same id is being made
- * or looked up.
+ *    and never for the same object id among create, put, adopt, seal, publish, unpublish and
+ * lookup. `handle`, `read`, `bytes` and `verify` of one sealed blob are the exception: any number
+ * at once. `free` and `remove` of one epoch's blobs may run while another epoch of the same id is
+ * being made or looked up.
  *  - A slot for which may_block answered 0 runs on the thread of whoever asked, and must not wait
  *    for a device, a network or another thread. All others run on a worker of this instance, and
  * recover on a thread of its own.
@@ -170,11 +170,14 @@ struct pk_blob_ops {
      * and on any other error, the host goes on with the next. Optional: absent, the host removes
      * what must make room. */
     int32_t (*evict)(void *instance, const struct pk_key *key, struct pk_error *err);
-    /* Emits a handle by which a successor process can take this sealed blob over. Optional, with
-     * adopt. */
+    /* Emits a handle by which a successor process can take this sealed blob over. Optional; with
+     * it, adopt must be there. */
     int32_t (*export_blob)(void *blob, pk_handle_emit_fn *emit, void *arg, struct pk_error *err);
-    /* Takes over blob `index` of an object from a predecessor's handle, whose descriptor now
-     * belongs to the factory, on failure too. Optional, with export_blob. */
+    /* Takes over blob `index` of an object, sealed, with all the handle->size bytes that the handle
+     * leads to: what a predecessor exported, or what a client made, whom nobody trusts. Its
+     * descriptor now belongs to the factory, on failure too. Errors: -EINVAL: it is nothing that
+     * can be taken over, it holds another number of bytes, or somebody could still change them; as
+     * create. Optional. */
     int32_t (*adopt)(void *instance, const struct pk_key *key, uint32_t index,
                      const struct pk_handle *handle, void **ret_blob, struct pk_error *err);
     /* Takes new values for options that can change while running; all or none of them. -EINVAL
