@@ -88,6 +88,7 @@ pk_wire_name_find(const char *text, size_t size)
     return PK_NAME_NONE;
 }
 
+/* NOLINTNEXTLINE(bugprone-macro-parentheses): a string */
 #define TEXT(constant, text) [constant] = text,
 
 const char *

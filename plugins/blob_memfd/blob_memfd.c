@@ -18,6 +18,9 @@
  * of a millisecond. */
 #define BLOCKING_SIZE ((uint64_t)1 << 20)
 
+/* Who takes a file over looks for holes in it, and that goes page by page too, but moves none. */
+#define SEARCHING_SIZE ((uint64_t)32 << 20)
+
 static int32_t
 blob_memfd_open(const struct pk_host *host, const struct pk_conf *conf, void **ret_instance,
                 struct pk_error *err)
@@ -51,8 +54,9 @@ blob_memfd_may_block(void *instance, uint32_t op, uint64_t bytes)
         return 1;
     case PK_BLOB_CREATE:
         return bytes >= BLOCKING_SIZE && bytes != PK_UNSIZED;
-    case PK_BLOB_PUT:
     case PK_BLOB_ADOPT:
+        return bytes >= SEARCHING_SIZE;
+    case PK_BLOB_PUT:
     case PK_BLOB_READ:
     case PK_BLOB_WRITE:
     case PK_BLOB_FREE:

@@ -266,6 +266,8 @@ START_TEST(only_what_is_large_or_seals_may_block)
     }
     ck_assert_uint_eq(f.ops->may_block(f.memfd, PK_BLOB_CREATE, PK_UNSIZED), 0);
     ck_assert_uint_eq(f.ops->may_block(f.memfd, PK_BLOB_SEAL, 1), 1);
+    ck_assert_uint_eq(f.ops->may_block(f.memfd, PK_BLOB_ADOPT, 16 * large), 0);
+    ck_assert_uint_eq(f.ops->may_block(f.memfd, PK_BLOB_ADOPT, 64 * large), 1);
     ck_assert_uint_eq(f.ops->may_block(f.memfd, PK_BLOB_HANDLE, large), 0);
     ck_assert_uint_eq(f.ops->may_block(f.memfd, PK_BLOB_SIZE, large), 0);
     fixture_close(&f);
