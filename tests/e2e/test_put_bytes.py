@@ -3,13 +3,15 @@
 """Bytes behind requests and replies, over a raw socket: puts and inline reads, however they are cut,
 and clients that break off, lie, or do not read."""
 
+import array
+import fcntl
 import os
 import socket
 import threading
 import unittest
 
-from client import Closed, encode
-from harness import DEADLINE, SLOW, NodeCase, pattern, poll, scaled
+from client import Closed, encode, write_all
+from harness import DEADLINE, FILES, SLOW, NodeCase, pattern, poll, scaled
 
 MAX_DATA = 1 << 20
 
@@ -245,7 +247,8 @@ class InlineTest(PutBytesCase):
     def test_reader_that_stops_is_bounded(self):
         """What waits for it is max_output and a turn's replies, however much it asked for."""
         size = 500000
-        self.put_inline(self.client, "object", pattern(size))
+        expected = pattern(size)
+        self.put_inline(self.client, "object", expected)
         before = self.resident()
         slow = self.connect()
         slow.socket.setblocking(False)
@@ -265,7 +268,7 @@ class InlineTest(PutBytesCase):
         slow.socket.settimeout(DEADLINE)
         for _ in range(count):
             reply = slow.receive()
-            self.assertEqual(len(slow.receive_bytes(reply["data"])), size)
+            self.assertEqual(slow.receive_bytes(reply["data"]), expected)
 
     def test_reader_that_leaves_amid_the_bytes(self):
         self.put_inline(self.client, "object", pattern(500000))
@@ -286,6 +289,50 @@ class InlineTest(PutBytesCase):
         poll(lambda: self.node.stats()["leases"] == 4, "and two")
         self.client.ok("release", lease_id=leases[6], releases=leases[7:])
         poll(lambda: self.node.stats()["leases"] == 0, "and the rest")
+
+
+SEALS = fcntl.F_SEAL_SEAL | fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW | fcntl.F_SEAL_WRITE
+
+
+def memfd(data, seals=SEALS):
+    fd = os.memfd_create("put", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
+    write_all(fd, data)
+    fcntl.fcntl(fd, fcntl.F_ADD_SEALS, seals)
+    return fd
+
+
+@unittest.skipIf(FILES, "files are not made of descriptors")
+class DescriptorsTest(PutBytesCase):
+    def put_fds(self, object_id, fds, **members):
+        """Passes the descriptors, which are closed here then."""
+        request = encode("put", object_id=object_id, fds=len(fds), **members)
+        passed = array.array("i", fds)
+        self.client.socket.sendmsg([request], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, passed)])
+        for fd in fds:
+            os.close(fd)
+        return self.client.receive()
+
+    def test_what_was_put_is_read(self):
+        for count in (1, 3, 253):
+            contents = [pattern(1000 + number, number) for number in range(count)]
+            sizes = [len(part) for part in contents]
+            reply = self.put_fds("object", [memfd(part) for part in contents], sizes=sizes)
+            self.assertEqual((reply["status"], reply["fds"]), ("sealed", 0), dict(reply))
+            self.left("object")
+            self.assertEqual(self.client.get("object"), contents)
+            self.discard(self.client, "object")
+
+    def test_refused_ones_are_closed(self):
+        refused = [
+            ([memfd(b"open", 0)], {"sizes": [4]}),
+            ([memfd(b"size")], {"sizes": [5]}),
+            ([os.open("/dev/null", os.O_RDONLY)], {"sizes": [0]}),
+            ([memfd(b"more"), memfd(b"more")], {"sizes": [4]}),
+        ]
+        for fds, members in refused:
+            reply = self.put_fds("object", fds, **members)
+            self.assertEqual(reply["status"], "error", members)
+            self.refused("not_found", self.client.request("stat", object_id="object"))
 
 
 class StopTest(PutBytesCase):

@@ -156,6 +156,25 @@ START_TEST(what_a_leaving_client_had_sent_is_done)
 }
 END_TEST
 
+/* Also what came after the node had found its socket empty. */
+START_TEST(what_a_leaving_client_sent_last_is_done)
+{
+    struct uds_fixture fixture;
+    fixture_start(&fixture, NULL);
+    struct client client;
+    client_open(&client, &fixture);
+    send_acquire(&client, "block:0:a", NULL);
+    fake_host_wait_started(fixture.host, 1);
+    for (int i = 0; i < 10; i++)
+        client_send(&client, "{\"command\":\"discard\",\"object_id\":\"now:0:a\"}");
+    client_close(&client);
+    fake_host_unblock(fixture.host);
+    fake_host_wait_sessions(fixture.host, 0);
+    ck_assert_uint_eq(fake_host_started(fixture.host), 11);
+    fixture_end(&fixture, true);
+}
+END_TEST
+
 START_TEST(a_client_that_leaves_with_answers_unread_is_noticed)
 {
     struct uds_fixture fixture;
@@ -648,6 +667,7 @@ main(void)
         a_half_closed_client_does_not_spin_the_loop,
         a_client_that_leaves_takes_its_session_with_it,
         what_a_leaving_client_had_sent_is_done,
+        what_a_leaving_client_sent_last_is_done,
         a_client_that_leaves_with_answers_unread_is_noticed,
         a_client_that_leaves_while_it_is_not_read_is_noticed,
         pending_requests_are_bounded_and_the_rest_waits,
