@@ -399,7 +399,7 @@ END_TEST
 START_TEST(reads_with_bytes_are_calls_as_others)
 {
     struct answer first;
-    struct answer waiting;
+    static struct answer waiting; /* answered when the world is closed */
     struct answer second;
     struct pk_request read = {
         .verb = PK_VERB_ACQUIRE, .access = PK_ACCESS_READ, .object_id = "x", .inline_max = 100
