@@ -47,8 +47,9 @@ ROWS = [
         (Goal("at_least", 0.9, ("nginx_1m",)),), "free"),
     Row("http-256m", "HTTP GET 256 MiB, 16 connections", "http_256m", (), ("nginx_256m",),
         (Goal("at_least", 0.9, ("nginx_256m",)),), "free"),
-    Row("fs-put-4k", "put 4 KiB into files (blob_fs), with sync", "fs_put_4k", ("files_4k",), (),
-        (Goal("at_most", 1.15, ("files_4k",)),)),
+    Row("fs-put-4k", "put 4 KiB into files (blob_fs), with sync", "fs_put_4k",
+        ("files_4k", "files_together_4k"), (),
+        (Goal("at_most", 1.15, ("files_4k", "files_together_4k")),)),
     Row("start", "packice-node: start to ready", "node_start", (), (),
         (Goal("at_most", 50000),)),
     Row("connect", "connect to an embedded peer", "embedded_connect", (), (),
@@ -56,4 +57,4 @@ ROWS = [
 ]
 
 # Measures that stand for themselves: taken when no row is asked for by name.
-ALONE = ("ping_blocking", "pass", "files_together_4k", *memfd("4k"), "copy_4k", "copy_1m", "copy_64m")
+ALONE = ("ping_blocking", "pass", *memfd("4k"), "copy_4k", "copy_1m", "copy_64m")
