@@ -87,7 +87,8 @@ void
 packice_conn_add_late(void *arg, const char *lease_id)
 {
     struct packice_conn *conn = arg;
-    (void)add(&conn->releases, lease_id);
+    if (strlen(lease_id) == PK_LEASE_ID_LEN) /* nobody has looked at this answer yet */
+        (void)add(&conn->releases, lease_id);
 }
 
 /* The id of one that is still to be released, taken out; false: there is none. */

@@ -451,17 +451,22 @@ decode(struct pk_wire_request *wire, const char *name)
         return tag;
     int32_t rc = decode_baggage(&in, wire);
     rc = rc != 0 ? rc : tag;
-    if (rc == 0)
-        rc = decode_releases(&in, wire);
+    /* Leases end whatever else is wrong, and what was wrong first is what is told. */
+    struct pk_error first = wire->error;
+    int32_t released = decode_releases(&in, wire);
+    if (rc != 0)
+        wire->error = first;
+    rc = rc == 0 || released == -ENOMEM ? released : rc;
     return rc != 0 ? rc : decode_members(&in, name, wire);
 }
 
 /* Text that can't be read may have bytes or descriptors with it all the same: then what is behind
- * it must not be taken for requests, which may be anybody's. */
+ * it must not be taken for requests, which may be anybody's. An escape may hide either name. */
 static bool
 may_have_baggage(const char *text, size_t size)
 {
-    return memmem(text, size, "\"data\"", 6) != NULL || memmem(text, size, "\"fds\"", 5) != NULL;
+    return memmem(text, size, "\"data\"", 6) != NULL || memmem(text, size, "\"fds\"", 5) != NULL
+           || memmem(text, size, "\\u", 2) != NULL;
 }
 
 int32_t

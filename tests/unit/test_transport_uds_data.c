@@ -213,6 +213,7 @@ START_TEST(bytes_that_nobody_can_count_end_the_connection)
         "{\"command\":\"put\",\"object_id\":\"now:0:a\",\"data\":-1}",
         "{\"command\":\"put\",\"object_id\":\"now:0:a\",\"data\":\"5\"}",
         "{\"command\":\"put\" \"object_id\":\"now:0:a\",\"data\":5}",
+        "{\"command\":\"put\" \"object_id\":\"now:0:a\",\"d\\u0061ta\":5}",
         "{\"command\":\"put\",\"object_id\":\"now:0:a\",\"data\":5,\"data\":5}",
     };
     for (size_t i = 0; i < sizeof(requests) / sizeof(requests[0]); i++) {

@@ -197,6 +197,12 @@ START_TEST(releases_come_with_any_request)
     ck_assert_str_eq(wire->releases[0], LEASE);
     ck_assert_str_eq(wire->releases[1], "another");
     pk_wire_request_free(wire);
+    wire =
+        decode("{\"command\":\"stats\",\"tag\":1.5,\"data\":\"x\",\"releases\":[\"" LEASE "\"]}");
+    ck_assert_int_eq(wire->error.code, -EINVAL);
+    ck_assert_uint_eq(wire->release_count, 1); /* whatever else is wrong, and that is told */
+    ck_assert_int_ne(strncmp(wire->error.message, "releases", 8), 0);
+    pk_wire_request_free(wire);
     char text[4096];
     for (size_t count = PK_WIRE_RELEASES_MAX; count <= PK_WIRE_RELEASES_MAX + 1; count++) {
         char *at = stpcpy(text, "{\"command\":\"stats\",\"releases\":[\"x\"");
