@@ -461,12 +461,17 @@ decode(struct pk_wire_request *wire, const char *name)
 }
 
 /* Text that can't be read may have bytes or descriptors with it all the same: then what is behind
- * it must not be taken for requests, which may be anybody's. An escape may hide either name. */
+ * it must not be taken for requests, which may be anybody's. A name may hide behind escapes of its
+ * letters. */
 static bool
 may_have_baggage(const char *text, size_t size)
 {
-    return memmem(text, size, "\"data\"", 6) != NULL || memmem(text, size, "\"fds\"", 5) != NULL
-           || memmem(text, size, "\\u", 2) != NULL;
+    static const char *const signs[] = { "\"data\"", "\"fds\"", "\\u0061", "\\u0064",
+                                         "\\u0066",  "\\u0073", "\\u0074" };
+    for (size_t i = 0; i < sizeof(signs) / sizeof(signs[0]); i++)
+        if (memmem(text, size, signs[i], strlen(signs[i])) != NULL)
+            return true;
+    return false;
 }
 
 int32_t
