@@ -15,9 +15,6 @@
 
 #define UDS_SPEND 512 /* of all turns' budgets, before the loop looks for events again */
 
-/* The loop whose thread this is. */
-static _Thread_local const struct uds_loop *this_loop;
-
 static void
 wake(struct uds_loop *loop)
 {
@@ -119,13 +116,13 @@ run(void *arg)
 {
     struct uds_transport *transport = arg;
     struct uds_loop *loop = &transport->loop;
-    this_loop = loop;
+    atomic_store_explicit(&loop->self, pthread_self(), memory_order_relaxed);
     (void)pthread_setname_np(pthread_self(), "pk-uds");
     (void)event_base_loop(loop->base, EVLOOP_NO_EXIT_ON_EMPTY);
     uds_listener_finish(&transport->listener);
     close_connections(transport);
     end(loop);
-    this_loop = NULL;
+    atomic_store_explicit(&loop->self, 0, memory_order_relaxed);
     return NULL;
 }
 
@@ -212,7 +209,9 @@ drop_late(struct uds_loop *loop, struct uds_call *call)
 bool
 uds_loop_is_here(const struct uds_loop *loop)
 {
-    return this_loop == loop;
+    /* Nobody but the thread itself can find its own there, so no order is needed. */
+    pthread_t self = atomic_load_explicit(&loop->self, memory_order_relaxed);
+    return self != 0 && pthread_equal(self, pthread_self());
 }
 
 void

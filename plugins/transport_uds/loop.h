@@ -11,6 +11,7 @@
 #include <event2/event_struct.h>
 #include <packice/types.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <sys/queue.h>
 
@@ -27,6 +28,7 @@ struct uds_loop {
     struct event cut;  /* the deadline of stop */
     int wake_fd;       /* eventfd */
     pthread_t thread;
+    _Atomic(pthread_t) self; /* the thread's own, while it runs; else 0 */
     char *received; /* what one connection at a time receives into: UDS_INPUT_SHARED bytes */
     struct uds_turns turns; /* connections that have something to do */
     int spent;              /* of their budgets, since the loop looked for events */

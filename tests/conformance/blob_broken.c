@@ -529,14 +529,17 @@ broken_adopt(void *instance, const struct pk_key *key, uint32_t index,
 {
     const int all = F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE;
     const struct broken *broken = instance;
-    pk_autoclose int fd = is(broken, "adopt-leak") ? -1 : handle->fd;
+    pk_autoclose int given = handle->fd;
+    int fd = given;
     struct stat st;
-    int seals = fcntl(handle->fd, F_GET_SEALS);
-    if (fstat(handle->fd, &st) != 0 || (uint64_t)st.st_size != handle->size || !S_ISREG(st.st_mode)
+    if (is(broken, "adopt-leak"))
+        given = -1;
+    int seals = fcntl(fd, F_GET_SEALS);
+    if (fstat(fd, &st) != 0 || (uint64_t)st.st_size != handle->size || !S_ISREG(st.st_mode)
         || ((seals & all) != all && (seals < 0 || !is(broken, "adopt-unsealed"))))
         return pk_fail(err, -EINVAL, "not sealed, or another size");
     pk_autofree uint8_t *data = malloc(handle->size + 1);
-    if (data == NULL || pread(handle->fd, data, handle->size, 0) != (ssize_t)handle->size)
+    if (data == NULL || pread(fd, data, handle->size, 0) != (ssize_t)handle->size)
         return pk_fail(err, -EIO, "it can't be read");
     return broken_put(instance, key, index, data, handle->size, ret_blob, err);
 }
