@@ -28,6 +28,7 @@ struct uds_connection {
     struct event linger;  /* while it lingers */
 
     bool readable;            /* the socket may hold more */
+    bool unsure;              /* it looked empty, and its end may be in it all the same */
     bool hung_up;             /* the end of the input is in the socket */
     bool ended;               /* no more input: half closed, or broken, or the transport stops */
     bool gone;                /* nobody is there to answer: close */

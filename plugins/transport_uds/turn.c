@@ -262,7 +262,8 @@ receive(struct uds_connection *connection)
     uds_count(&connection->transport->counters.bytes_in, received.size);
     if (received.size == 0)
         uds_connection_end_input(connection);
-    else if (received.drained && !connection->hung_up)
+    connection->unsure = received.size > 0 && received.drained && !connection->hung_up;
+    if (connection->unsure)
         connection->readable = false;
     if (connection->filling == NULL)
         return;
@@ -287,6 +288,17 @@ take_next(struct uds_connection *connection)
     return r != 0;
 }
 
+/* A client that left replies unread hangs up with an error, which the loop tells as no more than
+ * something to read (EPOLLERR, epoll_ctl(2)): so where nothing will be sent at once, which would
+ * find it out, the socket is read until it is empty. */
+static bool
+may_have_hung_up(const struct uds_connection *connection)
+{
+    bool waits = connection->pending > 0 || connection->filling != NULL
+                 || connection->input.begin != connection->input.end;
+    return connection->unsure && waits && !connection->ended;
+}
+
 /* One step; false: there is nothing more to do now. */
 static bool
 step(struct uds_connection *connection)
@@ -300,8 +312,9 @@ step(struct uds_connection *connection)
     }
     if (connection->filling == NULL && take_next(connection))
         return true;
-    if (!connection->readable)
+    if (!connection->readable && !may_have_hung_up(connection))
         return false;
+    connection->unsure = false;
     receive(connection);
     return true;
 }

@@ -51,6 +51,29 @@ flood(struct client *client, const char *id, uint32_t max)
 
 /* ---- leaving ---- */
 
+/* The kernel tells such a hang-up together with the bytes before it, and as an error. */
+START_TEST(client_that_leaves_replies_unread_and_half_a_request_is_let_go)
+{
+    struct uds_fixture fixture;
+    fixture_start(&fixture, NULL);
+    struct client gone;
+    struct client other;
+    client_open(&gone, &fixture);
+    client_open(&other, &fixture);
+    client_send(&gone, "{\"command\":\"discard\",\"object_id\":\"now:0:a\"}");
+    fixture_wait_figure(&fixture, "replies", 1);
+    client_send(&other, "{\"command\":\"discard\",\"object_id\":\"block:0:b\"}");
+    fake_host_wait_started(fixture.host, 2);
+    client_send(&gone, "{\"command\":\"discard\",");
+    client_close(&gone);
+    fake_host_unblock(fixture.host);
+    fake_host_wait_sessions(fixture.host, 1);
+    client_expect(&other, 0, NULL, 0);
+    client_close(&other);
+    fixture_end(&fixture, true);
+}
+END_TEST
+
 START_TEST(a_half_closed_client_gets_its_answers)
 {
     struct uds_fixture fixture;
@@ -662,6 +685,7 @@ int
 main(void)
 {
     const TTest *const cases[] = {
+        client_that_leaves_replies_unread_and_half_a_request_is_let_go,
         a_half_closed_client_gets_its_answers,
         a_half_closed_client_that_leaves_is_noticed,
         a_half_closed_client_does_not_spin_the_loop,
