@@ -524,24 +524,30 @@ broken_put(void *instance, const struct pk_key *key, uint32_t index, const void 
 
 /* Of what is sealed, a copy. */
 static int32_t
-broken_adopt(void *instance, const struct pk_key *key, uint32_t index,
-             const struct pk_handle *handle, void **ret_blob, struct pk_error *err)
+copy_sealed(struct broken *broken, const struct pk_key *key, uint32_t index,
+            const struct pk_handle *handle, void **ret_blob, struct pk_error *err)
 {
     const int all = F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE;
-    const struct broken *broken = instance;
-    pk_autoclose int given = handle->fd;
-    int fd = given;
     struct stat st;
-    if (is(broken, "adopt-leak"))
-        given = -1;
-    int seals = fcntl(fd, F_GET_SEALS);
-    if (fstat(fd, &st) != 0 || (uint64_t)st.st_size != handle->size || !S_ISREG(st.st_mode)
+    int seals = fcntl(handle->fd, F_GET_SEALS);
+    if (fstat(handle->fd, &st) != 0 || (uint64_t)st.st_size != handle->size || !S_ISREG(st.st_mode)
         || ((seals & all) != all && (seals < 0 || !is(broken, "adopt-unsealed"))))
         return pk_fail(err, -EINVAL, "not sealed, or another size");
     pk_autofree uint8_t *data = malloc(handle->size + 1);
-    if (data == NULL || pread(fd, data, handle->size, 0) != (ssize_t)handle->size)
+    if (data == NULL || pread(handle->fd, data, handle->size, 0) != (ssize_t)handle->size)
         return pk_fail(err, -EIO, "it can't be read");
-    return broken_put(instance, key, index, data, handle->size, ret_blob, err);
+    return broken_put(broken, key, index, data, handle->size, ret_blob, err);
+}
+
+static int32_t
+broken_adopt(void *instance, const struct pk_key *key, uint32_t index,
+             const struct pk_handle *handle, void **ret_blob, struct pk_error *err)
+{
+    struct broken *broken = instance;
+    int32_t rc = copy_sealed(broken, key, index, handle, ret_blob, err);
+    if (!is(broken, "adopt-leak"))
+        (void)close(handle->fd);
+    return rc;
 }
 
 static const void *
