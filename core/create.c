@@ -70,8 +70,8 @@ pk_create_undo(struct pk_call *call)
     pk_call_next(call, create_undo, call->peer->lease, PK_SLOT(PK_LEASE_RELEASE), 0);
 }
 
-struct pk_object *
-pk_create_object(const struct pk_call *call)
+static struct pk_object *
+new_object(const struct pk_call *call)
 {
     const struct pk_key key = { .id = call->request.object_id, .epoch = call->lease.epoch };
     const char *meta = call->request.meta != NULL ? call->request.meta : "";
@@ -90,6 +90,27 @@ pk_create_object(const struct pk_call *call)
             object->grows = true;
     }
     return object;
+}
+
+bool
+pk_create_make(struct pk_call *call, pk_create_make_fn *make)
+{
+    struct pk_peer *peer = call->peer;
+    struct pk_object *object = new_object(call);
+
+    if (object == NULL)
+        pk_call_fail(call, -ENOMEM, "out of memory");
+    else
+        call->status = make(call, object);
+    if (call->status == 0)
+        return true;
+    if (object != NULL) {
+        pk_peer_lock(peer);
+        pk_object_give_up(object);
+        pk_peer_unlock(peer);
+    }
+    pk_create_undo(call);
+    return false;
 }
 
 int32_t
@@ -121,16 +142,16 @@ pk_create_insert(struct pk_call *call, struct pk_object *object)
 }
 
 /* The object is whole: into the tables with it, unless nobody is left to be told. */
-static void
+static int32_t
 create_commit(struct pk_call *call, struct pk_object *object)
 {
     struct pk_peer *peer = call->peer;
 
     pk_peer_lock(peer);
-    call->status = pk_acquire_verdict(call);
-    if (call->status == 0)
-        call->status = pk_create_insert(call, object);
-    if (call->status == 0) {
+    int32_t rc = pk_acquire_verdict(call);
+    if (rc == 0)
+        rc = pk_create_insert(call, object);
+    if (rc == 0) {
         object->leases = 1;
         if (object->grows)
             pk_sample_add(object);
@@ -138,29 +159,24 @@ create_commit(struct pk_call *call, struct pk_object *object)
         pk_name_leave(call);
     }
     pk_peer_unlock(peer);
+    return rc;
+}
+
+static int32_t
+create_make(struct pk_call *call, struct pk_object *object)
+{
+    int32_t rc = pk_create_blobs(call, object);
+    if (rc == 0)
+        rc = pk_call_make_handles(call, object);
+    if (rc == 0)
+        rc = create_commit(call, object);
+    return rc;
 }
 
 static void
 create_storage(struct pk_call *call)
 {
-    struct pk_peer *peer = call->peer;
-    struct pk_object *object = pk_create_object(call);
-    if (object == NULL) {
-        pk_call_fail(call, -ENOMEM, "out of memory");
-        pk_create_undo(call);
-        return;
-    }
-    call->status = pk_create_blobs(call, object);
-    if (call->status == 0)
-        call->status = pk_call_make_handles(call, object);
-    if (call->status == 0)
-        create_commit(call, object);
-    if (call->status != 0) {
-        pk_peer_lock(peer);
-        pk_object_give_up(object);
-        pk_peer_unlock(peer);
-        pk_create_undo(call);
-    }
+    (void)pk_create_make(call, create_make);
 }
 
 static void

@@ -156,8 +156,11 @@ bool pk_inline_answer(struct pk_session *session, const struct pk_request *reque
 
 /* What put shares with create and seal. Bytes of all the blobs that are to be made. */
 uint64_t pk_create_size(const struct pk_call *call);
-/* An object as the request wants it, without blobs, in no table; NULL: out of memory. */
-struct pk_object *pk_create_object(const struct pk_call *call);
+/* Fills an object with what it holds, and puts it into the tables last. Without the lock. */
+typedef int32_t pk_create_make_fn(struct pk_call *call, struct pk_object *object);
+/* Makes the object that the request wants. False: it failed, nothing of it is left, and the call
+ * goes on to undo the rest. A step. */
+bool pk_create_make(struct pk_call *call, pk_create_make_fn *make);
 /* Makes its blobs. Without the lock; what was made is the object's, on failure too. */
 int32_t pk_create_blobs(struct pk_call *call, struct pk_object *object);
 /* Puts it under the name that the call has in transition, for what the call reserved, and in use by

@@ -64,7 +64,7 @@ adopt_blobs(struct pk_call *call, struct pk_object *object)
 }
 
 static int32_t
-make_object(struct pk_call *call, struct pk_object *object)
+make_blobs(struct pk_call *call, struct pk_object *object)
 {
     if (call->given != NULL)
         return adopt_blobs(call, object);
@@ -95,6 +95,13 @@ put_insert(struct pk_call *call, struct pk_object *object)
     return rc;
 }
 
+static int32_t
+put_make(struct pk_call *call, struct pk_object *object)
+{
+    int32_t rc = make_blobs(call, object);
+    return rc == 0 ? put_insert(call, object) : rc;
+}
+
 static void
 put_commit(struct pk_call *call)
 {
@@ -116,29 +123,13 @@ put_commit(struct pk_call *call)
 static void
 put_run(struct pk_call *call)
 {
-    struct pk_peer *peer = call->peer;
-    struct pk_object *object = pk_create_object(call);
-
-    if (object == NULL) {
-        pk_call_fail(call, -ENOMEM, "out of memory");
-        pk_create_undo(call);
+    if (!pk_create_make(call, put_make))
         return;
-    }
-    call->status = make_object(call, object);
-    if (call->status == 0)
-        call->status = put_insert(call, object);
-    if (call->status != 0) {
-        pk_peer_lock(peer);
-        pk_object_give_up(object);
-        pk_peer_unlock(peer);
-        pk_create_undo(call);
-        return;
-    }
     call->status = pk_seal_publish(call);
     if (call->status != 0)
         pk_discard_doomed(call);
     else
-        pk_call_next(call, put_commit, peer->lease, PK_SLOT(PK_LEASE_RELEASE), 0);
+        pk_call_next(call, put_commit, call->peer->lease, PK_SLOT(PK_LEASE_RELEASE), 0);
 }
 
 void
