@@ -67,6 +67,18 @@ class DevRunTest(unittest.TestCase):
         self.await_ready(process, said)
         self.check_end(process, said)
 
+    def test_ends_whole_however_often_it_is_told(self):
+        """As by timeout(1), which tells the script, and then its group."""
+        process, said = self.start()
+        self.await_ready(process, said)
+
+        def ended():
+            process.send_signal(signal.SIGTERM)
+            return process.poll() is not None
+
+        poll(ended, said)
+        self.check_left(process, said)
+
     def test_refuses_what_it_does_not_know(self):
         for arguments, line in (
             (["rnu"], "dev: unknown command 'rnu'"),
@@ -81,7 +93,11 @@ class DevRunTest(unittest.TestCase):
 
     def check_end(self, process, said):
         process.send_signal(signal.SIGINT)
+        self.check_left(process, said)
+
+    def check_left(self, process, said):
         self.assertEqual(process.wait(DEADLINE), 0, said())
+        self.assertFalse(is_live(), "the node is left")
         self.assertFalse(SOCKET.exists(), "the socket file is left")
         self.assertEqual(list((SOURCE / "build").glob("demo-files.*")), [])
 
