@@ -230,7 +230,9 @@ def http(service, size):
             if reply.read() != Path(server.files[size]).read_bytes():
                 raise Failed(f"{url} holds other bytes than were put")
         seconds = max(1, round(bench.scale.milliseconds / 500))
-        done = subprocess.run(["wrk", "-t", "2", "-c", "16", "-d", str(seconds), url],
+        # 16 large ones at once take longer than wrk thinks that an answer may.
+        done = subprocess.run(["wrk", "--timeout", f"{PROGRAM_DEADLINE}s", "-t", "2", "-c", "16",
+                               "-d", str(seconds), url],
                               capture_output=True, text=True, check=False,
                               timeout=PROGRAM_DEADLINE)
         if done.returncode != 0:
