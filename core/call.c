@@ -517,17 +517,27 @@ pk_call_handle_room(struct pk_call *call, uint32_t count)
     return call->handles != NULL ? 0 : pk_fail(&call->error, -ENOMEM, "out of memory");
 }
 
+static int32_t
+make_handle(struct pk_call *call, const struct pk_object *object, uint32_t index)
+{
+    const struct pk_instance *factory = call->peer->blob;
+    struct pk_handle *handle = &call->handles[index];
+    void *blob = object->blobs[index];
+
+    if (index >= object->sealed_count)
+        return pk_blob_handle(factory, blob, PK_ACCESS_CREATE, handle, &call->error);
+    if (call->request.flags & PK_REQUEST_SHARE)
+        return pk_blob_share(factory, blob, handle, &call->error);
+    return pk_blob_handle(factory, blob, PK_ACCESS_READ, handle, &call->error);
+}
+
 int32_t
 pk_call_make_handles(struct pk_call *call, struct pk_object *object)
 {
-    struct pk_peer *peer = call->peer;
-
     if (pk_call_handle_room(call, object->blob_count) != 0)
         return -ENOMEM;
     for (uint32_t i = 0; i < object->blob_count; i++) {
-        uint32_t access = i < object->sealed_count ? PK_ACCESS_READ : PK_ACCESS_CREATE;
-        int32_t rc =
-            pk_blob_handle(peer->blob, object->blobs[i], access, &call->handles[i], &call->error);
+        int32_t rc = make_handle(call, object, i);
         if (rc != 0) {
             pk_call_drop_handles(call);
             return rc;

@@ -90,6 +90,7 @@ packice_blob_new(struct packice_answer *answer, uint32_t index, bool writable,
     blob->offset = answer->handles[index].offset;
     blob->size = answer->handles[index].size;
     blob->writable = writable;
+    blob->shared = (answer->handles[index].flags & PK_HANDLE_SHARED) != 0;
     blob->remote = answer->remote;
     blob->spool = -1;
     int32_t rc = begin(answer, index, blob, err);
@@ -237,6 +238,20 @@ spool_bytes(struct packice_blob *blob, struct pk_error *err)
     return rc;
 }
 
+/* With the lock held for writing: the description becomes this client's own. */
+static int32_t
+leave_shared(struct packice_blob *blob, struct pk_error *err)
+{
+    pk_autoclose int fd = -1;
+    int32_t rc = packice_spool_reopen(blob->fd, &fd, err);
+    if (rc != 0)
+        return rc;
+    (void)close(blob->fd); /* maps stay, and nothing else hangs on it */
+    blob->fd = pk_steal_fd(fd);
+    blob->shared = false;
+    return 0;
+}
+
 int32_t
 packice_blob_fd(struct packice_blob *blob, int *ret_fd, struct pk_error *err)
 {
@@ -244,6 +259,8 @@ packice_blob_fd(struct packice_blob *blob, int *ret_fd, struct pk_error *err)
     int32_t rc = usable(blob, err);
     if (rc == 0 && blob->fd < 0)
         rc = spool_bytes(blob, err);
+    if (rc == 0 && blob->shared)
+        rc = leave_shared(blob, err);
     if (rc == 0) {
         int fd = fcntl(blob->fd, F_DUPFD_CLOEXEC, 0);
         if (fd >= 0)

@@ -41,6 +41,7 @@
     X(PK_NAME_SIZE, "size") \
     X(PK_NAME_OFFSET, "offset") \
     X(PK_NAME_FD, "fd") \
+    X(PK_NAME_SHARED, "shared") \
     X(PK_NAME_PATH, "path") \
     X(PK_NAME_URL, "url") \
     X(PK_NAME_EXPIRES_AT, "expires_at") \

@@ -46,6 +46,15 @@ decode_create(const struct pk_wire_in *in, struct pk_wire_request *wire)
 }
 
 static int32_t
+decode_shared(const struct pk_wire_in *in, struct pk_wire_request *wire)
+{
+    bool shared = false;
+    int32_t rc = pk_wire_in_flag(in, PK_NAME_SHARED, &shared);
+    wire->request.flags |= shared ? PK_REQUEST_SHARE : 0;
+    return rc;
+}
+
+static int32_t
 decode_read(const struct pk_wire_in *in, struct pk_wire_request *wire)
 {
     int64_t inline_max = 0;
@@ -54,6 +63,8 @@ decode_read(const struct pk_wire_in *in, struct pk_wire_request *wire)
         rc = pk_wire_in_seconds(in, PK_NAME_WAIT_SECONDS, true, &wire->request.wait);
     if (rc == 0)
         rc = pk_wire_in_integer(in, PK_NAME_INLINE_MAX, 0, PK_SIZE_MAX, &inline_max);
+    if (rc == 0)
+        rc = decode_shared(in, wire);
     wire->request.inline_max = (uint64_t)inline_max;
     return rc;
 }

@@ -42,13 +42,12 @@ check_size(int fd, uint64_t want, struct pk_error *err)
     return rc;
 }
 
-/* A description of its own: the maker keeps the one it sent. Not to wait: a lease that the maker
- * took on the file would hold up whoever opens it, and can't be had any more once this is open. */
+/* A description of its own: the maker keeps the one it sent. */
 static int32_t
 open_own(int fd, int *ret_fd, struct pk_error *err)
 {
     pk_autoclose int own = -1;
-    int32_t rc = memfd_reopen(fd, O_RDONLY | O_NONBLOCK, &own, err);
+    int32_t rc = memfd_reopen(fd, O_RDONLY, &own, err);
     if (rc == -EBUSY)
         return rc;
     if (rc != 0)
@@ -94,6 +93,7 @@ blob_memfd_adopt(void *instance, const struct pk_key *key, uint32_t index,
         return pk_fail(err, -ENOMEM, "out of memory");
     (void)pk_steal_fd(own);
     blob->sealed = true;
+    blob->shares = true;
     blob->whole = true;
     *ret_blob = blob;
     return 0;

@@ -286,6 +286,7 @@ static const struct pk_blob_ops blob_memfd_ops = {
     .adopt = blob_memfd_adopt,
     .put = blob_memfd_put,
     .bytes = blob_memfd_bytes,
+    .share = blob_memfd_share,
 };
 
 static const struct pk_plugin blob_memfd_plugin = {

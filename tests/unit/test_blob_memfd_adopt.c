@@ -213,7 +213,7 @@ START_TEST(lease_on_the_file_does_not_hold_anybody_up)
     ck_assert_int_eq(close(made), 0);
     ck_assert_ptr_ne(signal(SIGIO, SIG_IGN), SIG_ERR);
     ck_assert_int_eq(fcntl(leased, F_SETLEASE, F_WRLCK), 0);
-    refused(fcntl(leased, F_DUPFD_CLOEXEC, 0), 5, -EINVAL, "opened");
+    refused(fcntl(leased, F_DUPFD_CLOEXEC, 0), 5, -EBUSY, "lease");
     ck_assert_int_eq(fcntl(leased, F_SETLEASE, F_UNLCK), 0);
     ck_assert_int_eq(adopt(fcntl(leased, F_DUPFD_CLOEXEC, 0), 5, &blob), 0);
     ck_assert_int_eq(fcntl(leased, F_SETLEASE, F_WRLCK), -1); /* while the node has it open */
