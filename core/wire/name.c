@@ -46,6 +46,7 @@ pk_wire_name_find(const char *text, size_t size)
         break;
     case 6:
         IF_NAME("intent", PK_NAME_INTENT);
+        IF_NAME("binary", PK_NAME_BINARY);
         IF_NAME("prefix", PK_NAME_PREFIX);
         IF_NAME("cursor", PK_NAME_CURSOR);
         IF_NAME("status", PK_NAME_STATUS);

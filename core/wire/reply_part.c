@@ -176,7 +176,8 @@ read_blobs(const struct pk_wire_in *in, struct pk_wire_reply *wire,
     if (rc == 0)
         rc = new_handles(wire, count, in->err);
     for (size_t i = 0; i < count && rc == 0; i++, entry += entry->span) {
-        struct pk_wire_in blob = pk_wire_in_entry(in, entry, "blobs", i);
+        struct pk_wire_in blob;
+        pk_wire_in_open_entry(&blob, in, entry, "blobs", i);
         rc = read(&blob, wire, &wire->handles[i]);
     }
     return rc;
@@ -209,10 +210,9 @@ read_owner(const struct pk_wire_in *in, struct pk_principal *owner)
         return 0;
     if (value->kind != PK_WIRE_OBJECT)
         return pk_wire_in_fail(in, PK_NAME_OWNER, "not an object");
-    struct pk_wire_in inner = {
-        .json = in->json, .object = value, .prefix = "owner.", .code = in->code, .err = in->err
-    };
-    pk_wire_in_open(&inner);
+    struct pk_wire_in inner;
+    pk_wire_in_open(&inner, in->json, value, in->code, in->err);
+    inner.prefix = "owner.";
     int32_t rc = pk_wire_in_integer(&inner, PK_NAME_UID, 0, UINT32_MAX, &uid);
     if (rc == 0)
         rc = pk_wire_in_text(&inner, PK_NAME_NAME, 1, sizeof(owner->name) - 1, &name);

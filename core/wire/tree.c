@@ -50,6 +50,17 @@ pk_wire_tree_check(const char *text, size_t size, int32_t code, struct pk_error 
 }
 
 int32_t
+pk_wire_tree_unique(const char *text, size_t size)
+{
+    json_error_t error;
+    json_t *json = json_loadb(text, size, JSON_DECODE_ANY | JSON_REJECT_DUPLICATES, &error);
+    if (json == NULL)
+        return error.text[0] == '\0' ? -ENOMEM : -EINVAL;
+    json_decref(json);
+    return 0;
+}
+
+int32_t
 pk_wire_tree_real(const char *text, size_t size, double *ret_value)
 {
     json_error_t error;

@@ -305,16 +305,17 @@ answer_rollback(struct uds_item *item, const struct pk_reply *reply, const struc
 
 /* One text of all the items' texts; without one of them there is none. */
 static void
-join_texts(struct uds_call *call, const char **texts)
+join_texts(struct uds_call *call, struct pk_wire_item *items)
 {
     struct uds_reply *reply = call->reply;
+    const struct pk_wire_reply_format format = { .tag = call->tag };
     for (size_t i = 0; i < call->item_count; i++) {
-        texts[i] = call->items[i].text;
-        if (texts[i] == NULL)
+        items[i] = (struct pk_wire_item){ call->items[i].text, call->items[i].size };
+        if (items[i].text == NULL)
             return;
     }
-    if (pk_wire_batch_reply_encode(texts, call->item_count, reply->fd_count, reply->data_size,
-                                   call->tag, &reply->text, &reply->text_size)
+    if (pk_wire_batch_reply_encode(items, call->item_count, reply->fd_count, reply->data_size,
+                                   &format, &reply->text, &reply->text_size)
         < 0)
         reply->text = NULL;
 }
@@ -328,10 +329,10 @@ join_items(struct uds_call *call)
         call->reply->text_size = call->items[0].size;
         return;
     }
-    const char **texts = calloc(call->item_count + 1, sizeof(*texts));
-    if (texts != NULL)
-        join_texts(call, texts);
-    free(texts);
+    struct pk_wire_item *items = calloc(call->item_count + 1, sizeof(*items));
+    if (items != NULL)
+        join_texts(call, items);
+    free(items);
 }
 
 static void

@@ -68,7 +68,9 @@ check_again(const struct pk_wire_request *wire)
     struct pk_wire_request *again = NULL;
     struct pk_handle handles[PK_BLOBS_MAX];
     struct pk_request request = wire->request;
-    const struct pk_wire_request_format format = { wire->tag, wire->releases, wire->release_count };
+    const struct pk_wire_request_format format = { .tag = wire->tag,
+                                                   .releases = wire->releases,
+                                                   .release_count = wire->release_count };
     check_bounds(&request);
     place_handles(&request, wire, handles);
     int32_t rc = pk_wire_request_encode(&request, &format, &text, &size, NULL);

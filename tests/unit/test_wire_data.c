@@ -383,11 +383,12 @@ START_TEST(a_reply_with_bytes_is_read_back_as_it_was)
                                                     { .item = true, .first_data = 3 } };
     pk_autofree char *first = encode_reply(&inline_reply, &formats[0]);
     pk_autofree char *second = encode_reply(&inline_reply, &formats[1]);
-    const char *const items[] = { first, second };
+    const struct pk_wire_item items[] = { { first, strlen(first) }, { second, strlen(second) } };
+    const struct pk_wire_reply_format whole = { .tag = "1" };
     pk_autofree char *text = NULL;
     size_t size = 0;
     struct pk_wire_reply *wire = NULL;
-    ck_assert_int_eq(pk_wire_batch_reply_encode(items, 2, 0, 6, "1", &text, &size), 0);
+    ck_assert_int_eq(pk_wire_batch_reply_encode(items, 2, 0, 6, &whole, &text, &size), 0);
     ck_assert_uint_eq(size, strlen(text));
     ck_assert_ptr_nonnull(strstr(text, "],\"fds\":0,\"data\":6}"));
     ck_assert_int_eq(pk_wire_reply_parse(text, size, &wire, NULL), 0);

@@ -293,10 +293,11 @@ encode_stats(void)
 static int32_t
 encode_batch_reply(void)
 {
-    const char *const replies[] = { "{}", "{}" };
+    const struct pk_wire_item replies[] = { { "{}", 2 }, { "{}", 2 } };
+    const struct pk_wire_reply_format whole = { .tag = "1" };
     char *text = NULL;
     size_t size = 0;
-    int32_t rc = pk_wire_batch_reply_encode(replies, 2, 0, 0, "1", &text, &size);
+    int32_t rc = pk_wire_batch_reply_encode(replies, 2, 0, 0, &whole, &text, &size);
     free(text);
     return rc;
 }
