@@ -121,6 +121,8 @@ scan_binary(struct pk_wire_frame *frame, const char *data, size_t size, size_t m
     size_t known = frame->size < sizeof(frame->head) ? frame->size : sizeof(frame->head);
     size_t more = sizeof(frame->head) - known < size ? sizeof(frame->head) - known : size;
     uint64_t whole = 0;
+    if (max < sizeof(frame->head))
+        return fail_size(max, err);
     memcpy(frame->head + known, data, more);
     known += more;
     int32_t rc = pk_wire_binary_head(frame->head, known, &whole, err);

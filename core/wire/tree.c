@@ -37,6 +37,8 @@ pk_wire_tree_check(const char *text, size_t size, int32_t code, struct pk_error 
     struct pk_error why = PK_ERROR_INIT;
     if (pk_wire_frame_scan(&frame, text, size, size, &start, &used, &complete, &why) != 0)
         return pk_fail(err, code, "%s", why.message);
+    if (used > start && pk_wire_is_binary(text[start]))
+        return pk_fail(err, code, "not a JSON object: it does not begin with '{'");
     if (!complete)
         return pk_fail(err, code, "not a JSON object: it does not end");
     if (memchr(text, '\0', size) != NULL) /* which jansson overlooks behind a number */

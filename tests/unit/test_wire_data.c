@@ -5,6 +5,7 @@
  * released beside: what is told of them, and what is refused by name.
  */
 #include "core/wire/wire.h"
+#include "notation.h"
 
 #include <check.h>
 #include <errno.h>
@@ -19,7 +20,7 @@ static struct pk_wire_request *
 decode(const char *text)
 {
     struct pk_wire_request *wire = NULL;
-    ck_assert_int_eq(pk_wire_request_decode(text, strlen(text), NULL, &wire, NULL), 0);
+    ck_assert_int_eq(notation_request_decode(text, strlen(text), &wire, NULL), 0);
     return wire;
 }
 
@@ -368,7 +369,7 @@ START_TEST(a_put_is_answered_with_its_name)
     struct pk_wire_reply *wire = NULL;
     pk_autofree char *text = encode_reply(&reply, &format);
     ck_assert_str_eq(text, "{\"status\":\"sealed\",\"object_id\":\"a\",\"epoch\":5,\"fds\":0}");
-    ck_assert_int_eq(pk_wire_reply_parse(text, strlen(text), &wire, NULL), 0);
+    ck_assert_int_eq(notation_reply_parse(text, strlen(text), &wire, NULL), 0);
     ck_assert_int_eq(pk_wire_reply_decode(wire, PK_VERB_PUT, 0, NULL), 0);
     ck_assert_str_eq(wire->reply.object_id, "a");
     ck_assert_uint_eq(wire->reply.epoch, 5);
@@ -391,7 +392,7 @@ START_TEST(a_reply_with_bytes_is_read_back_as_it_was)
     ck_assert_int_eq(pk_wire_batch_reply_encode(items, 2, 0, 6, &whole, &text, &size), 0);
     ck_assert_uint_eq(size, strlen(text));
     ck_assert_ptr_nonnull(strstr(text, "],\"fds\":0,\"data\":6}"));
-    ck_assert_int_eq(pk_wire_reply_parse(text, size, &wire, NULL), 0);
+    ck_assert_int_eq(notation_reply_parse(text, size, &wire, NULL), 0);
     ck_assert_uint_eq(wire->data, 6);
     ck_assert_int_eq(pk_wire_reply_decode(wire, PK_WIRE_VERB_BATCH, 2, NULL), 0);
     for (size_t i = 0; i < 2; i++) {
@@ -459,7 +460,7 @@ START_TEST(a_reply_that_is_wrong_is_refused)
     struct pk_wire_reply *wire = NULL;
     struct pk_error err = PK_ERROR_INIT;
     const char *text = distrusted[_i].text;
-    int32_t rc = pk_wire_reply_parse(text, strlen(text), &wire, &err);
+    int32_t rc = notation_reply_parse(text, strlen(text), &wire, &err);
     if (rc == 0)
         rc = pk_wire_reply_decode(wire, distrusted[_i].verb, 0, &err);
     ck_assert_int_eq(rc, -EPROTO);
@@ -474,7 +475,7 @@ START_TEST(items_share_the_bytes_of_the_whole_reply)
         "3", "1") "]}," INLINE_HEAD DATA("1", "0") "]}," INLINE_HEAD DATA("1", "0") "]}]}";
     struct pk_wire_reply *wire = NULL;
     struct pk_error err = PK_ERROR_INIT;
-    ck_assert_int_eq(pk_wire_reply_parse(text, strlen(text), &wire, NULL), 0);
+    ck_assert_int_eq(notation_reply_parse(text, strlen(text), &wire, NULL), 0);
     ck_assert_int_eq(pk_wire_reply_decode(wire, PK_WIRE_VERB_BATCH, 3, NULL), 0);
     ck_assert_int_eq(pk_wire_reply_decode(wire->items[0], PK_VERB_ACQUIRE, 0, NULL), 0);
     ck_assert_int_eq(pk_wire_reply_decode(wire->items[1], PK_VERB_ACQUIRE, 0, NULL), 0);

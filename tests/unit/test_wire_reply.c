@@ -4,6 +4,7 @@
  * Replies as a node encodes them: their text, and that a client reads back what the peer said.
  */
 #include "core/wire/wire.h"
+#include "notation.h"
 
 #include <check.h>
 #include <errno.h>
@@ -40,7 +41,7 @@ decode(const char *text, uint32_t verb, size_t count)
 {
     struct pk_wire_reply *wire = NULL;
     struct pk_error err = PK_ERROR_INIT;
-    int32_t rc = pk_wire_reply_parse(text, strlen(text), &wire, &err);
+    int32_t rc = notation_reply_parse(text, strlen(text), &wire, &err);
     ck_assert_msg(rc == 0, "%s: %s", text, err.message);
     rc = pk_wire_reply_decode(wire, verb, count, &err);
     ck_assert_msg(rc == 0, "%s: %s", text, err.message);
