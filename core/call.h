@@ -96,9 +96,19 @@ struct pk_call {
     char text[];
 };
 
+/* Bytes of each text of a request, with the NUL behind it; 0 = there is none. */
+struct pk_call_texts {
+    size_t object_id;
+    size_t lease_id;
+    size_t request_id;
+    size_t prefix;
+    size_t meta;
+};
+
 /* What holds for every verb; each verb checks what it alone needs. -EINVAL and -EFBIG for what no
- * verb can mean. */
-int32_t pk_call_check(const struct pk_request *request, struct pk_error *err);
+ * verb can mean; ret_texts is written to in any case. */
+int32_t pk_call_check(const struct pk_request *request, struct pk_call_texts *ret_texts,
+                      struct pk_error *err);
 /* Closes the descriptors of a request that becomes no call. */
 void pk_call_refuse(const struct pk_request *request);
 
@@ -107,8 +117,8 @@ void pk_call_refuse(const struct pk_request *request);
 /* Copies a request that was checked, and is as long as this host knows it. The descriptors that a
  * put brings are the call's if it is made. -ENOMEM. */
 int32_t pk_call_new(struct pk_peer *peer, struct pk_session *session,
-                    const struct pk_request *request, struct pk_call **ret_call,
-                    struct pk_error *err);
+                    const struct pk_request *request, const struct pk_call_texts *texts,
+                    struct pk_call **ret_call, struct pk_error *err);
 /* A call of the peer's own, about a name. NULL: out of memory. */
 struct pk_call *pk_call_new_internal(struct pk_peer *peer, const char *object_id,
                                      pk_call_fn *begin);

@@ -40,8 +40,21 @@ utf8_char(const unsigned char *at, uint32_t *ret_point)
     return size;
 }
 
+/* Whether all eight bytes are printable ASCII: no bit over 0x7f, and none gets there when what is
+ * beyond the last of them is added, but all when what is before the first is. */
+static bool
+is_plain(const unsigned char *at)
+{
+    const uint64_t each = 0x0101010101010101U;
+    uint64_t bytes = 0;
+
+    memcpy(&bytes, at, sizeof(bytes));
+    return ((bytes | (bytes + each)) & (each * 0x80U)) == 0
+           && ((bytes + each * 0x60U) & (each * 0x80U)) == each * 0x80U;
+}
+
 int32_t
-pk_id_check(const char *id, struct pk_error *err)
+pk_id_measure(const char *id, size_t *ret_size, struct pk_error *err)
 {
     size_t size = strnlen(id, PK_ID_MAX + 1U);
     if (size == 0)
@@ -53,13 +66,28 @@ pk_id_check(const char *id, struct pk_error *err)
     size_t step = 0;
     for (size_t at = 0; at < size; at += step) {
         uint32_t point = 0;
+        step = sizeof(uint64_t);
+        if (size - at >= step && is_plain(text + at))
+            continue;
+        step = 1;
+        if (text[at] >= 0x20U && text[at] < 0x7fU)
+            continue;
         step = utf8_char(text + at, &point);
         if (step == 0)
             return pk_fail(err, -EINVAL, "the object id is not UTF-8 at byte %zu", at);
         if (point < 0x20U || (point >= 0x7fU && point <= 0x9fU))
             return pk_fail(err, -EINVAL, "the object id has a control character at byte %zu", at);
     }
+    *ret_size = size;
     return 0;
+}
+
+int32_t
+pk_id_check(const char *id, struct pk_error *err)
+{
+    size_t size = 0;
+
+    return pk_id_measure(id, &size, err);
 }
 
 /* ---- randomness ---- */
