@@ -394,9 +394,13 @@ pk_call_rest(struct pk_call *call)
     if (call->working)
         call->object->works--;
     call->working = false;
+    if (!call->leasing)
+        return;
+    call->leasing = false;
+    pk_object_unlease(call->object);
+    pk_object_check(call->object);
 }
 
-/* Out of the session's list: from now on it can't be cancelled any more. */
 static void
 leave_session(struct pk_call *call)
 {
@@ -416,12 +420,12 @@ free_handles(struct pk_call *call)
     call->handles = NULL;
 }
 
-static void
-complete(struct pk_call *call)
+void
+pk_call_settle(struct pk_call *call)
 {
     struct pk_peer *peer = call->peer;
 
-    pk_peer_lock(peer);
+    call->settled = true;
     leave_session(call);
     pk_call_rest(call);
     pk_repeat_settle(call, NULL);
@@ -430,7 +434,23 @@ complete(struct pk_call *call)
         call_unref(call);
         pk_peer_settle(peer);
     }
-    pk_peer_unlock_only(peer);
+}
+
+static void
+settle_at_last(struct pk_call *call)
+{
+    pk_peer_lock(call->peer);
+    pk_call_settle(call);
+    pk_peer_unlock_only(call->peer);
+}
+
+static void
+complete(struct pk_call *call)
+{
+    struct pk_peer *peer = call->peer;
+
+    if (!call->settled)
+        settle_at_last(call);
     if (call->done != NULL)
         pk_reply_tell(call);
     pk_call_drop_handles(call);
@@ -443,7 +463,7 @@ complete(struct pk_call *call)
     pk_list_finish(call);
     if (call->session != NULL)
         pk_session_unref(call->session);
-    explicit_bzero(&call->lease, sizeof(call->lease)); /* lease ids are secrets */
+    explicit_bzero(call->lease.lease_id, PK_LEASE_ID_LEN); /* they are secrets */
     call_unref(call);
     pk_peer_settle(peer);
     pk_peer_unlock(peer);
