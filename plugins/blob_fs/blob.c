@@ -93,17 +93,30 @@ reserve(int fd, uint64_t size, const char *path, struct pk_error *err)
 }
 
 int32_t
-fs_blob_make_file(const struct fs_blob *blob, mode_t mode, int *ret_fd, struct pk_error *err)
+fs_blob_keep_file(struct fs_blob *blob, int fd, struct pk_error *err)
 {
-    const struct fs_root *root = &blob->fs->root;
-    char path[BLOB_PATH_SIZE];
-    fs_blob_path(blob, path);
-    pk_autoclose int fd = disk_open(root->fd, path, O_RDWR | O_CREAT | O_EXCL, 0600);
-    if (fd < 0)
-        return disk_fail(err, errno, "%s: cannot be made", path);
-    if (near_limit(fd))
+    if (near_limit(fd)) {
+        (void)close(fd);
         return pk_fail(err, -EBUSY, "out of file descriptors: the last ones are kept for readers");
-    int32_t rc = root_own(root, fd, mode, err);
+    }
+    blob->file = fd;
+    return 0;
+}
+
+int32_t
+fs_blob_make_file(const struct fs_blob *blob, int folder, mode_t mode, int *ret_fd,
+                  struct pk_error *err)
+{
+    char file[NAME_FILE_SIZE];
+    char path[BLOB_PATH_SIZE];
+    name_data_file(&blob->data, file);
+    pk_autoclose int fd = disk_open(folder, file, O_RDWR | O_CREAT | O_EXCL, 0600);
+    if (fd < 0) {
+        int error = errno;
+        fs_blob_path(blob, path);
+        return disk_fail(err, error, "%s: cannot be made", path);
+    }
+    int32_t rc = root_own(&blob->fs->root, fd, mode, err);
     if (rc == 0)
         *ret_fd = pk_steal_fd(fd);
     return rc;
@@ -114,16 +127,23 @@ static int32_t
 make_file(struct fs_blob *blob, struct pk_error *err)
 {
     const struct fs_root *root = &blob->fs->root;
+    char file[NAME_FILE_SIZE];
     char path[BLOB_PATH_SIZE];
+    pk_autoclose int folder = -1;
     pk_autoclose int fd = -1;
+    name_data_file(&blob->data, file);
     fs_blob_path(blob, path);
-    int32_t rc = fs_blob_make_file(blob, root->options.mode | 0600, &fd, err);
+    int32_t rc = root_folder(root, blob->data.hash, &folder, err);
+    if (rc == 0)
+        rc = fs_blob_make_file(blob, folder, root->options.mode | 0600, &fd, err);
     if (rc == 0 && blob->size != PK_UNSIZED)
         rc = reserve(fd, blob->size, path, err);
     if (rc != 0)
         return rc;
-    blob->file = disk_open(root->fd, path, O_RDONLY, 0);
-    return blob->file >= 0 ? 0 : disk_fail(err, errno, "%s: cannot be opened", path);
+    int reader = disk_open(folder, file, O_RDONLY, 0);
+    if (reader < 0)
+        return disk_fail(err, errno, "%s: cannot be opened", path);
+    return fs_blob_keep_file(blob, reader, err);
 }
 
 int32_t

@@ -51,10 +51,13 @@ struct fs_blob *fs_blob_found(struct blob_fs *fs, const struct fs_data *data, ui
 int32_t fs_blob_begin(struct blob_fs *fs, const struct pk_key *key, uint32_t index, uint64_t size,
                       struct fs_blob **ret_blob, struct pk_error *err);
 
-/* Makes its file, with the group and mode that it is to have, and opens it for reading and writing.
- * -EBUSY: the last descriptors are kept for readers. */
-int32_t fs_blob_make_file(const struct fs_blob *blob, mode_t mode, int *ret_fd,
+/* Makes its file in the open folder, with the group and mode that it is to have, and opens it for
+ * reading and writing. */
+int32_t fs_blob_make_file(const struct fs_blob *blob, int folder, mode_t mode, int *ret_fd,
                           struct pk_error *err);
+
+/* The descriptor becomes blob->file. -EBUSY: it is one of the last, which are kept for readers. */
+int32_t fs_blob_keep_file(struct fs_blob *blob, int fd, struct pk_error *err);
 
 /* From now on it is sealed. */
 void fs_blob_set_sealed(struct fs_blob *blob, uint64_t size, const struct fs_sum *sum);

@@ -9,19 +9,29 @@
 #include "checksum.h"
 #include "disk.h"
 
+#include <packice/cleanup.h>
+
 static int32_t
 make_whole(struct fs_blob *blob, const void *data, struct pk_error *err)
 {
     const struct fs_root *root = &blob->fs->root;
     char path[BLOB_PATH_SIZE];
-    fs_blob_path(blob, path);
-    int32_t rc = fs_blob_make_file(blob, root_sealed_mode(root), &blob->file, err);
+    pk_autoclose int folder = -1;
+    int fd = -1;
+    int32_t rc = root_folder(root, blob->data.hash, &folder, err);
+    if (rc == 0)
+        rc = fs_blob_make_file(blob, folder, root_sealed_mode(root), &fd, err);
+    if (rc == 0)
+        rc = fs_blob_keep_file(blob, fd, err);
     if (rc != 0)
         return rc;
-    int error = disk_write(blob->file, data, blob->size, 0);
+    int error = disk_write(fd, data, blob->size, 0);
     if (error == 0)
-        error = root_start(root, blob->file);
-    return error == 0 ? 0 : disk_fail(err, error, "%s: cannot be written", path);
+        error = root_start(root, fd);
+    if (error == 0)
+        return 0;
+    fs_blob_path(blob, path);
+    return disk_fail(err, error, "%s: cannot be written", path);
 }
 
 int32_t
