@@ -93,6 +93,27 @@ pk_acquire_once_more(struct pk_call *call)
     return true;
 }
 
+/* Whether the caller has the object's handles already. Storage that others discard from is asked
+ * for them all the same: it alone knows whether they are still to be had. */
+static bool
+is_known(const struct pk_call *call)
+{
+    return call->request.known_epoch == call->object->key.epoch
+           && (call->peer->traits.flags & PK_BLOB_SHARED) == 0;
+}
+
+static int32_t
+known_handles(struct pk_call *call)
+{
+    int32_t rc = pk_call_handle_room(call, call->object->blob_count);
+
+    for (uint32_t i = 0; rc == 0 && i < call->object->blob_count; i++) {
+        call->handles[i] = (struct pk_handle){ .kind = PK_HANDLE_KNOWN, .fd = -1 };
+        call->handle_count++;
+    }
+    return rc;
+}
+
 static void
 read_give_back(struct pk_call *call)
 {
@@ -161,7 +182,7 @@ read_vanished(struct pk_call *call)
 static void
 read_handles(struct pk_call *call)
 {
-    call->status = pk_call_make_handles(call, call->object);
+    call->status = is_known(call) ? known_handles(call) : pk_call_make_handles(call, call->object);
     if (call->status == 0)
         pk_call_next(call, read_grant, call->peer->lease, PK_SLOT(PK_LEASE_GRANT), 0);
     else if (call->status == -ENOENT)
@@ -174,7 +195,7 @@ read_sealed(struct pk_call *call)
 {
     pk_object_lease(call->object);
     call->leasing = true;
-    pk_call_next(call, read_handles, call->peer->blob, PK_SLOT(PK_BLOB_HANDLE),
+    pk_call_next(call, read_handles, call->peer->blob, is_known(call) ? 0 : PK_SLOT(PK_BLOB_HANDLE),
                  pk_object_size(call->object));
 }
 

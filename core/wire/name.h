@@ -29,6 +29,7 @@
     X(PK_NAME_OBJECT_TTL_SECONDS, "object_ttl_seconds") \
     X(PK_NAME_WAIT_SECONDS, "wait_seconds") \
     X(PK_NAME_INLINE_MAX, "inline_max") \
+    X(PK_NAME_KNOWN_EPOCH, "known_epoch") \
     X(PK_NAME_PREFIX, "prefix") \
     X(PK_NAME_LIMIT, "limit") \
     X(PK_NAME_CURSOR, "cursor") \
