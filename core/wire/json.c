@@ -449,26 +449,42 @@ scan_text(struct scan *scan, struct pk_wire_json *json)
     return at == end || (at != NULL && skip_space(scan, at) == end);
 }
 
+/* A block for `size` bytes, and whose it is. */
+static void *
+take_room(struct pk_wire_room *room, size_t size, struct pk_wire_room **ret_lent)
+{
+    if (room == NULL || room->used || size > room->size) {
+        *ret_lent = NULL;
+        return malloc(size);
+    }
+    room->used = true;
+    *ret_lent = room;
+    return room->memory;
+}
+
 struct pk_wire_json *
-pk_wire_json_new(size_t head, const char *text, size_t size)
+pk_wire_json_new(struct pk_wire_room *room, size_t head, const char *text, size_t size)
 {
     const size_t align = _Alignof(max_align_t);
-    size_t room = size / 7 > ROOM_MIN ? size / 7 : ROOM_MIN; /* which is enough for most */
-    size_t padded = (size + 8 + align - 1) / align * align;  /* a NUL and whole words */
+    size_t values = size / 7 > ROOM_MIN ? size / 7 : ROOM_MIN; /* which is enough for most */
+    size_t padded = (size + 8 + align - 1) / align * align;    /* a NUL and whole words */
     size_t before = sizeof(struct pk_wire_json) + head;
     if (size > UINT32_MAX / 2)
         return NULL;
-    struct pk_wire_json *json = malloc(before + padded + room * sizeof(struct pk_wire_value));
+    struct pk_wire_room *lent = NULL;
+    struct pk_wire_json *json =
+        take_room(room, before + padded + values * sizeof(struct pk_wire_value), &lent);
     if (json == NULL)
         return NULL;
     memset(json, 0, before);
+    json->lent = lent;
     json->text = (char *)json + before;
     memcpy(json->text, text, size);
     memset(json->text + size, 0, padded - size);
     json->limit = json->text + padded;
     json->size = size;
     json->values = (struct pk_wire_value *)(void *)(json->text + padded);
-    json->room = room;
+    json->room = values;
     return json;
 }
 
@@ -478,7 +494,10 @@ pk_wire_json_free(struct pk_wire_json *json)
     if (json == NULL)
         return;
     free(json->more);
-    free(json);
+    if (json->lent != NULL)
+        json->lent->used = false;
+    else
+        free(json);
 }
 
 int32_t

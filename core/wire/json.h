@@ -8,6 +8,7 @@
 #ifndef PK_WIRE_JSON_H
 #define PK_WIRE_JSON_H
 
+#include "core/wire/room.h"
 #include <packice/types.h>
 #include <stdbool.h>
 #include <stddef.h>
@@ -46,11 +47,13 @@ struct pk_wire_json {
     size_t room;
     struct pk_wire_value *more; /* malloc'd: values, once they didn't fit where they began */
     bool doubtful;              /* there are names that may be the same */
+    struct pk_wire_room *lent;  /* what it lies in; NULL: it is malloc'd */
 };
 
-/* One block: a copy of the text, and behind what is returned `head` zeroed bytes of the caller's,
- * aligned for anything. NULL without memory. */
-struct pk_wire_json *pk_wire_json_new(size_t head, const char *text, size_t size);
+/* One block, in the room if there is enough (NULL = none): a copy of the text, and behind what is
+ * returned `head` zeroed bytes of the caller's, aligned for anything. NULL without memory. */
+struct pk_wire_json *pk_wire_json_new(struct pk_wire_room *room, size_t head, const char *text,
+                                      size_t size);
 /* NULL is fine. */
 void pk_wire_json_free(struct pk_wire_json *json);
 

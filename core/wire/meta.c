@@ -17,7 +17,7 @@
 static int32_t
 check_height(const char *text, size_t size, struct pk_error *err)
 {
-    struct pk_wire_json *json = pk_wire_json_new(0, text, size);
+    struct pk_wire_json *json = pk_wire_json_new(NULL, 0, text, size);
     if (json == NULL)
         return pk_fail(err, -ENOMEM, "out of memory");
     struct pk_error why = PK_ERROR_INIT;

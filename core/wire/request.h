@@ -7,6 +7,7 @@
 #ifndef PK_WIRE_REQUEST_H
 #define PK_WIRE_REQUEST_H
 
+#include "core/wire/room.h"
 #include <packice/types.h>
 #include <stddef.h>
 
@@ -52,6 +53,11 @@ struct pk_wire_request {
  */
 int32_t pk_wire_request_decode(const char *text, size_t size, const char *verb,
                                struct pk_wire_request **ret_request, struct pk_error *err);
+
+/* As pk_wire_request_decode, in the room (NULL = none). */
+int32_t pk_wire_request_decode_in(struct pk_wire_room *room, const char *text, size_t size,
+                                  const char *verb, struct pk_wire_request **ret_request,
+                                  struct pk_error *err);
 
 /* NULL is fine. */
 void pk_wire_request_free(struct pk_wire_request *request);

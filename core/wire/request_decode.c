@@ -478,7 +478,15 @@ int32_t
 pk_wire_request_decode(const char *text, size_t size, const char *verb,
                        struct pk_wire_request **ret_request, struct pk_error *err)
 {
-    struct pk_wire_json *json = pk_wire_json_new(sizeof(struct pk_wire_request), text, size);
+    return pk_wire_request_decode_in(NULL, text, size, verb, ret_request, err);
+}
+
+int32_t
+pk_wire_request_decode_in(struct pk_wire_room *room, const char *text, size_t size,
+                          const char *verb, struct pk_wire_request **ret_request,
+                          struct pk_error *err)
+{
+    struct pk_wire_json *json = pk_wire_json_new(room, sizeof(struct pk_wire_request), text, size);
     if (json == NULL)
         return pk_fail(err, -ENOMEM, "out of memory");
     struct pk_wire_request *wire = (struct pk_wire_request *)(void *)(json + 1);

@@ -362,7 +362,8 @@ static void
 on_reply(void *arg, const struct pk_reply *reply)
 {
     struct uds_item *item = arg;
-    struct pk_error err = PK_ERROR_INIT;
+    struct pk_error err;
+    pk_error_init(&err);
     lock(item->call);
     if (answer_reply(item, reply, &err) < 0)
         answer_rollback(item, reply, &err);
@@ -454,7 +455,8 @@ ask(struct uds_item *item, struct pk_wire_request *wire, char *data)
     const struct uds_connection *connection = item->call->connection;
     const struct pk_host *host = connection->transport->host;
     struct pk_request *request = &wire->request;
-    struct pk_error err = PK_ERROR_INIT;
+    struct pk_error err;
+    pk_error_init(&err);
     if (check_item(item, wire, &err) < 0) {
         lock(item->call);
         answer_error(item, err.code, err.message);
@@ -502,11 +504,11 @@ uds_call_fold(struct uds_call *call, const char *text)
 static void
 unfold(struct uds_call *call)
 {
-    struct pk_error err = PK_ERROR_INIT;
+    struct pk_wire_room *room = &call->connection->transport->loop.room;
     struct pk_wire_request *request = NULL;
     if (call->text == NULL)
         return;
-    if (pk_wire_request_decode(call->text, call->text_size, NULL, &request, &err) == 0)
+    if (pk_wire_request_decode_in(room, call->text, call->text_size, NULL, &request, NULL) == 0)
         call->request = request;
     free(pk_steal(call->text));
 }
@@ -570,9 +572,9 @@ int32_t
 uds_call_new(struct uds_connection *connection, const char *text, size_t size,
              struct uds_call **ret_call)
 {
-    struct pk_error err = PK_ERROR_INIT;
+    struct pk_wire_room *room = &connection->transport->loop.room;
     struct pk_wire_request *request = NULL;
-    if (pk_wire_request_decode(text, size, NULL, &request, &err) < 0)
+    if (pk_wire_request_decode_in(room, text, size, NULL, &request, NULL) < 0)
         return -ENOMEM;
     bool batch = request->request.verb == PK_WIRE_VERB_BATCH;
     struct uds_call *call = call_alloc(connection, batch ? request->item_count : 1, request->tag);
@@ -583,6 +585,8 @@ uds_call_new(struct uds_connection *connection, const char *text, size_t size,
     call->text_size = size;
     call->releases = request->release_count;
     call->request = request;
+    struct pk_error err;
+    pk_error_init(&err);
     int32_t r = take_baggage(call, &err);
     if (r == -ENOMEM) {
         uds_call_drop(call);

@@ -27,7 +27,7 @@ static void
 drop_parcels(struct uds_input *input, uint64_t offset)
 {
     for (size_t i = 0; i < 2; i++)
-        if (!is_within(&input->parcels[i], offset))
+        if (input->parcels[i].count > 0 && !is_within(&input->parcels[i], offset))
             uds_parcel_drop(&input->passer, &input->parcels[i]);
 }
 
@@ -44,9 +44,11 @@ uds_input_claim(struct uds_input *input, size_t size, uint32_t count, int **ret_
 
 /* ---- bytes received ---- */
 
+/* All of it was taken, so that no request can claim what came with it. */
 static void
 forget(struct uds_input *input)
 {
+    drop_parcels(input, input->received);
     if (!input->borrowed)
         free(input->data);
     input->data = NULL;
@@ -65,7 +67,6 @@ uds_input_finish(struct uds_input *input)
 {
     forget(input);
     input->frame = (struct pk_wire_frame){ 0 };
-    drop_parcels(input, input->received);
 }
 
 /* Looks for the next request. */
@@ -96,11 +97,11 @@ int32_t
 uds_input_next(struct uds_input *input, size_t max, const char **ret_text, size_t *ret_size,
                struct pk_error *err)
 {
-    int32_t r = 0;
-    if (uds_input_is_empty(input))
+    if (uds_input_is_empty(input)) {
         forget(input);
-    else
-        r = scan(input, max, ret_text, ret_size, err);
+        return 0;
+    }
+    int32_t r = scan(input, max, ret_text, ret_size, err);
     if (r == 0)
         drop_parcels(input, input->received - (input->end - input->begin));
     return r;

@@ -44,6 +44,14 @@ uds_input_is_empty(const struct uds_input *input)
     return input->begin == input->end;
 }
 
+/* Whether all but one line's end was taken: clients may end each request with one. */
+static inline bool
+uds_input_is_blank(const struct uds_input *input)
+{
+    size_t left = input->end - input->begin;
+    return left == 0 || (left == 1 && input->data[input->begin] == '\n');
+}
+
 /* The next request that is complete: *ret_text points to *ret_size bytes, until something is
  * received or kept. 1; 0: there is none; -EINVAL or -EFBIG: the stream is of no more use. */
 int32_t uds_input_next(struct uds_input *input, size_t max, const char **ret_text, size_t *ret_size,

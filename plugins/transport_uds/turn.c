@@ -97,7 +97,7 @@ flush(struct uds_connection *connection)
 static void
 send_borrowed(struct uds_connection *connection)
 {
-    if (connection->in_turn && uds_input_is_empty(&connection->input))
+    if (connection->in_turn && uds_input_is_blank(&connection->input))
         flush(connection);
     if (uds_output_keep(&connection->output) == 0)
         return;
@@ -279,7 +279,8 @@ take_next(struct uds_connection *connection)
 {
     const char *text;
     size_t size;
-    struct pk_error err = PK_ERROR_INIT;
+    struct pk_error err;
+    pk_error_init(&err);
     int32_t r = uds_input_next(&connection->input, connection->transport->options.max_request,
                                &text, &size, &err);
     if (r > 0)
@@ -311,7 +312,8 @@ step(struct uds_connection *connection)
         start_held(connection);
         return true;
     }
-    if (connection->filling == NULL && take_next(connection))
+    bool any = connection->filling == NULL && !uds_input_is_empty(&connection->input);
+    if (any && take_next(connection))
         return true;
     if (!connection->readable && !may_have_hung_up(connection))
         return false;

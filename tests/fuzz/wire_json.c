@@ -133,7 +133,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     const char *text = (const char *)data;
     struct pk_error err = PK_ERROR_INIT;
-    struct pk_wire_json *json = pk_wire_json_new(0, text, size);
+    struct pk_wire_json *json = pk_wire_json_new(NULL, 0, text, size);
     json_t *tree = load(text, size);
     FUZZ_CHECK(json != NULL);
     int32_t rc = pk_wire_json_scan(json, -EPROTO, &err);

@@ -55,6 +55,15 @@ struct pk_error {
         (uint32_t)sizeof(struct pk_error), 0, "" \
     }
 
+/* Begins an error as PK_ERROR_INIT does, without writing to all of it: where that counts. */
+static inline void
+pk_error_init(struct pk_error *err)
+{
+    err->struct_size = (uint32_t)sizeof(*err);
+    err->code = 0;
+    err->message[0] = '\0';
+}
+
 /* Formats into err (which may be NULL) and returns code, so that a failing path is one line.
  * Any thread; never blocks; cuts a message that is too long. */
 __attribute__((format(printf, 3, 4))) static inline int32_t
