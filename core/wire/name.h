@@ -55,7 +55,8 @@
     X(PK_NAME_STATS, "stats") \
     X(PK_NAME_REPLIES, "replies") \
     X(PK_NAME_HANDLES, "handles") \
-    X(PK_NAME_BINARY, "binary")
+    X(PK_NAME_BINARY, "binary") \
+    X(PK_NAME_KNOWN_EPOCH, "known_epoch")
 
 #define PK_WIRE_NAME_CONSTANT(constant, text) constant,
 enum pk_wire_name {

@@ -93,6 +93,13 @@ is_path(const struct pk_handle *handle)
            && pk_wire_utf8_valid(handle->text);
 }
 
+/* Whether a descriptor travels with the reply for it. */
+static bool
+has_fd(const struct pk_handle *handle)
+{
+    return handle->kind == PK_HANDLE_FD || handle->kind == PK_HANDLE_PATH;
+}
+
 static void
 put_url(struct pk_wire_out *out, const struct pk_handle *handle)
 {
@@ -145,7 +152,9 @@ put_handle(struct pk_wire_out *out, const struct pk_reply *reply, uint32_t blob,
 {
     const struct pk_handle *handle = handle_at(reply, blob);
     pk_wire_out_begin(out, PK_NAME_NONE, '{');
-    if (handle->kind == PK_HANDLE_URL)
+    if (handle->kind == PK_HANDLE_KNOWN)
+        pk_wire_out_text(out, PK_NAME_KIND, "known");
+    else if (handle->kind == PK_HANDLE_URL)
         put_url(out, handle);
     else if (format->http)
         put_http(out, handle, tells_path(handle, format), reply->object_id, blob);
@@ -180,7 +189,7 @@ put_blobs(struct pk_wire_out *out, const struct pk_reply *reply,
     pk_wire_out_begin(out, PK_NAME_BLOBS, '[');
     for (uint32_t i = 0; i < reply->blob_count; i++) {
         put_handle(out, reply, i, format, fd);
-        if (handle_at(reply, i)->kind != PK_HANDLE_URL)
+        if (has_fd(handle_at(reply, i)))
             fd++;
     }
     pk_wire_out_end(out, ']');
@@ -229,7 +238,7 @@ pk_wire_reply_fds(const struct pk_reply *reply)
         || is_inline(reply))
         return 0;
     for (uint32_t i = 0; i < reply->blob_count; i++) {
-        if (handle_at(reply, i)->kind != PK_HANDLE_URL)
+        if (has_fd(handle_at(reply, i)))
             fds++;
     }
     return fds;

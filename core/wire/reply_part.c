@@ -9,7 +9,7 @@
 #include <packice/cleanup.h>
 #include <string.h>
 
-#define KIND_HTTP 4U /* a URL of the node that was asked */
+#define KIND_HTTP 4U /* in place of PK_HANDLE_DATA: a URL of the node that was asked */
 
 /* ---- words and counts ---- */
 
@@ -97,20 +97,20 @@ read_target(const struct pk_wire_in *in, struct pk_handle *handle)
 static int32_t
 read_handle(const struct pk_wire_in *in, struct pk_wire_reply *wire, struct pk_handle *handle)
 {
-    static const char *const words[] = { "fd", "path", "url", "http" }; /* PK_HANDLE_*, HTTP */
+    static const char *const words[] = { "fd", "path", "url", "http", "known" }; /* PK_HANDLE_* */
     int64_t size = -1;
     int64_t offset = 0;
-    int32_t rc = pk_wire_read_word(in, PK_NAME_KIND, words, 4, &handle->kind);
+    int32_t rc = pk_wire_read_word(in, PK_NAME_KIND, words, 5, &handle->kind);
     bool http = rc == 0 && handle->kind == KIND_HTTP;
     if (http)
         handle->kind = PK_HANDLE_URL;
-    if (rc == 0 && handle->kind != PK_HANDLE_FD)
+    if (rc == 0 && (handle->kind == PK_HANDLE_PATH || handle->kind == PK_HANDLE_URL))
         rc = read_target(in, handle);
     if (rc == 0 && http && handle->text[0] != '/')
         rc = pk_wire_in_fail(in, PK_NAME_URL, "not a path of the node");
     if (rc == 0 && handle->kind == PK_HANDLE_FD)
         rc = pk_wire_in_need(in, PK_NAME_FD);
-    if (rc == 0 && handle->kind != PK_HANDLE_URL)
+    if (rc == 0 && (handle->kind == PK_HANDLE_FD || handle->kind == PK_HANDLE_PATH))
         rc = read_fd(in, wire, &handle->fd);
     if (rc == 0)
         rc = pk_wire_in_integer(in, PK_NAME_SIZE, 0, INT64_MAX, &size);

@@ -50,12 +50,16 @@ static int32_t
 decode_read(const struct pk_wire_in *in, struct pk_wire_request *wire)
 {
     int64_t inline_max = 0;
+    int64_t known_epoch = 0;
     int32_t rc = pk_wire_in_need(in, PK_NAME_OBJECT_ID);
     if (rc == 0)
         rc = pk_wire_in_seconds(in, PK_NAME_WAIT_SECONDS, true, &wire->request.wait);
     if (rc == 0)
         rc = pk_wire_in_integer(in, PK_NAME_INLINE_MAX, 0, PK_SIZE_MAX, &inline_max);
+    if (rc == 0)
+        rc = pk_wire_in_integer(in, PK_NAME_KNOWN_EPOCH, 1, INT64_MAX, &known_epoch);
     wire->request.inline_max = (uint64_t)inline_max;
+    wire->request.known_epoch = (uint64_t)known_epoch;
     return rc;
 }
 

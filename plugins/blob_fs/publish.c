@@ -48,7 +48,7 @@ each_blob(const struct fs_root *root, const struct pk_manifest *manifest, void *
     char path[BLOB_PATH_SIZE];
     for (uint32_t i = 0; i < manifest->blob_count; i++) {
         const struct fs_blob *blob = blobs[i];
-        int error = call(root, blob->reader);
+        int error = call(root, blob->file);
         if (error == 0)
             continue;
         making_break(blob->making);
@@ -137,8 +137,8 @@ fs_publish(void *instance, const struct pk_manifest *manifest, void *const *blob
     for (uint32_t i = 0; i < manifest->blob_count; i++) {
         struct fs_blob *blob = blobs[i];
         blob->count = manifest->blob_count;
-        pk_cleanup_close(&blob->reader);
-        blob->reader = -1;
+        pk_cleanup_close(&blob->file);
+        blob->file = -1;
         making_drop(&fs->makings, pk_steal(blob->making), true);
     }
     return 0;

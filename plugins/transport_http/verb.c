@@ -85,6 +85,7 @@ ask_item(struct http_ask *ask, size_t index, const struct pk_wire_request *reque
     }
     struct pk_request asked = request->request;
     asked.inline_max = 0; /* bytes are GET's */
+    asked.known_epoch = 0;
     http_ask_peer(ask, index, &asked);
 }
 

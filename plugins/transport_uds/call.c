@@ -59,21 +59,26 @@ make_batch(struct uds_call *call)
     (void)pthread_mutex_init(&call->lock, NULL);
 }
 
+static void
+drop_passed(struct uds_call *call)
+{
+    call->connection->passed -= call->fd_count;
+    free(pk_steal(call->fds));
+}
+
 /* The call's descriptors are somebody else's from now on. */
 static void
 forget_passed(struct uds_call *call)
 {
-    uds_passed_forget(&call->connection->transport->passed, call->fd_count);
-    call->connection->passed -= call->fd_count;
-    free(pk_steal(call->fds));
+    uds_passed_forget(&call->connection->input.passer, call->fd_count);
+    drop_passed(call);
 }
 
 static void
 close_passed(struct uds_call *call)
 {
-    for (uint32_t i = 0; i < call->fd_count; i++)
-        (void)close(call->fds[i]);
-    forget_passed(call);
+    uds_passed_close(&call->connection->input.passer, call->fds, call->fd_count);
+    drop_passed(call);
 }
 
 static void

@@ -30,8 +30,10 @@ check_handles(const struct pk_reply *reply, uint32_t fds)
     for (uint32_t i = 0; i < reply->blob_count; i++) {
         const struct pk_handle *handle = &reply->handles[i];
         FUZZ_CHECK(handle->fd >= 0 || handle->kind != PK_HANDLE_FD);
-        FUZZ_CHECK(handle->kind == PK_HANDLE_FD || handle->kind == PK_HANDLE_DATA
+        FUZZ_CHECK((handle->kind != PK_HANDLE_PATH && handle->kind != PK_HANDLE_URL)
                    || strlen(handle->text) > 0);
+        FUZZ_CHECK(handle->fd < 0 || handle->kind == PK_HANDLE_FD
+                   || handle->kind == PK_HANDLE_PATH);
         if (handle->fd < 0)
             continue;
         FUZZ_CHECK((uint32_t)handle->fd < fds && seen[handle->fd] == 0);

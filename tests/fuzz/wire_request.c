@@ -30,6 +30,7 @@ check_same(const struct pk_request *a, const struct pk_request *b)
         FUZZ_CHECK(a->sizes[i] == b->sizes[i]);
     FUZZ_CHECK(a->limit == b->limit && a->cursor == b->cursor);
     FUZZ_CHECK(a->inline_max == b->inline_max && a->data_size == b->data_size);
+    FUZZ_CHECK(a->known_epoch == b->known_epoch);
     /* fractions of long times lose their last digits */
     FUZZ_CHECK((a->ttl == 0) == (b->ttl == 0) && (a->wait == 0) == (b->wait == 0));
     FUZZ_CHECK((a->object_ttl == 0) == (b->object_ttl == 0));

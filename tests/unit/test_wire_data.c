@@ -112,6 +112,8 @@ static const struct {
     { PUT "\"fds\":[],\"sizes\":[4]}", "fds: not an integer from 0 to 253", PK_UNSIZED },
     { READ "\"inline_max\":-1}", "inline_max: not an integer from 0 to " HUGE, 0 },
     { READ "\"inline_max\":true}", "inline_max: not an integer from 0 to " HUGE, 0 },
+    { READ "\"known_epoch\":0}", "known_epoch: not an integer from 1 to " HUGE, 0 },
+    { READ "\"known_epoch\":\"7\"}", "known_epoch: not an integer from 1 to " HUGE, 0 },
     { READ "\"data\":7}", "data: only put has bytes", 7 },
     { "{\"command\":\"stat\",\"object_id\":\"a\",\"fds\":1}", "fds: only put has descriptors", 0 },
     { "{\"command\":\"stats\",\"data\":1}", "data: only put has bytes", 1 },
@@ -275,6 +277,51 @@ START_TEST(what_goes_beside_a_request_is_said)
     ck_assert_int_eq(pk_wire_request_encode(&request, &format, &text, &size, NULL), -EINVAL);
     ck_assert_int_eq(pk_wire_batch_encode(&request, 1, &format, &text, &size, NULL), -EINVAL);
     ck_assert_ptr_null(text);
+}
+END_TEST
+
+START_TEST(what_is_known_is_said_and_told_without_a_descriptor)
+{
+    const struct pk_request request = {
+        .verb = PK_VERB_ACQUIRE, .access = PK_ACCESS_READ, .object_id = "a", .known_epoch = 42
+    };
+    const struct pk_handle handle = {
+        .struct_size = sizeof(handle), .kind = PK_HANDLE_KNOWN, .fd = -1, .size = 5
+    };
+    const struct pk_reply reply = {
+        .verb = PK_VERB_ACQUIRE,
+        .access = PK_ACCESS_READ,
+        .message = "",
+        .lease_id = LEASE,
+        .object_id = "a",
+        .epoch = 42,
+        .ttl = PK_FOREVER,
+        .state = PK_STATE_SEALED,
+        .blob_count = 1,
+        .meta = "",
+        .handles = &handle,
+        .handle_stride = sizeof(handle),
+    };
+    const struct pk_wire_reply_format format = { .tag = "7" };
+    struct pk_wire_reply *again = NULL;
+    pk_autofree char *text = NULL;
+    size_t size = 0;
+    expect_request(&request, NULL, READ "\"known_epoch\":42}\n");
+    struct pk_wire_request *wire = decode(READ "\"known_epoch\":42}");
+    ck_assert_uint_eq(wire->request.known_epoch, 42);
+    pk_wire_request_free(wire);
+    ck_assert_uint_eq(pk_wire_reply_fds(&reply), 0);
+    ck_assert_uint_eq(pk_wire_reply_data(&reply), 0);
+    ck_assert_int_eq(pk_wire_reply_encode(&reply, &format, &text, &size), 0);
+    ck_assert_ptr_nonnull(strstr(text, "\"blobs\":[{\"kind\":\"known\",\"size\":5,\"offset\":0}]"
+                                       ",\"fds\":0}"));
+    ck_assert_int_eq(pk_wire_reply_parse(text, size, &again, NULL), 0);
+    ck_assert_int_eq(pk_wire_reply_decode(again, PK_VERB_ACQUIRE, 0, NULL), 0);
+    ck_assert_uint_eq(again->reply.blob_count, 1);
+    ck_assert_uint_eq(again->reply.handles[0].kind, PK_HANDLE_KNOWN);
+    ck_assert_uint_eq(again->reply.handles[0].size, 5);
+    ck_assert_int_eq(again->reply.handles[0].fd, -1);
+    pk_wire_reply_free(again);
 }
 END_TEST
 
@@ -446,7 +493,7 @@ static const struct {
       "blobs[0].kind: not one of: data" },
     { PK_VERB_ACQUIRE, REPLY(DATA("1", "0") ",{}"), "blobs[1].kind: missing" },
     { PK_VERB_ACQUIRE, REPLY(""), "blobs: not an array of 1 to 253 entries" },
-    { PK_VERB_ACQUIRE, LEASED(DATA("1", "0")), "blobs[0].kind: not one of: fd, path, url, http" },
+    { PK_VERB_ACQUIRE, LEASED(DATA("1", "0")), "blobs[0].kind: not one of: fd, path, url, http, known" },
     { PK_VERB_ACQUIRE, "{\"status\":\"ok\",\"data\":-1}", "data: not an integer from 0 to " HUGE },
     { PK_VERB_ACQUIRE, "{\"status\":\"ok\",\"data\":1.5}", "data: not an integer from 0 to " HUGE },
     { PK_VERB_PUT, "{\"status\":\"ok\"}", "status: not one of: sealed" },
@@ -500,6 +547,7 @@ main(void)
     tcase_add_test(tcase, releases_come_with_any_request);
     tcase_add_test(tcase, a_put_ends_where_its_bytes_begin);
     tcase_add_test(tcase, what_goes_beside_a_request_is_said);
+    tcase_add_test(tcase, what_is_known_is_said_and_told_without_a_descriptor);
     tcase_add_test(tcase, a_batch_says_all_its_bytes);
     tcase_add_test(tcase, a_reply_tells_where_its_bytes_are);
     tcase_add_test(tcase, a_put_is_answered_with_its_name);

@@ -77,7 +77,7 @@ static const struct {
     { PK_VERB_ACQUIRE, BLOBS(""), "blobs: not an array of 1 to 253 entries" },
     { PK_VERB_ACQUIRE, BLOBS("7"), "blobs[0].kind: missing" },
     { PK_VERB_ACQUIRE, BLOBS("{\"kind\":\"ftp\"}"),
-      "blobs[0].kind: not one of: fd, path, url, http" },
+      "blobs[0].kind: not one of: fd, path, url, http, known" },
     { PK_VERB_ACQUIRE, BLOBS("{\"kind\":\"http\"}"), "blobs[0].url: missing" },
     { PK_VERB_ACQUIRE, BLOBS("{\"kind\":\"http\",\"url\":\"http://x/\"}"),
       "blobs[0].url: not a path of the node" },
