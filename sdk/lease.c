@@ -9,6 +9,7 @@
 #include "sdk/moment.h"
 #include "sdk/process.h"
 #include "sdk/remote.h"
+#include <assert.h>
 #include <errno.h>
 #include <packice/cleanup.h>
 #include <string.h>
@@ -20,8 +21,7 @@ hold(packice_lease *lease, struct packice_held *known, struct packice_answer *an
 {
     struct packice_held *held = NULL;
     bool again = answer->handles[0].kind == PK_HANDLE_KNOWN; /* all are, or none */
-    if (again && known == NULL)
-        return pk_fail(err, -EPROTO, "the peer knows what nobody asked for");
+    assert(!again || known != NULL);                         /* nobody else is answered so */
     int32_t rc = again ? packice_held_check(known, answer, err)
                        : packice_held_new(&lease->client->holdings, answer, &held, err);
     if (rc == 0)
