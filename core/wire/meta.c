@@ -17,7 +17,7 @@
 static int32_t
 check_height(const char *text, size_t size, struct pk_error *err)
 {
-    struct pk_wire_json *json = pk_wire_json_new(0, text, size);
+    struct pk_wire_json *json = pk_wire_json_new(NULL, 0, text, size);
     if (json == NULL)
         return pk_fail(err, -ENOMEM, "out of memory");
     struct pk_error why = PK_ERROR_INIT;
@@ -63,7 +63,7 @@ pk_wire_meta_put(struct pk_wire_out *out, const char *text, struct pk_error *err
     }
     int32_t rc = check_size(text, err);
     if (rc == 0)
-        pk_wire_out_word(out, PK_NAME_META, text);
+        pk_wire_out_json(out, PK_NAME_META, text);
     return rc;
 }
 

@@ -59,21 +59,26 @@ make_batch(struct uds_call *call)
     (void)pthread_mutex_init(&call->lock, NULL);
 }
 
+static void
+drop_passed(struct uds_call *call)
+{
+    call->connection->passed -= call->fd_count;
+    free(pk_steal(call->fds));
+}
+
 /* The call's descriptors are somebody else's from now on. */
 static void
 forget_passed(struct uds_call *call)
 {
-    uds_passed_forget(&call->connection->transport->passed, call->fd_count);
-    call->connection->passed -= call->fd_count;
-    free(pk_steal(call->fds));
+    uds_passed_forget(&call->connection->input.passer, call->fd_count);
+    drop_passed(call);
 }
 
 static void
 close_passed(struct uds_call *call)
 {
-    for (uint32_t i = 0; i < call->fd_count; i++)
-        (void)close(call->fds[i]);
-    forget_passed(call);
+    uds_passed_close(&call->connection->input.passer, call->fds, call->fd_count);
+    drop_passed(call);
 }
 
 static void
@@ -305,16 +310,17 @@ answer_rollback(struct uds_item *item, const struct pk_reply *reply, const struc
 
 /* One text of all the items' texts; without one of them there is none. */
 static void
-join_texts(struct uds_call *call, const char **texts)
+join_texts(struct uds_call *call, struct pk_wire_item *items)
 {
     struct uds_reply *reply = call->reply;
+    const struct pk_wire_reply_format format = { .tag = call->tag };
     for (size_t i = 0; i < call->item_count; i++) {
-        texts[i] = call->items[i].text;
-        if (texts[i] == NULL)
+        items[i] = (struct pk_wire_item){ call->items[i].text, call->items[i].size };
+        if (items[i].text == NULL)
             return;
     }
-    if (pk_wire_batch_reply_encode(texts, call->item_count, reply->fd_count, reply->data_size,
-                                   call->tag, &reply->text, &reply->text_size)
+    if (pk_wire_batch_reply_encode(items, call->item_count, reply->fd_count, reply->data_size,
+                                   &format, &reply->text, &reply->text_size)
         < 0)
         reply->text = NULL;
 }
@@ -328,10 +334,10 @@ join_items(struct uds_call *call)
         call->reply->text_size = call->items[0].size;
         return;
     }
-    const char **texts = calloc(call->item_count + 1, sizeof(*texts));
-    if (texts != NULL)
-        join_texts(call, texts);
-    free(texts);
+    struct pk_wire_item *items = calloc(call->item_count + 1, sizeof(*items));
+    if (items != NULL)
+        join_texts(call, items);
+    free(items);
 }
 
 static void
@@ -357,7 +363,8 @@ static void
 on_reply(void *arg, const struct pk_reply *reply)
 {
     struct uds_item *item = arg;
-    struct pk_error err = PK_ERROR_INIT;
+    struct pk_error err;
+    pk_error_init(&err);
     lock(item->call);
     if (answer_reply(item, reply, &err) < 0)
         answer_rollback(item, reply, &err);
@@ -449,7 +456,8 @@ ask(struct uds_item *item, struct pk_wire_request *wire, char *data)
     const struct uds_connection *connection = item->call->connection;
     const struct pk_host *host = connection->transport->host;
     struct pk_request *request = &wire->request;
-    struct pk_error err = PK_ERROR_INIT;
+    struct pk_error err;
+    pk_error_init(&err);
     if (check_item(item, wire, &err) < 0) {
         lock(item->call);
         answer_error(item, err.code, err.message);
@@ -497,11 +505,11 @@ uds_call_fold(struct uds_call *call, const char *text)
 static void
 unfold(struct uds_call *call)
 {
-    struct pk_error err = PK_ERROR_INIT;
+    struct pk_wire_room *room = &call->connection->transport->loop.room;
     struct pk_wire_request *request = NULL;
     if (call->text == NULL)
         return;
-    if (pk_wire_request_decode(call->text, call->text_size, NULL, &request, &err) == 0)
+    if (pk_wire_request_decode_in(room, call->text, call->text_size, NULL, &request, NULL) == 0)
         call->request = request;
     free(pk_steal(call->text));
 }
@@ -565,9 +573,9 @@ int32_t
 uds_call_new(struct uds_connection *connection, const char *text, size_t size,
              struct uds_call **ret_call)
 {
-    struct pk_error err = PK_ERROR_INIT;
+    struct pk_wire_room *room = &connection->transport->loop.room;
     struct pk_wire_request *request = NULL;
-    if (pk_wire_request_decode(text, size, NULL, &request, &err) < 0)
+    if (pk_wire_request_decode_in(room, text, size, NULL, &request, NULL) < 0)
         return -ENOMEM;
     bool batch = request->request.verb == PK_WIRE_VERB_BATCH;
     struct uds_call *call = call_alloc(connection, batch ? request->item_count : 1, request->tag);
@@ -578,6 +586,8 @@ uds_call_new(struct uds_connection *connection, const char *text, size_t size,
     call->text_size = size;
     call->releases = request->release_count;
     call->request = request;
+    struct pk_error err;
+    pk_error_init(&err);
     int32_t r = take_baggage(call, &err);
     if (r == -ENOMEM) {
         uds_call_drop(call);

@@ -13,7 +13,8 @@
 #include <string.h>
 #include <sys/eventfd.h>
 
-#define UDS_SPEND 512 /* of all turns' budgets, before the loop looks for events again */
+#define UDS_SPEND 512          /* of all turns' budgets, before the loop looks for events again */
+#define UDS_DECODED (1U << 16) /* bytes; most requests need less once they are decoded */
 
 static void
 wake(struct uds_loop *loop)
@@ -133,18 +134,22 @@ uds_loop_init(struct uds_loop *loop, struct uds_transport *transport, struct pk_
     if (config == NULL)
         return pk_fail(err, -ENOMEM, "out of memory");
     (void)event_config_require_features(config, EV_FEATURE_ET);
-    (void)event_config_set_flag(config, EVENT_BASE_FLAG_NOLOCK | EVENT_BASE_FLAG_IGNORE_ENV);
+    /* Timers are few, so the time is asked for when there is one. */
+    (void)event_config_set_flag(config, EVENT_BASE_FLAG_NOLOCK | EVENT_BASE_FLAG_IGNORE_ENV
+                                            | EVENT_BASE_FLAG_NO_CACHE_TIME);
     struct event_base *base = event_base_new_with_config(config);
     event_config_free(config);
     if (base == NULL)
         return pk_fail(err, -ENOMEM, "can't make an event loop");
     loop->received = malloc(UDS_INPUT_SHARED);
+    loop->room = (struct pk_wire_room){ .memory = malloc(UDS_DECODED), .size = UDS_DECODED };
     loop->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-    if (loop->received == NULL || loop->wake_fd < 0) {
+    if (loop->received == NULL || loop->room.memory == NULL || loop->wake_fd < 0) {
         int32_t r = pk_fail(err, loop->wake_fd < 0 ? -errno : -ENOMEM, "can't make an event loop");
         if (loop->wake_fd >= 0)
             (void)close(loop->wake_fd);
         free(loop->received);
+        free(loop->room.memory);
         event_base_free(base);
         return r;
     }
@@ -165,6 +170,7 @@ uds_loop_finish(struct uds_loop *loop)
     event_base_free(loop->base);
     (void)close(loop->wake_fd);
     free(loop->received);
+    free(loop->room.memory);
 }
 
 int32_t

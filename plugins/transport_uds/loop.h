@@ -7,6 +7,7 @@
 #ifndef UDS_LOOP_H
 #define UDS_LOOP_H
 
+#include "core/wire/wire.h"
 #include <event2/event.h>
 #include <event2/event_struct.h>
 #include <packice/types.h>
@@ -30,8 +31,9 @@ struct uds_loop {
     pthread_t thread;
     _Atomic(pthread_t) self; /* the thread's own, while it runs; else 0 */
     char *received; /* what one connection at a time receives into: UDS_INPUT_SHARED bytes */
-    struct uds_turns turns; /* connections that have something to do */
-    int spent;              /* of their budgets, since the loop looked for events */
+    struct pk_wire_room room; /* of the request that is being started */
+    struct uds_turns turns;   /* connections that have something to do */
+    int spent;                /* of their budgets, since the loop looked for events */
 
     pthread_mutex_t lock; /* never held over a call of the host */
     struct uds_calls completed;

@@ -28,8 +28,9 @@ static bool
 may_take(struct uds_connection *connection)
 {
     const struct uds_options *options = &connection->transport->options;
-    return may_start(connection) && connection->pending < options->max_pending
-           && connection->cost < options->max_request && connection->passed < PK_WIRE_FDS_MAX;
+    return may_start(connection) && !connection->deferred
+           && connection->pending < options->max_pending && connection->cost < options->max_request
+           && connection->passed < PK_WIRE_FDS_MAX;
 }
 
 static bool
@@ -58,11 +59,7 @@ unblock(struct uds_connection *connection)
 static void
 block(struct uds_connection *connection, int32_t why, bool moved)
 {
-    uint64_t patience = connection->transport->options.write_timeout;
-    struct timeval timeout = {
-        .tv_sec = (time_t)(patience / 1000000000U),
-        .tv_usec = (suseconds_t)(patience % 1000000000U / 1000U),
-    };
+    struct timeval timeout = uds_transport_patience(connection->transport);
     struct timeval retry = { .tv_usec = UDS_RETRY_MS * 1000 };
     connection->blocked = true;
     connection->waits = true;
@@ -100,7 +97,7 @@ flush(struct uds_connection *connection)
 static void
 send_borrowed(struct uds_connection *connection)
 {
-    if (connection->in_turn && uds_input_is_empty(&connection->input))
+    if (connection->in_turn && uds_input_is_blank(&connection->input))
         flush(connection);
     if (uds_output_keep(&connection->output) == 0)
         return;
@@ -254,6 +251,10 @@ receive(struct uds_connection *connection)
 {
     struct uds_received received = { 0 };
     int32_t r = receive_some(connection, &received);
+    if (r == -EBUSY) {
+        uds_connection_defer(connection);
+        return;
+    }
     if (r < 0) {
         connection->readable = false;
         connection->gone = connection->gone || r != -EAGAIN;
@@ -278,7 +279,8 @@ take_next(struct uds_connection *connection)
 {
     const char *text;
     size_t size;
-    struct pk_error err = PK_ERROR_INIT;
+    struct pk_error err;
+    pk_error_init(&err);
     int32_t r = uds_input_next(&connection->input, connection->transport->options.max_request,
                                &text, &size, &err);
     if (r > 0)
@@ -310,7 +312,8 @@ step(struct uds_connection *connection)
         start_held(connection);
         return true;
     }
-    if (connection->filling == NULL && take_next(connection))
+    bool any = connection->filling == NULL && !uds_input_is_empty(&connection->input);
+    if (any && take_next(connection))
         return true;
     if (!connection->readable && !may_have_hung_up(connection))
         return false;
@@ -331,6 +334,14 @@ look(struct uds_connection *connection)
     struct pollfd entry = { .fd = connection->fd };
     if (poll(&entry, 1, 0) > 0 && (entry.revents & (POLLHUP | POLLERR)) != 0)
         connection->gone = true;
+}
+
+static void
+watch_descriptors(struct uds_connection *connection)
+{
+    uint64_t since;
+    if (uds_input_waits(&connection->input, &since) && !connection->impatient)
+        uds_connection_grow_impatient(connection, since);
 }
 
 static bool
@@ -368,6 +379,7 @@ uds_connection_turn(struct uds_connection *connection)
     }
     connection->transport->loop.spent += UDS_BUDGET - connection->budget;
     look(connection);
+    watch_descriptors(connection);
     flush(connection);
     if (more || reads_on(connection) || (connection->stalled && !is_limited(connection)))
         uds_loop_enqueue(&connection->transport->loop, connection);

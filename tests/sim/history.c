@@ -200,6 +200,18 @@ play_put(struct play *play, const struct history_op *op, uint32_t id, uint32_t s
         model_put(&play->model, record);
 }
 
+/* The epoch that was last told of under this name, if any was. */
+static uint64_t
+last_epoch(const struct world *world, uint32_t id)
+{
+    uint64_t epoch = 0;
+
+    for (uint32_t i = 0; i < world->record_count; i++)
+        if (world->records[i].id == id && world->records[i].epoch != 0)
+            epoch = world->records[i].epoch;
+    return epoch;
+}
+
 static void
 play_read(struct play *play, const struct history_op *op, uint32_t id, uint32_t session)
 {
@@ -211,6 +223,8 @@ play_read(struct play *play, const struct history_op *op, uint32_t id, uint32_t 
         request.wait = (1 + op->d % 8) * (uint64_t)WORLD_SECOND;
     if (op->d / 8 % 3 == 0)
         request.inline_max = 1 + op->d / 24 % 80;
+    if (op->d / 2000 % 2 == 0)
+        request.known_epoch = last_epoch(&play->world, id);
     struct record *record = world_call(&play->world, session, id, &request);
     if (play->exact)
         model_read(&play->model, &request, record);
@@ -454,6 +468,7 @@ history_run(const struct history *history, char *why, size_t size)
 {
     static struct play play; /* too large for a stack */
     struct sim_random random = { .state = history->seed ^ 0x5ca1ab1eU };
+    struct sim_random idle = { .state = ~history->seed };
 
     memset(&play, 0, sizeof(play));
     play.exact = sim_below(&random, 3) == 0;
@@ -464,6 +479,7 @@ history_run(const struct history *history, char *why, size_t size)
     uint32_t shared = evict ? 0 : PK_BLOB_SHARED; /* which no peer evicts from */
     const struct world_options options = {
         .seed = history->seed,
+        .idle = history->seed % 3 == 0 ? 0 : sim_next(&idle),
         .durable = play.durable,
         .no_put = history->seed % 2 == 0,
         .traits = play.durable ? PK_BLOB_DURABLE | PK_BLOB_CONDITIONAL | shared : 0,

@@ -67,6 +67,7 @@ world_open(struct world *world, const struct world_options *options)
 {
     memset(world, 0, sizeof(*world));
     virtual_executor_init(&world->executor, WORLD_SECOND);
+    world->executor.idle = options->idle;
     world->random.state = options->seed;
     world->watch.working = &world->executor.working;
     world->leases = (struct leases){ &world->random, options->leases_block, &world->watch };
@@ -97,6 +98,8 @@ world_open(struct world *world, const struct world_options *options)
     storage_of_next = &world->storage;
     world->blob = open_instance(world, storage_entry, &world->blob_conf);
     world->lease = open_instance(world, lease_mem_entry, &world->lease_conf);
+    world->watch.queues[WATCH_BLOB] = world->blob->queue;
+    world->watch.queues[WATCH_LEASE] = world->lease->queue;
     leases_watch(&world->leases, world->lease);
     open_peer(world);
 }
@@ -206,6 +209,8 @@ check_handles(struct record *record, const struct pk_reply *reply)
             check_data(record, &reply->handles[i]);
             continue;
         }
+        if (record->known_epoch == reply->epoch && reply->handles[i].kind == PK_HANDLE_KNOWN)
+            continue;
         (void)snprintf(expected, sizeof(expected), "sim://%" PRIu64 "/%u", reply->epoch, i);
         if (reply->handles[i].kind != PK_HANDLE_URL)
             trouble(record, "bytes under a lease");
@@ -272,6 +277,7 @@ world_call(struct world *world, uint32_t session, uint32_t id, struct pk_request
         .session = session,
         .id = id,
         .step = world->step,
+        .known_epoch = request->known_epoch,
         .bound = request->flags & PK_REQUEST_BIND,
         .fill = WORLD_NO_FILL,
     };

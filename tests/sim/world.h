@@ -23,6 +23,7 @@
 
 struct world_options {
     uint64_t seed;
+    uint64_t idle; /* of the executor: when nobody waits for a worker */
     bool durable;
     bool no_put;             /* the storage makes no blob in one, and takes none over */
     uint32_t traits;         /* PK_BLOB_* of the storage */
@@ -48,8 +49,9 @@ struct record {
     uint32_t step;        /* of the history, when it was made */
     uint32_t answered_at; /* step; valid once answers > 0 */
     uint32_t answers;
-    bool bound;   /* asked to be */
-    bool unsized; /* CREATE: some blob without a size */
+    uint64_t known_epoch; /* said to be known; 0 = none */
+    bool bound;           /* asked to be */
+    bool unsized;         /* CREATE: some blob without a size */
     int32_t status;
     uint64_t epoch;
     uint32_t state;

@@ -5,10 +5,12 @@
  * the error that names it.
  */
 #include "core/wire/wire.h"
+#include "notation.h"
 
 #include <check.h>
 #include <errno.h>
 #include <packice/cleanup.h>
+#include <stddef.h>
 #include <string.h>
 
 #define NOT_JSON "not JSON: line 1, " /* the rest is jansson's to word */
@@ -20,7 +22,7 @@ decode(const char *text)
 {
     struct pk_wire_request *wire = NULL;
     struct pk_error err = PK_ERROR_INIT;
-    ck_assert_int_eq(pk_wire_request_decode(text, strlen(text), NULL, &wire, &err), 0);
+    ck_assert_int_eq(notation_request_decode(text, strlen(text), &wire, &err), 0);
     ck_assert_msg(wire->error.code == 0, "%s: %s", text, wire->error.message);
     ck_assert_uint_eq(wire->request.struct_size, sizeof(wire->request));
     return wire;
@@ -30,7 +32,7 @@ static void
 refuse_code(const char *text, int32_t code, const char *message)
 {
     struct pk_wire_request *wire = NULL;
-    ck_assert_int_eq(pk_wire_request_decode(text, strlen(text), NULL, &wire, NULL), 0);
+    ck_assert_int_eq(notation_request_decode(text, strlen(text), &wire, NULL), 0);
     struct pk_error *error = &wire->error;
     ck_assert_msg(error->code == code, "%s: %d, %s", text, error->code, error->message);
     if (strcmp(message, NOT_JSON) == 0)
@@ -315,6 +317,52 @@ START_TEST(an_object_has_up_to_253_blobs)
 }
 END_TEST
 
+static struct pk_wire_request *
+decode_in(struct pk_wire_room *room, const char *text)
+{
+    struct pk_wire_request *wire = NULL;
+    ck_assert_int_eq(pk_wire_request_decode_in(room, text, strlen(text), NULL, &wire, NULL), 0);
+    ck_assert_int_eq(wire->error.code, 0);
+    return wire;
+}
+
+static bool
+lies_in(const struct pk_wire_room *room, const struct pk_wire_request *wire)
+{
+    uintptr_t begin = (uintptr_t)room->memory;
+    return (uintptr_t)wire >= begin && (uintptr_t)(wire + 1) <= begin + room->size;
+}
+
+START_TEST(a_room_is_lent_to_one_request_at_a_time)
+{
+    _Alignas(max_align_t) char memory[4096];
+    struct pk_wire_room room = { .memory = memory, .size = sizeof(memory) };
+    const char *text = "{\"command\":\"release\",\"lease_id\":\"" LEASE "\"}";
+    struct pk_wire_request *first = decode_in(&room, text);
+    struct pk_wire_request *second = decode_in(&room, text);
+    ck_assert(lies_in(&room, first) && !lies_in(&room, second));
+    pk_wire_request_free(second);
+    ck_assert_str_eq(first->request.lease_id, LEASE);
+    pk_wire_request_free(first);
+    memset(memory, 0xA5, sizeof(memory)); /* of what was there before nothing is taken */
+    first = decode_in(&room, text);
+    ck_assert(lies_in(&room, first));
+    ck_assert_str_eq(first->request.lease_id, LEASE);
+    ck_assert_ptr_null(first->tag);
+    pk_wire_request_free(first);
+}
+END_TEST
+
+START_TEST(what_has_no_room_is_allocated)
+{
+    _Alignas(max_align_t) char memory[64];
+    struct pk_wire_room room = { .memory = memory, .size = sizeof(memory) };
+    struct pk_wire_request *wire = decode_in(&room, "{\"command\":\"list\"}");
+    ck_assert(!lies_in(&room, wire) && !room.used);
+    pk_wire_request_free(wire);
+}
+END_TEST
+
 int
 main(void)
 {
@@ -334,6 +382,8 @@ main(void)
     tcase_add_test(tcase, numbers_in_meta_stay_as_short_as_they_were);
     tcase_add_test(tcase, empty_meta_is_none);
     tcase_add_test(tcase, an_object_has_up_to_253_blobs);
+    tcase_add_test(tcase, a_room_is_lent_to_one_request_at_a_time);
+    tcase_add_test(tcase, what_has_no_room_is_allocated);
     suite_add_tcase(suite, tcase);
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_NORMAL);
