@@ -159,6 +159,15 @@ deal_with(struct packice_conn *conn, struct packice_arrival *arrival, struct que
     return 0;
 }
 
+/* A reply to a request that asked for the notation tells it. */
+static void
+learn_notation(struct packice_conn *conn, const struct pk_wire_reply *reply)
+{
+    if (reply->tag != NULL && atomic_load(&conn->notation) == PACKICE_NOTATION_ASKS)
+        atomic_store(&conn->notation,
+                     reply->takes_binary ? PACKICE_NOTATION_BINARY : PACKICE_NOTATION_JSON);
+}
+
 static int32_t
 dispatch(struct packice_conn *conn, const char *text, size_t size, struct pk_error *err)
 {
@@ -169,6 +178,7 @@ dispatch(struct packice_conn *conn, const char *text, size_t size, struct pk_err
     int32_t rc = pk_wire_reply_parse(text, size, &arrival.reply, err);
     if (rc != 0)
         return rc;
+    learn_notation(conn, arrival.reply);
     (void)pthread_mutex_lock(&conn->lock);
     rc = take_question(conn, &arrival, &question, &whole, err);
     bool broken = conn->broken != 0;
