@@ -29,7 +29,6 @@
     X(PK_NAME_OBJECT_TTL_SECONDS, "object_ttl_seconds") \
     X(PK_NAME_WAIT_SECONDS, "wait_seconds") \
     X(PK_NAME_INLINE_MAX, "inline_max") \
-    X(PK_NAME_KNOWN_EPOCH, "known_epoch") \
     X(PK_NAME_PREFIX, "prefix") \
     X(PK_NAME_LIMIT, "limit") \
     X(PK_NAME_CURSOR, "cursor") \
@@ -56,7 +55,8 @@
     X(PK_NAME_STATS, "stats") \
     X(PK_NAME_REPLIES, "replies") \
     X(PK_NAME_HANDLES, "handles") \
-    X(PK_NAME_BINARY, "binary")
+    X(PK_NAME_BINARY, "binary") \
+    X(PK_NAME_KNOWN_EPOCH, "known_epoch")
 
 #define PK_WIRE_NAME_CONSTANT(constant, text) constant,
 enum pk_wire_name {

@@ -60,13 +60,15 @@ each_blob(const struct fs_root *root, const struct pk_manifest *manifest, void *
 }
 
 /* All files are waited for before the first is synced: what that one has a journal write covers the
- * others then. */
+ * others then. The manifest comes first, since its bytes alone are not on their way yet. */
 static int32_t
 make_files_last(const struct fs_root *root, const struct pk_manifest *manifest, void *const *blobs,
                 int file, struct pk_error *err)
 {
-    int32_t rc = each_blob(root, manifest, blobs, root_settle, err);
-    int error = rc == 0 ? root_settle(root, file) : 0;
+    int32_t rc = 0;
+    int error = root_settle(root, file);
+    if (error == 0)
+        rc = each_blob(root, manifest, blobs, root_settle, err);
     if (rc == 0 && error == 0)
         rc = each_blob(root, manifest, blobs, root_sync, err);
     if (rc == 0 && error == 0)

@@ -409,6 +409,7 @@ START_TEST(names_keep_their_numbers)
         "replies",
         "handles",
         "binary",
+        "known_epoch",
     };
     ck_assert_uint_ge(PK_NAME_COUNT, COUNT(names));
     for (unsigned i = 0; i < COUNT(names); i++)
