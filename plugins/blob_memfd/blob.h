@@ -13,6 +13,7 @@
 #include <stdbool.h>
 
 struct blob_memfd {
+    const struct pk_host *host;
     uint32_t flags; /* of memfd_create(2) */
     _Atomic uint64_t blobs;
     _Atomic uint64_t files; /* memory files that are open for them */

@@ -29,6 +29,7 @@ blob_memfd_open(const struct pk_host *host, const struct pk_conf *conf, void **r
     pk_autofree struct blob_memfd *factory = calloc(1, sizeof(*factory));
     if (factory == NULL)
         return pk_fail(err, -ENOMEM, "out of memory");
+    factory->host = host;
     int32_t rc = memfd_probe(&factory->flags, err);
     if (rc < 0)
         return rc;

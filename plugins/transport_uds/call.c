@@ -131,6 +131,8 @@ item_format(const struct uds_item *item)
         .tag = call->batch ? NULL : call->tag,
         .first_fd = call->reply->fd_count,
         .item = call->batch,
+        .binary = call->binary,
+        .takes_binary = call->offered,
         .first_data = call->reply->data_size,
     };
 }
@@ -313,7 +315,11 @@ static void
 join_texts(struct uds_call *call, struct pk_wire_item *items)
 {
     struct uds_reply *reply = call->reply;
-    const struct pk_wire_reply_format format = { .tag = call->tag };
+    const struct pk_wire_reply_format format = {
+        .tag = call->tag,
+        .binary = call->binary,
+        .takes_binary = call->offered,
+    };
     for (size_t i = 0; i < call->item_count; i++) {
         items[i] = (struct pk_wire_item){ call->items[i].text, call->items[i].size };
         if (items[i].text == NULL)
@@ -344,7 +350,7 @@ static void
 complete(struct uds_call *call)
 {
     join_items(call);
-    if (call->reply->text != NULL) /* the newline takes the place of the NUL */
+    if (call->reply->text != NULL && !call->binary) /* the newline takes the place of the NUL */
         call->reply->text[call->reply->text_size++] = '\n';
     uds_loop_complete(&call->connection->transport->loop, call);
 }
@@ -585,6 +591,8 @@ uds_call_new(struct uds_connection *connection, const char *text, size_t size,
     }
     call->text_size = size;
     call->releases = request->release_count;
+    call->binary = request->binary;
+    call->offered = request->offer;
     call->request = request;
     struct pk_error err;
     pk_error_init(&err);
@@ -602,12 +610,13 @@ uds_call_new(struct uds_connection *connection, const char *text, size_t size,
 }
 
 int32_t
-uds_call_new_error(struct uds_connection *connection, const struct pk_error *error,
+uds_call_new_error(struct uds_connection *connection, const struct pk_error *error, bool binary,
                    struct uds_call **ret_call)
 {
     struct uds_call *call = call_alloc(connection, 1, NULL);
     if (call == NULL)
         return -ENOMEM;
+    call->binary = binary;
     answer_error(&call->items[0], error->code, error->message);
     *ret_call = call;
     return 0;
