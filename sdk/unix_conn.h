@@ -74,6 +74,8 @@ struct packice_conn {
     struct packice_releases riding; /* with the request that is being sent: the sender's */
     atomic_uint notation;
     struct packice_stream stream;
+    struct pk_wire_reply *unfinished; /* read already, while bytes behind it are still to come; goes
+                                         with the stream */
 };
 
 /* Connects. -ECONNREFUSED: nobody answers there; -EACCES; -ENAMETOOLONG; -ETIMEDOUT; -ENOMEM,
