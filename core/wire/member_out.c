@@ -316,6 +316,22 @@ pk_wire_out_json(struct pk_wire_out *out, enum pk_wire_name name, const char *js
 }
 
 void
+pk_wire_out_ascii(struct pk_wire_out *out, enum pk_wire_name name, const char *text, size_t size)
+{
+    if (out->binary) {
+        put_bytes(out, name, PK_BINARY_TEXT, text, size);
+        return;
+    }
+    char *at = begin_json(out, name, size + 2);
+    if (at == NULL)
+        return;
+    *at++ = '"';
+    at = mempcpy(at, text, size);
+    *at++ = '"';
+    extend(out, at);
+}
+
+void
 pk_wire_out_text(struct pk_wire_out *out, enum pk_wire_name name, const char *text)
 {
     if (text == NULL)

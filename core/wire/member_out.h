@@ -11,6 +11,7 @@
 #include <packice/types.h>
 #include <stdbool.h>
 #include <stddef.h>
+#include <string.h>
 
 /* A message under construction. Members come out in the order in which they were put; no name may
  * be put twice. */
@@ -45,6 +46,17 @@ void pk_wire_out_json(struct pk_wire_out *out, enum pk_wire_name name, const cha
 
 /* Puts text; what is not UTF-8 is replaced. NULL puts nothing. */
 void pk_wire_out_text(struct pk_wire_out *out, enum pk_wire_name name, const char *text);
+
+/* Puts `size` bytes of plain ASCII that stand for themselves, also in JSON. */
+void pk_wire_out_ascii(struct pk_wire_out *out, enum pk_wire_name name, const char *text,
+                       size_t size);
+
+/* Puts a word of the protocol, whose size the compiler knows where it is told there. */
+static inline void
+pk_wire_out_word(struct pk_wire_out *out, enum pk_wire_name name, const char *word)
+{
+    pk_wire_out_ascii(out, name, word, strlen(word));
+}
 
 /* Puts an integer; above INT64_MAX it is that. */
 void pk_wire_out_integer(struct pk_wire_out *out, enum pk_wire_name name, uint64_t value);

@@ -43,8 +43,8 @@ struct pk_wire_request {
     uint64_t *sizes;
     char *tag_text;
     char *meta_text;
-    struct pk_error error;     /* code is not 0 if it is wrong; then request is zero but for
-                                  data_size, and this is what to answer */
+    struct pk_error error; /* code is not 0 if it is wrong; then request is zero but for
+                              data_size, and this is what to answer */
 };
 
 /*
