@@ -24,39 +24,42 @@
  * descriptors, for all that completes at once. */
 #define UDS_REPLY_SPARE ((size_t)12 << 20)
 
+/* A call of one item. */
 static struct uds_call *
-call_alloc(struct uds_connection *connection, size_t items, const char *tag)
+call_alloc(struct uds_connection *connection, const char *tag)
 {
     size_t tag_size = tag != NULL ? strlen(tag) + 1 : 0;
-    size_t room = items > 0 ? items : 1; /* an error is an item */
-    size_t size = sizeof(struct uds_call) + room * sizeof(struct uds_item) + tag_size;
-    struct uds_call *call = malloc(size); /* calloc does not use what was freed last */
+    struct uds_call *call = malloc(sizeof(*call) + tag_size);
     if (call == NULL)
         return NULL;
-    memset(call, 0, size);
-    call->reply = uds_reply_new();
-    if (call->reply == NULL) {
-        free(call);
-        return NULL;
-    }
-    call->item_count = items;
-    for (size_t i = 0; i < room; i++)
-        call->items[i].call = call;
+    *call = (struct uds_call){
+        .connection = connection,
+        .item_count = 1,
+        .items = &call->item,
+        .item = { .call = call },
+    };
     if (tag != NULL)
-        call->tag = memcpy(&call->items[room], tag, tag_size);
-    call->connection = connection;
+        call->tag = memcpy(call->tag_text, tag, tag_size);
     connection->refs++;
     connection->transport->calls++;
     return call;
 }
 
-static void
-make_batch(struct uds_call *call)
+static int32_t
+make_batch(struct uds_call *call, size_t count)
 {
+    struct uds_item *items = calloc(count + 1, sizeof(*items));
+    if (items == NULL)
+        return -ENOMEM;
+    for (size_t i = 0; i < count; i++)
+        items[i].call = call;
     call->batch = true;
-    call->left = call->item_count + 1;
+    call->items = items;
+    call->item_count = count;
+    call->left = count + 1;
     atomic_init(&call->room, UDS_BATCH_REPLY_MAX);
     (void)pthread_mutex_init(&call->lock, NULL);
+    return 0;
 }
 
 /* The call's descriptors are somebody else's from now on. */
@@ -77,28 +80,44 @@ close_passed(struct uds_call *call)
 }
 
 static void
-call_free(struct uds_call *call)
+free_batch(struct uds_call *call)
+{
+    free(call->items);
+    (void)pthread_mutex_destroy(&call->lock);
+}
+
+/* Frees all but the reply, and drops no reference. */
+static void
+finish(struct uds_call *call)
 {
     for (size_t i = 0; i < call->item_count; i++)
         free(call->items[i].text);
-    uds_reply_free(&call->connection->output, call->reply);
-    pk_wire_request_free(call->request);
+    if (call->request != NULL)
+        pk_wire_request_free(call->request);
     free(call->text);
     free(call->data);
     if (call->fds != NULL)
         close_passed(call);
     if (call->batch)
-        (void)pthread_mutex_destroy(&call->lock);
+        free_batch(call);
     call->connection->transport->calls--;
-    free(call);
 }
 
 void
 uds_call_drop(struct uds_call *call)
 {
     struct uds_connection *connection = call->connection;
-    call_free(call);
+    finish(call);
+    uds_reply_free(&connection->output, &call->reply);
     uds_connection_unref(connection);
+}
+
+struct uds_reply *
+uds_call_take_reply(struct uds_call *call)
+{
+    finish(call);
+    uds_connection_unref(call->connection);
+    return &call->reply;
 }
 
 /* A call of one request is completed once, and nobody else knows it then. */
@@ -124,9 +143,9 @@ item_format(const struct uds_item *item)
     const struct uds_call *call = item->call;
     return (struct pk_wire_reply_format){
         .tag = call->batch ? NULL : call->tag,
-        .first_fd = call->reply->fd_count,
+        .first_fd = call->reply.fd_count,
         .item = call->batch,
-        .first_data = call->reply->data_size,
+        .first_data = call->reply.data_size,
     };
 }
 
@@ -142,14 +161,14 @@ answer_error(struct uds_item *item, int32_t code, const char *message)
 static int32_t
 check_descriptors(struct uds_call *call, uint32_t more, struct pk_error *err)
 {
-    if (call->reply->fd_count + more > PK_WIRE_FDS_MAX)
+    if (call->reply.fd_count + more > PK_WIRE_FDS_MAX)
         return pk_fail(err, -EFBIG, "more than %u descriptors in one reply", PK_WIRE_FDS_MAX);
     if (atomic_load(&call->connection->output.fds_held) + more > UDS_FDS_HELD_MAX)
         return pk_fail(err, -EBUSY, "too many descriptors wait to be received");
-    if (more == 0 || call->reply->fds != NULL)
+    if (more == 0 || call->reply.fds != NULL)
         return 0;
-    call->reply->fds = calloc(call->batch ? PK_WIRE_FDS_MAX : more, sizeof(int));
-    if (call->reply->fds == NULL)
+    call->reply.fds = calloc(call->batch ? PK_WIRE_FDS_MAX : more, sizeof(int));
+    if (call->reply.fds == NULL)
         return pk_fail(err, -ENOMEM, "out of memory");
     return 0;
 }
@@ -158,7 +177,7 @@ check_descriptors(struct uds_call *call, uint32_t more, struct pk_error *err)
 static int32_t
 check_scarce(struct uds_call *call, const int *fds, uint32_t count, struct pk_error *err)
 {
-    if (atomic_load(&call->connection->output.fds_held) == call->reply->fd_count)
+    if (atomic_load(&call->connection->output.fds_held) == call->reply.fd_count)
         return 0;
     for (uint32_t i = 0; i < count; i++)
         if (uds_descriptors_scarce(fds[i]))
@@ -218,7 +237,7 @@ append_data(struct uds_reply *to, const struct pk_reply *reply, size_t more)
 static int32_t
 take_data(struct uds_call *call, const struct pk_reply *reply, size_t more)
 {
-    struct uds_reply *to = call->reply;
+    struct uds_reply *to = &call->reply;
     if (more == 0)
         return 0;
     if (call->batch || reply->blob_count > 1
@@ -233,7 +252,7 @@ take_data(struct uds_call *call, const struct pk_reply *reply, size_t more)
 static void
 hold(struct uds_call *call, size_t more)
 {
-    call->reply->held += more;
+    call->reply.held += more;
     atomic_fetch_add(&call->connection->output.bytes_held, more);
     if (call->batch)
         atomic_fetch_sub(&call->room, more);
@@ -273,7 +292,7 @@ answer_reply(struct uds_item *item, const struct pk_reply *reply, struct pk_erro
         uds_descriptors_drop(reply);
         return r;
     }
-    int *fds = more > 0 ? call->reply->fds + call->reply->fd_count : NULL;
+    int *fds = more > 0 ? call->reply.fds + call->reply.fd_count : NULL;
     if (more > 0)
         r = uds_descriptors_take(reply, fds, err);
     if (r < 0)
@@ -286,7 +305,7 @@ answer_reply(struct uds_item *item, const struct pk_reply *reply, struct pk_erro
             (void)close(fds[i]);
         return r;
     }
-    call->reply->fd_count += more;
+    call->reply.fd_count += more;
     atomic_fetch_add(&call->connection->output.fds_held, more);
     return 0;
 }
@@ -307,7 +326,7 @@ answer_rollback(struct uds_item *item, const struct pk_reply *reply, const struc
 static void
 join_texts(struct uds_call *call, const char **texts)
 {
-    struct uds_reply *reply = call->reply;
+    struct uds_reply *reply = &call->reply;
     for (size_t i = 0; i < call->item_count; i++) {
         texts[i] = call->items[i].text;
         if (texts[i] == NULL)
@@ -324,8 +343,8 @@ static void
 join_items(struct uds_call *call)
 {
     if (!call->batch) {
-        call->reply->text = pk_steal(call->items[0].text);
-        call->reply->text_size = call->items[0].size;
+        call->reply.text = pk_steal(call->item.text);
+        call->reply.text_size = call->item.size;
         return;
     }
     const char **texts = calloc(call->item_count + 1, sizeof(*texts));
@@ -338,8 +357,8 @@ static void
 complete(struct uds_call *call)
 {
     join_items(call);
-    if (call->reply->text != NULL) /* the newline takes the place of the NUL */
-        call->reply->text[call->reply->text_size++] = '\n';
+    if (call->reply.text != NULL) /* the newline takes the place of the NUL */
+        call->reply.text[call->reply.text_size++] = '\n';
     uds_loop_complete(&call->connection->transport->loop, call);
 }
 
@@ -524,7 +543,7 @@ uds_call_start(struct uds_call *call)
     else if (call->batch)
         ask_batch(call, request);
     else
-        ask(&call->items[0], request, call->data);
+        ask(&call->item, request, call->data);
     pk_wire_request_free(request);
 }
 
@@ -534,8 +553,7 @@ static void
 refuse(struct uds_call *call, int32_t code, const char *message)
 {
     call->refused = true;
-    call->item_count = 1;
-    answer_error(&call->items[0], code, message);
+    answer_error(&call->item, code, message);
 }
 
 /* Takes what was passed with the request, and makes room for the bytes behind it. */
@@ -572,7 +590,7 @@ uds_call_new(struct uds_connection *connection, const char *text, size_t size,
     if (pk_wire_request_decode_in(room, text, size, NULL, &request, NULL) < 0)
         return -ENOMEM;
     bool batch = request->request.verb == PK_WIRE_VERB_BATCH;
-    struct uds_call *call = call_alloc(connection, batch ? request->item_count : 1, request->tag);
+    struct uds_call *call = call_alloc(connection, request->tag);
     if (call == NULL) {
         pk_wire_request_free(request);
         return -ENOMEM;
@@ -583,14 +601,14 @@ uds_call_new(struct uds_connection *connection, const char *text, size_t size,
     struct pk_error err;
     pk_error_init(&err);
     int32_t r = take_baggage(call, &err);
+    if (r == 0 && batch)
+        r = make_batch(call, request->item_count);
     if (r == -ENOMEM) {
         uds_call_drop(call);
         return r;
     }
     if (r < 0)
         refuse(call, r, err.message);
-    else if (batch)
-        make_batch(call);
     *ret_call = call;
     return 0;
 }
@@ -599,10 +617,10 @@ int32_t
 uds_call_new_error(struct uds_connection *connection, const struct pk_error *error,
                    struct uds_call **ret_call)
 {
-    struct uds_call *call = call_alloc(connection, 1, NULL);
+    struct uds_call *call = call_alloc(connection, NULL);
     if (call == NULL)
         return -ENOMEM;
-    answer_error(&call->items[0], error->code, error->message);
+    answer_error(&call->item, error->code, error->message);
     *ret_call = call;
     return 0;
 }
@@ -615,5 +633,4 @@ uds_call_finish(struct uds_call *call)
         if (call->items[i].rollback[0] != '\0')
             release(connection, call->items[i].rollback);
     uds_connection_answer(connection, call);
-    uds_call_drop(call);
 }
