@@ -162,6 +162,19 @@ pk_wire_out_new(void)
     return out;
 }
 
+struct pk_wire_out
+pk_wire_out_new_in(struct pk_wire_texts *into)
+{
+    struct pk_wire_out out = {
+        .into = into,
+        .text = into->bytes,
+        .size = into->size,
+        .room = into->room,
+    };
+    pk_wire_out_begin(&out, PK_NAME_NONE, '{');
+    return out;
+}
+
 void
 pk_wire_out_drop(struct pk_wire_out *out)
 {
@@ -263,10 +276,29 @@ pk_wire_out_tag(struct pk_wire_out *out, const char *tag)
         pk_wire_out_word(out, PK_NAME_TAG, tag);
 }
 
+/* What was written is in there now; its text, or NULL if there is none. */
+static char *
+give_back(struct pk_wire_out *out, size_t *ret_size)
+{
+    struct pk_wire_texts *into = out->into;
+    char *text = pk_steal(out->text);
+    into->bytes = text;
+    into->room = out->room;
+    if (out->failed)
+        return NULL;
+    text[out->size] = '\0';
+    text += into->size;
+    *ret_size = out->size - into->size;
+    into->size = out->size + 1;
+    return text;
+}
+
 char *
 pk_wire_out_text_take(struct pk_wire_out *out, size_t *ret_size)
 {
     pk_wire_out_end(out, '}');
+    if (out->into != NULL)
+        return give_back(out, ret_size);
     char *text = pk_steal(out->text);
     if (out->failed) {
         free(text);
