@@ -20,6 +20,9 @@
  * be small and their replies large. */
 #define UDS_BATCH_REPLY_MAX ((size_t)4 << 20)
 
+/* Bytes that a batch's reply gets room for at most, because its items are often alike. */
+#define UDS_BATCH_DATA ((size_t)128 << 10)
+
 /* Held for one connection beyond max_output, above which its replies are `busy`: as with
  * descriptors, for all that completes at once. */
 #define UDS_REPLY_SPARE ((size_t)12 << 20)
@@ -83,6 +86,7 @@ static void
 free_batch(struct uds_call *call)
 {
     free(call->items);
+    free(call->texts.bytes);
     (void)pthread_mutex_destroy(&call->lock);
 }
 
@@ -90,8 +94,6 @@ free_batch(struct uds_call *call)
 static void
 finish(struct uds_call *call)
 {
-    for (size_t i = 0; i < call->item_count; i++)
-        free(call->items[i].text);
     if (call->request != NULL)
         pk_wire_request_free(call->request);
     free(call->text);
@@ -140,8 +142,9 @@ unlock(struct uds_call *call)
 static struct pk_wire_reply_format
 item_format(const struct uds_item *item)
 {
-    const struct uds_call *call = item->call;
+    struct uds_call *call = item->call;
     return (struct pk_wire_reply_format){
+        .into = call->batch ? &call->texts : NULL,
         .tag = call->batch ? NULL : call->tag,
         .first_fd = call->reply.fd_count,
         .item = call->batch,
@@ -149,12 +152,39 @@ item_format(const struct uds_item *item)
     };
 }
 
+/* The item's answer is this. */
+static void
+tell(struct uds_item *item, char *text, size_t size)
+{
+    struct uds_call *call = item->call;
+    item->told = true;
+    if (call->batch) {
+        item->begin = (size_t)(text - call->texts.bytes);
+    } else {
+        call->reply.text = text;
+        call->reply.text_size = size;
+    }
+}
+
+/* The item's answer isn't this, which was encoded last. */
+static void
+untell(struct uds_item *item, char *text)
+{
+    struct uds_call *call = item->call;
+    if (call->batch)
+        call->texts.size = (size_t)(text - call->texts.bytes);
+    else
+        free(text);
+}
+
 static void
 answer_error(struct uds_item *item, int32_t code, const char *message)
 {
     struct pk_wire_reply_format format = item_format(item);
-    if (pk_wire_error_encode(code, message, &format, &item->text, &item->size) < 0)
-        item->text = NULL;
+    char *text = NULL;
+    size_t size = 0;
+    if (pk_wire_error_encode(code, message, &format, &text, &size) == 0)
+        tell(item, text, size);
 }
 
 /* Whether so many more descriptors can travel with this call's reply. */
@@ -167,7 +197,7 @@ check_descriptors(struct uds_call *call, uint32_t more, struct pk_error *err)
         return pk_fail(err, -EBUSY, "too many descriptors wait to be received");
     if (more == 0 || call->reply.fds != NULL)
         return 0;
-    call->reply.fds = calloc(call->batch ? PK_WIRE_FDS_MAX : more, sizeof(int));
+    call->reply.fds = malloc((call->batch ? PK_WIRE_FDS_MAX : more) * sizeof(int));
     if (call->reply.fds == NULL)
         return pk_fail(err, -ENOMEM, "out of memory");
     return 0;
@@ -209,13 +239,24 @@ handle_at(const struct pk_reply *reply, uint32_t index)
                                                     + (size_t)index * reply->handle_stride);
 }
 
+/* How much room there is to be for `more` bytes behind those of the call's. */
+static size_t
+choose_room(const struct uds_call *call, size_t more)
+{
+    const struct uds_reply *to = &call->reply;
+    size_t likely = to->data_room > 0 ? to->data_room * 2 : more * call->item_count;
+    if (to->data_room == 0 && likely > UDS_BATCH_DATA)
+        likely = UDS_BATCH_DATA;
+    return likely > to->data_size + more ? likely : to->data_size + more;
+}
+
 /* Copies the `more` bytes of a reply, which are borrowed, behind those of the call's. */
 static int32_t
-append_data(struct uds_reply *to, const struct pk_reply *reply, size_t more)
+append_data(struct uds_call *call, const struct pk_reply *reply, size_t more)
 {
+    struct uds_reply *to = &call->reply;
     if (to->data_room - to->data_size < more) {
-        size_t room =
-            to->data_room * 2 > to->data_size + more ? to->data_room * 2 : to->data_size + more;
+        size_t room = choose_room(call, more);
         char *data = realloc(to->data, room);
         if (data == NULL)
             return -ENOMEM;
@@ -242,7 +283,7 @@ take_data(struct uds_call *call, const struct pk_reply *reply, size_t more)
         return 0;
     if (call->batch || reply->blob_count > 1
         || !uds_loop_is_here(&call->connection->transport->loop))
-        return append_data(to, reply, more);
+        return append_data(call, reply, more);
     to->data = (char *)(uintptr_t)handle_at(reply, 0)->data; /* which is only read */
     to->data_size = more;
     to->borrowed = true;
@@ -264,20 +305,20 @@ encode_reply(struct uds_item *item, const struct pk_reply *reply, struct pk_erro
 {
     struct uds_call *call = item->call;
     struct pk_wire_reply_format format = item_format(item);
-    pk_autofree char *text = NULL;
+    char *text = NULL;
     size_t size = 0;
     size_t data = pk_wire_reply_data(reply);
     int32_t r = pk_wire_reply_encode(reply, &format, &text, &size);
     if (r < 0)
         return pk_fail(err, r, "out of memory");
     r = check_size(call, size + data, err);
-    if (r < 0)
+    if (r == 0 && take_data(call, reply, data) < 0)
+        r = pk_fail(err, -ENOMEM, "out of memory");
+    if (r < 0) {
+        untell(item, text);
         return r;
-    r = take_data(call, reply, data);
-    if (r < 0)
-        return pk_fail(err, r, "out of memory");
-    item->text = pk_steal(text);
-    item->size = size;
+    }
+    tell(item, text, size);
     hold(call, size + data);
     return 0;
 }
@@ -328,9 +369,9 @@ join_texts(struct uds_call *call, const char **texts)
 {
     struct uds_reply *reply = &call->reply;
     for (size_t i = 0; i < call->item_count; i++) {
-        texts[i] = call->items[i].text;
-        if (texts[i] == NULL)
+        if (!call->items[i].told)
             return;
+        texts[i] = call->texts.bytes + call->items[i].begin;
     }
     if (pk_wire_batch_reply_encode(texts, call->item_count, reply->fd_count, reply->data_size,
                                    call->tag, &reply->text, &reply->text_size)
@@ -342,11 +383,6 @@ join_texts(struct uds_call *call, const char **texts)
 static void
 join_items(struct uds_call *call)
 {
-    if (!call->batch) {
-        call->reply.text = pk_steal(call->item.text);
-        call->reply.text_size = call->item.size;
-        return;
-    }
     const char **texts = calloc(call->item_count + 1, sizeof(*texts));
     if (texts != NULL)
         join_texts(call, texts);
@@ -356,7 +392,8 @@ join_items(struct uds_call *call)
 static void
 complete(struct uds_call *call)
 {
-    join_items(call);
+    if (call->batch)
+        join_items(call);
     if (call->reply.text != NULL) /* the newline takes the place of the NUL */
         call->reply.text[call->reply.text_size++] = '\n';
     uds_loop_complete(&call->connection->transport->loop, call);
@@ -414,8 +451,10 @@ ask_stats(struct uds_item *item)
     if (figures != NULL)
         host->stats(host->ctx, pk_wire_figures_add, figures);
     struct pk_wire_reply_format format = item_format(item); /* never in a batch */
-    if (pk_wire_figures_encode(figures, &format, &item->text, &item->size) < 0)
-        item->text = NULL;
+    char *text = NULL;
+    size_t size = 0;
+    if (pk_wire_figures_encode(figures, &format, &text, &size) == 0)
+        tell(item, text, size);
     pk_wire_figures_free(figures);
     complete(item->call);
 }

@@ -16,8 +16,8 @@ struct uds_connection;
 /* What is asked of the peer for a call: all of it, or one request of a batch. */
 struct uds_item {
     struct uds_call *call;
-    char *text; /* the answer; NULL = none yet, or there was no memory for it */
-    size_t size;
+    size_t begin;                       /* of a batch: where in its texts the answer begins */
+    bool told;                          /* there is an answer: not so without memory for it */
     char rollback[PK_LEASE_ID_LEN + 1]; /* a lease that the client never hears of; "" = none */
 };
 
@@ -40,6 +40,7 @@ struct uds_call {
     pthread_mutex_t lock; /* of a batch, for what completions write: reply, items, left */
     size_t left;          /* of a batch: items not completed, and one while they are started */
     atomic_size_t room;   /* of a batch: bytes that its reply may still have */
+    struct pk_wire_texts texts; /* of a batch: the answers to its items */
     size_t item_count;
     struct uds_item *items; /* of a batch malloc'd; else &item */
     struct uds_item item;
