@@ -381,15 +381,6 @@ pk_call_rest(struct pk_call *call)
     call->working = false;
 }
 
-static void
-run_on_worker(struct pk_work *work)
-{
-    struct pk_call *call =
-        (struct pk_call *)(void *)((char *)work - offsetof(struct pk_call, work));
-
-    pk_call_run(call);
-}
-
 /* Out of the session's list: from now on it can't be cancelled any more. */
 static void
 leave_session(struct pk_call *call)
@@ -474,11 +465,22 @@ step_may_block(struct pk_call *call)
     return may_block;
 }
 
-void
-pk_call_run(struct pk_call *call)
+/* Whether this thread, a worker of that queue, may go on with the call as well: it is the factory's
+ * own, and keeps nobody waiting. */
+static bool
+is_at_hand(const struct pk_call *call, struct pk_queue *here)
+{
+    return call->factory->queue == here && pk_queue_waiting(here) == 0;
+}
+
+static void run_on_worker(struct pk_work *work);
+
+/* here: the queue whose worker this is; NULL = none's. */
+static void
+run(struct pk_call *call, struct pk_queue *here)
 {
     while (call->step != NULL) {
-        if (step_may_block(call)) {
+        if (step_may_block(call) && !is_at_hand(call, here)) {
             call->work.run = run_on_worker;
             /* Not refused when the queue is long: how many calls there are is bounded where they
              * come in, and one that has begun must be able to undo what it did. */
@@ -492,6 +494,21 @@ pk_call_run(struct pk_call *call)
             return;
     }
     complete(call);
+}
+
+static void
+run_on_worker(struct pk_work *work)
+{
+    struct pk_call *call =
+        (struct pk_call *)(void *)((char *)work - offsetof(struct pk_call, work));
+
+    run(call, call->factory->queue);
+}
+
+void
+pk_call_run(struct pk_call *call)
+{
+    run(call, NULL);
 }
 
 void

@@ -126,8 +126,9 @@ void pk_call_abort(struct pk_call *call, int32_t status, const char *message);
 /* Sets its error; it completes unless a step is set. */
 __attribute__((format(printf, 3, 4))) void pk_call_fail(struct pk_call *call, int32_t status,
                                                         const char *format, ...);
-/* Sets the next step, which calls these slots of the factory on so many bytes: on the factory's
- * queue if one of them may block, else on whatever thread is at hand. */
+/* Sets the next step, which calls these slots of the factory on so many bytes: on a worker of the
+ * factory if one of them may block, else on whatever thread is at hand. A call that is on such a
+ * worker stays there while nobody else waits for one. */
 void pk_call_next(struct pk_call *call, pk_call_fn *step, struct pk_instance *factory,
                   uint32_t slots, uint64_t bytes);
 /* Uses the object until the call completes. */

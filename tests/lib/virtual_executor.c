@@ -60,18 +60,20 @@ virtual_push(struct pk_queue *queue, struct pk_work *work)
 
     if (executor->work_count == executor->work_room) {
         executor->work_room = executor->work_room * 2 + 16;
-        executor->works = realloc(executor->works, executor->work_room * sizeof(struct pk_work *));
+        executor->works = realloc(executor->works, executor->work_room * sizeof(*executor->works));
         assert(executor->works != NULL);
     }
-    executor->works[executor->work_count++] = work;
+    executor->works[executor->work_count++] = (struct virtual_work){ work, queue };
 }
 
-/* The works of all queues are in one list, which is worked off before anybody asks. */
 static uint32_t
 virtual_waiting(struct pk_queue *queue)
 {
-    (void)queue;
-    return 0;
+    struct virtual_executor *executor = virtual(queue->executor);
+    uint64_t idle = executor->idle & 1U;
+
+    executor->idle = executor->idle >> 1U | idle << 63U;
+    return idle == 0;
 }
 
 static int32_t
@@ -150,13 +152,13 @@ virtual_executor_finish(struct virtual_executor *executor)
 void
 virtual_executor_run(struct virtual_executor *executor, size_t index)
 {
-    struct pk_work *work = executor->works[index];
+    struct virtual_work work = executor->works[index];
 
     executor->works[index] = executor->works[--executor->work_count];
-    bool outer = executor->working;
+    const struct pk_queue *outer = executor->working;
 
-    executor->working = true;
-    work->run(work);
+    executor->working = work.queue;
+    work.work->run(work.work);
     executor->working = outer;
 }
 

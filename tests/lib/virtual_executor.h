@@ -10,14 +10,20 @@
 #include "core/executor.h"
 #include <stddef.h>
 
+struct virtual_work {
+    struct pk_work *work;
+    const struct pk_queue *queue;
+};
+
 struct virtual_executor {
     struct pk_executor base;
     uint64_t now;
     uint64_t sequence;
-    struct pk_work **works; /* waiting, of all queues */
+    struct virtual_work *works; /* waiting, of all queues */
     size_t work_count;
     size_t work_room;
-    bool working; /* a work is being run, as on a worker */
+    const struct pk_queue *working; /* a work of this one is being run, as on its worker */
+    uint64_t idle; /* a bit for each time somebody asks, over and over: nobody waits in a queue */
     RB_HEAD(virtual_timers, pk_timer) timers;
 };
 

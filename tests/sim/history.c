@@ -454,6 +454,7 @@ history_run(const struct history *history, char *why, size_t size)
 {
     static struct play play; /* too large for a stack */
     struct sim_random random = { .state = history->seed ^ 0x5ca1ab1eU };
+    struct sim_random idle = { .state = ~history->seed };
 
     memset(&play, 0, sizeof(play));
     play.exact = sim_below(&random, 3) == 0;
@@ -464,6 +465,7 @@ history_run(const struct history *history, char *why, size_t size)
     uint32_t shared = evict ? 0 : PK_BLOB_SHARED; /* which no peer evicts from */
     const struct world_options options = {
         .seed = history->seed,
+        .idle = history->seed % 3 == 0 ? 0 : sim_next(&idle),
         .durable = play.durable,
         .no_put = history->seed % 2 == 0,
         .traits = play.durable ? PK_BLOB_DURABLE | PK_BLOB_CONDITIONAL | shared : 0,

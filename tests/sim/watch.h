@@ -7,15 +7,18 @@
 #ifndef SIM_WATCH_H
 #define SIM_WATCH_H
 
-#include <packice/types.h>
+#include <packice/blob.h>
 #include <pthread.h>
 #include <stdbool.h>
+
+struct pk_queue;
 
 enum { WATCH_BLOB, WATCH_LEASE, WATCH_KINDS };
 
 struct watch {
-    pthread_mutex_t *lock;          /* not to be held when a slot is called; NULL = there is none */
-    const bool *working;            /* a worker's work is being run */
+    pthread_mutex_t *lock; /* not to be held when a slot is called; NULL = there is none */
+    const struct pk_queue *const *working;      /* whose work is being run; NULL = nobody knows */
+    const struct pk_queue *queues[WATCH_KINDS]; /* of the instances */
     uint32_t block_op[WATCH_KINDS]; /* this slot of the kind says that it may block; 0 = none */
     uint32_t emitting;              /* emits under way */
     int32_t fail_with;              /* what one slot shall fail with; 0 = none */
@@ -47,6 +50,17 @@ watch_free(struct watch *watch)
         watch_complain(watch, "a plugin was called under the peer's lock");
 }
 
+/* Whether a slot that may block may be called just now: recover has a queue of its own. */
+static inline bool
+watch_is_worker(const struct watch *watch, uint32_t kind, uint32_t op)
+{
+    if (watch->working == NULL)
+        return true;
+    if (kind == WATCH_BLOB && op == PK_BLOB_RECOVER)
+        return *watch->working != NULL;
+    return *watch->working == watch->queues[kind];
+}
+
 /* Every slot begins here. Returns 0, or what it shall fail with. */
 static inline int32_t
 watch_slot(struct watch *watch, uint32_t kind, uint32_t op)
@@ -54,8 +68,8 @@ watch_slot(struct watch *watch, uint32_t kind, uint32_t op)
     watch_free(watch);
     if (watch->emitting > 0)
         watch_complain(watch, "slot %u of kind %u was called from within an emit", op, kind);
-    if (op == watch->block_op[kind] && !*watch->working)
-        watch_complain(watch, "slot %u of kind %u, which may block, on its caller's thread", op,
+    if (op == watch->block_op[kind] && !watch_is_worker(watch, kind, op))
+        watch_complain(watch, "slot %u of kind %u, which may block, on no worker of its own", op,
                        kind);
     return watch->fail_with != 0 && watch->fail_after-- == 0 ? watch->fail_with : 0;
 }

@@ -67,6 +67,7 @@ world_open(struct world *world, const struct world_options *options)
 {
     memset(world, 0, sizeof(*world));
     virtual_executor_init(&world->executor, WORLD_SECOND);
+    world->executor.idle = options->idle;
     world->random.state = options->seed;
     world->watch.working = &world->executor.working;
     world->leases = (struct leases){ &world->random, options->leases_block, &world->watch };
@@ -97,6 +98,8 @@ world_open(struct world *world, const struct world_options *options)
     storage_of_next = &world->storage;
     world->blob = open_instance(world, storage_entry, &world->blob_conf);
     world->lease = open_instance(world, lease_mem_entry, &world->lease_conf);
+    world->watch.queues[WATCH_BLOB] = world->blob->queue;
+    world->watch.queues[WATCH_LEASE] = world->lease->queue;
     leases_watch(&world->leases, world->lease);
     open_peer(world);
 }

@@ -23,6 +23,7 @@
 
 struct world_options {
     uint64_t seed;
+    uint64_t idle; /* of the executor: when nobody waits for a worker */
     bool durable;
     bool no_put;             /* the storage makes no blob in one, and takes none over */
     uint32_t traits;         /* PK_BLOB_* of the storage */

@@ -7,10 +7,12 @@
  */
 #include "peer_everything.h"
 
-START_TEST(every_slot_that_may_block_runs_on_a_worker)
+static void
+every_slot_blocks(uint64_t idle)
 {
     for (uint32_t i = 0; i <= PK_BLOB_PUT + PK_LEASE_EXPIRE; i++) {
         everything_open(true, 0);
+        world.executor.idle = idle;
         if (i <= PK_BLOB_PUT)
             world.watch.block_op[WATCH_BLOB] = i;
         else
@@ -20,6 +22,48 @@ START_TEST(every_slot_that_may_block_runs_on_a_worker)
         ck_assert_uint_eq(stat_of("objects"), 1); /* the one that was sealed and kept */
         close_world();
     }
+}
+
+START_TEST(every_slot_that_may_block_runs_on_a_worker)
+{
+    every_slot_blocks(0);
+    every_slot_blocks(UINT64_MAX);
+}
+END_TEST
+
+/* How often a put stands in line for the storage's worker, and with it the leases' if they block.
+ */
+static uint32_t
+turns_of_a_put(uint64_t idle, uint32_t leases_block)
+{
+    struct world_options options = plain_options;
+    struct answer answer;
+    uint32_t turns = 0;
+
+    options.durable = true;
+    options.storage_blocks = 100;
+    options.leases_block = leases_block;
+    options.idle = idle;
+    world_open(&world, &options);
+    world_settle(&world); /* it recovers first */
+    (void)call_in(world.sessions[0],
+                  (struct pk_request){
+                      .verb = PK_VERB_PUT, .object_id = "x", .data = "hello", .data_size = 5 },
+                  &answer);
+    for (; world.executor.work_count > 0; turns++)
+        virtual_executor_run(&world.executor, 0);
+    ck_assert_uint_eq(answer.answers, 1);
+    ck_assert_int_eq(answer.status, 0);
+    close_world();
+    return turns;
+}
+
+START_TEST(call_on_a_worker_stays_there_unless_others_wait_for_one)
+{
+    ck_assert_uint_eq(turns_of_a_put(UINT64_MAX, 0), 1);
+    ck_assert_uint_eq(turns_of_a_put(0, 0), 2);            /* the lookup, the rest */
+    ck_assert_uint_eq(turns_of_a_put(UINT64_MAX, 100), 3); /* the grant and the release elsewhere */
+    ck_assert_uint_eq(turns_of_a_put(0, 100), 4);
 }
 END_TEST
 
@@ -102,6 +146,7 @@ main(void)
 {
     const TTest *const cases[] = {
         every_slot_that_may_block_runs_on_a_worker,
+        call_on_a_worker_stays_there_unless_others_wait_for_one,
         half_sealed_object_is_told_again_with_a_handle_to_read_what_is_sealed,
         many_leases_that_end_at_once_are_ended_one_by_one,
         stack_does_not_grow_with_what_there_is_to_clean_up,

@@ -302,9 +302,8 @@ count_answer(void *arg, const struct pk_reply *reply)
 /* The storage's one worker is free for whoever asks, and the node ends when it is told to. */
 START_TEST(storage_with_one_worker_answers_while_it_recovers_and_then_stops)
 {
-    static const bool working = true;
     static struct storage storage = { .durable = true, .traits = PK_BLOB_DURABLE };
-    static struct watch watch = { .working = &working };
+    static struct watch watch;
     const struct pk_principal who = { .struct_size = sizeof(who) };
     const struct pk_plugin_module *modules[2] = { NULL };
     const struct pk_setting_source source = { .section = "test" };
