@@ -23,19 +23,15 @@ pk_acquire_ttl(const struct pk_call *call)
     return call->request.ttl;
 }
 
+/* The holder is for the lease that was granted to the call. With the lock held; on failure it is
+ * the caller's. */
 static int32_t
 hold(struct pk_call *call, struct pk_holder *holder)
 {
-    struct pk_object *object = pk_object_of(call->peer, &holder->lease);
-
-    /* It was discarded since the call began, and what it held was given back already. */
-    if (holder->lease.access == PK_ACCESS_READ && (object == NULL || object->name == NULL))
-        return pk_fail(&call->error, -ENOENT, "object '%s' was discarded", holder->lease.object_id);
     int32_t rc = pk_holder_insert(holder);
     if (rc != 0)
         return pk_fail(&call->error, rc, "the lease could not be kept");
-    if (object != NULL)
-        pk_object_lease(object);
+    call->leasing = false; /* from now on the holder counts */
     call->holder = holder;
     return 0;
 }
@@ -50,10 +46,8 @@ pk_acquire_hold(struct pk_call *call)
     pk_peer_lock(peer);
     int32_t rc = hold(call, holder);
     pk_peer_unlock(peer);
-    if (rc != 0) {
-        explicit_bzero(holder, sizeof(*holder)); /* lease ids are secrets */
-        free(holder);
-    }
+    if (rc != 0)
+        pk_holder_free(holder);
     return rc;
 }
 
@@ -82,20 +76,6 @@ pk_acquire_verdict(struct pk_call *call)
 
 /* ---- READ ---- */
 
-static void
-read_undo(struct pk_call *call)
-{
-    struct pk_peer *peer = call->peer;
-
-    pk_call_drop_handles(call);
-    pk_peer_lock(peer);
-    if (call->holder != NULL) {
-        call->holder->over = true;
-        pk_holder_unpin(pk_steal(call->holder));
-    }
-    pk_peer_unlock(peer);
-}
-
 bool
 pk_acquire_once_more(struct pk_call *call)
 {
@@ -106,7 +86,6 @@ pk_acquire_once_more(struct pk_call *call)
     pk_peer_lock(peer);
     pk_call_rest(call);
     pk_object_unuse(pk_steal(call->object));
-    explicit_bzero(&call->lease, sizeof(call->lease)); /* it was given back */
     call->status = 0;
     call->error = (struct pk_error)PK_ERROR_INIT;
     call->again = true;
@@ -114,25 +93,25 @@ pk_acquire_once_more(struct pk_call *call)
     return true;
 }
 
-static void
-read_handles(struct pk_call *call)
+/* Whether the caller has the object's handles already. Storage that others discard from is asked
+ * for them all the same: it alone knows whether they are still to be had. */
+static bool
+is_known(const struct pk_call *call)
 {
-    struct pk_peer *peer = call->peer;
+    return call->request.known_epoch == call->object->key.epoch
+           && (call->peer->traits.flags & PK_BLOB_SHARED) == 0;
+}
 
-    call->status = pk_call_make_handles(call, call->object);
-    pk_peer_lock(peer);
-    bool vanished = call->status == -ENOENT && call->object->published;
-    if (vanished)
-        pk_lookup_vanished(call->object);
-    if (call->status == 0)
-        call->status = pk_acquire_verdict(call);
-    if (call->status == 0)
-        pk_acquire_commit(call);
-    pk_peer_unlock(peer);
-    if (call->status != 0)
-        read_undo(call);
-    if (vanished)
-        (void)pk_acquire_once_more(call);
+static int32_t
+known_handles(struct pk_call *call)
+{
+    int32_t rc = pk_call_handle_room(call, call->object->blob_count);
+
+    for (uint32_t i = 0; rc == 0 && i < call->object->blob_count; i++) {
+        call->handles[i] = (struct pk_handle){ .kind = PK_HANDLE_KNOWN, .fd = -1 };
+        call->handle_count++;
+    }
+    return rc;
 }
 
 static void
@@ -143,6 +122,21 @@ read_give_back(struct pk_call *call)
     (void)pk_lease_release(call->peer->lease, call->lease.lease_id, &ignored);
 }
 
+/* The holder is the call's lease's, and in the table. With the lock held. */
+static void
+read_commit(struct pk_call *call)
+{
+    call->status = pk_acquire_verdict(call);
+    if (call->status == 0) {
+        pk_acquire_commit(call);
+        pk_call_settle(call);
+    } else {
+        call->holder->over = true;
+        pk_holder_unpin(pk_steal(call->holder));
+    }
+}
+
+/* Last of all, so that the lease is held, and can be ended, as soon as there is one. */
 static void
 read_grant(struct pk_call *call)
 {
@@ -157,12 +151,51 @@ read_grant(struct pk_call *call)
     call->status = pk_lease_grant(peer->lease, &request, &call->lease, &call->error);
     if (call->status != 0)
         return;
-    call->status = pk_acquire_hold(call);
-    if (call->status != 0) {
-        pk_call_next(call, read_give_back, peer->lease, PK_SLOT(PK_LEASE_RELEASE), 0);
+    struct pk_holder *holder = pk_holder_new(peer, &call->lease);
+    pk_peer_lock(peer);
+    call->status =
+        holder != NULL ? hold(call, holder) : pk_fail(&call->error, -ENOMEM, "out of memory");
+    bool held = call->status == 0;
+    if (held)
+        read_commit(call);
+    pk_peer_unlock(peer);
+    if (held)
         return;
-    }
-    pk_call_next(call, read_handles, peer->blob, PK_SLOT(PK_BLOB_HANDLE),
+    pk_holder_free(holder);
+    pk_call_next(call, read_give_back, peer->lease, PK_SLOT(PK_LEASE_RELEASE), 0);
+}
+
+static void
+read_vanished(struct pk_call *call)
+{
+    struct pk_peer *peer = call->peer;
+
+    pk_peer_lock(peer);
+    bool published = call->object->published;
+    if (published)
+        pk_lookup_vanished(call->object);
+    pk_peer_unlock(peer);
+    if (published)
+        (void)pk_acquire_once_more(call);
+}
+
+static void
+read_handles(struct pk_call *call)
+{
+    call->status = is_known(call) ? known_handles(call) : pk_call_make_handles(call, call->object);
+    if (call->status == 0)
+        pk_call_next(call, read_grant, call->peer->lease, PK_SLOT(PK_LEASE_GRANT), 0);
+    else if (call->status == -ENOENT)
+        read_vanished(call);
+}
+
+/* Whatever happens to its name from now on, the object is there to be read. */
+static void
+read_sealed(struct pk_call *call)
+{
+    pk_object_lease(call->object);
+    call->leasing = true;
+    pk_call_next(call, read_handles, call->peer->blob, is_known(call) ? 0 : PK_SLOT(PK_BLOB_HANDLE),
                  pk_object_size(call->object));
 }
 
@@ -198,7 +231,7 @@ read_begin(struct pk_call *call)
         if (pk_inline_fits(&call->request, object))
             pk_inline_begin(call);
         else
-            pk_call_next(call, read_grant, peer->lease, PK_SLOT(PK_LEASE_GRANT), 0);
+            read_sealed(call);
     } else if ((sealed || (object == NULL && !call->looked)) && pk_blob_publishes(peer->blob)) {
         pk_name_enter(name, call);
         pk_lookup_begin(call);

@@ -12,11 +12,19 @@
 #include <packice/cleanup.h>
 #include <string.h>
 
+/* How much room a copy of the text takes; 0 where there is none. */
 static int32_t
-check_text(const char *text, size_t max, const char *member, struct pk_error *err)
+measure_text(const char *text, size_t max, const char *member, size_t *ret_room,
+             struct pk_error *err)
 {
-    if (text != NULL && strnlen(text, max + 1) > max)
+    if (text == NULL) {
+        *ret_room = 0;
+        return 0;
+    }
+    size_t size = strnlen(text, max + 1);
+    if (size > max)
         return pk_fail(err, -EINVAL, "%s: over %zu bytes", member, max);
+    *ret_room = size + 1;
     return 0;
 }
 
@@ -35,18 +43,31 @@ check_sizes(const struct pk_request *request, struct pk_error *err)
     return 0;
 }
 
-int32_t
-pk_call_check(const struct pk_request *request, struct pk_error *err)
+static int32_t
+measure_id(const char *id, size_t *ret_room, struct pk_error *err)
 {
-    if (request->object_id != NULL && pk_id_check(request->object_id, err) != 0)
+    size_t size = 0;
+    int32_t rc = id != NULL ? pk_id_measure(id, &size, err) : 0;
+
+    *ret_room = id != NULL ? size + 1 : 0;
+    return rc;
+}
+
+int32_t
+pk_call_check(const struct pk_request *request, struct pk_call_texts *ret_texts,
+              struct pk_error *err)
+{
+    if (measure_id(request->object_id, &ret_texts->object_id, err) != 0)
         return -EINVAL;
     if (request->blob_count > PK_BLOBS_MAX)
         return pk_fail(err, -EINVAL, "blobs: %u, but an object has at most %u", request->blob_count,
                        PK_BLOBS_MAX);
-    if (check_text(request->lease_id, PK_LEASE_ID_LEN, "lease_id", err) != 0
-        || check_text(request->request_id, PK_REQUEST_ID_MAX, "request_id", err) != 0
-        || check_text(request->prefix, PK_ID_MAX, "prefix", err) != 0
-        || check_text(request->meta, PK_META_MAX, "meta", err) != 0)
+    if (measure_text(request->lease_id, PK_LEASE_ID_LEN, "lease_id", &ret_texts->lease_id, err) != 0
+        || measure_text(request->request_id, PK_REQUEST_ID_MAX, "request_id",
+                        &ret_texts->request_id, err)
+               != 0
+        || measure_text(request->prefix, PK_ID_MAX, "prefix", &ret_texts->prefix, err) != 0
+        || measure_text(request->meta, PK_META_MAX, "meta", &ret_texts->meta, err) != 0)
         return -EINVAL;
     if (request->request_id != NULL && request->request_id[0] == '\0')
         return pk_fail(err, -EINVAL, "request_id: empty");
@@ -54,20 +75,13 @@ pk_call_check(const struct pk_request *request, struct pk_error *err)
 }
 
 static const char *
-copy_text(char **at, const char *text)
+copy_text(char **at, const char *text, size_t room)
 {
-    if (text == NULL)
+    if (room == 0)
         return NULL;
-    size_t size = strlen(text) + 1;
-    char *copy = memcpy(*at, text, size);
-    *at += size;
+    char *copy = memcpy(*at, text, room);
+    *at += room;
     return copy;
-}
-
-static size_t
-text_room(const char *text)
-{
-    return text != NULL ? strlen(text) + 1 : 0;
 }
 
 /* ---- descriptors that a put brings ---- */
@@ -171,14 +185,14 @@ pk_call_spare_free(struct pk_peer *peer)
 
 /* One allocation for the call and its texts. */
 static struct pk_call *
-copy_request(struct pk_peer *peer, const struct pk_request *request)
+copy_request(struct pk_peer *peer, const struct pk_request *request,
+             const struct pk_call_texts *texts)
 {
     size_t given_room = gives(request) ? request->blob_count * sizeof(struct pk_handle) : 0;
     bool has_sizes = request->sizes != NULL || gives(request);
     size_t sizes_room = has_sizes ? request->blob_count * sizeof(uint64_t) : 0;
-    size_t room = text_room(request->object_id) + text_room(request->lease_id)
-                  + text_room(request->request_id) + text_room(request->prefix)
-                  + text_room(request->meta);
+    size_t room =
+        texts->object_id + texts->lease_id + texts->request_id + texts->prefix + texts->meta;
     struct pk_call *call = call_alloc(peer, room);
     if (call == NULL)
         return NULL;
@@ -201,11 +215,11 @@ copy_request(struct pk_peer *peer, const struct pk_request *request)
     }
     char *at = call->text;
     call->request.sizes = call->sizes;
-    call->request.object_id = copy_text(&at, request->object_id);
-    call->request.lease_id = copy_text(&at, request->lease_id);
-    call->request.request_id = copy_text(&at, request->request_id);
-    call->request.prefix = copy_text(&at, request->prefix);
-    call->request.meta = copy_text(&at, request->meta);
+    call->request.object_id = copy_text(&at, request->object_id, texts->object_id);
+    call->request.lease_id = copy_text(&at, request->lease_id, texts->lease_id);
+    call->request.request_id = copy_text(&at, request->request_id, texts->request_id);
+    call->request.prefix = copy_text(&at, request->prefix, texts->prefix);
+    call->request.meta = copy_text(&at, request->meta, texts->meta);
     call->refs = 1;
     TAILQ_INIT(&call->victims);
     return call;
@@ -213,9 +227,9 @@ copy_request(struct pk_peer *peer, const struct pk_request *request)
 
 int32_t
 pk_call_new(struct pk_peer *peer, struct pk_session *session, const struct pk_request *request,
-            struct pk_call **ret_call, struct pk_error *err)
+            const struct pk_call_texts *texts, struct pk_call **ret_call, struct pk_error *err)
 {
-    struct pk_call *call = copy_request(peer, request);
+    struct pk_call *call = copy_request(peer, request, texts);
     if (call == NULL)
         return pk_fail(err, -ENOMEM, "out of memory");
     call->session = session;
@@ -227,7 +241,8 @@ struct pk_call *
 pk_call_new_internal(struct pk_peer *peer, const char *object_id, pk_call_fn *begin)
 {
     const struct pk_request request = { .struct_size = sizeof(request), .object_id = object_id };
-    struct pk_call *call = copy_request(peer, &request);
+    const struct pk_call_texts texts = { .object_id = strlen(object_id) + 1 };
+    struct pk_call *call = copy_request(peer, &request, &texts);
     if (call == NULL)
         return NULL;
     call->begin = begin;
@@ -379,9 +394,13 @@ pk_call_rest(struct pk_call *call)
     if (call->working)
         call->object->works--;
     call->working = false;
+    if (!call->leasing)
+        return;
+    call->leasing = false;
+    pk_object_unlease(call->object);
+    pk_object_check(call->object);
 }
 
-/* Out of the session's list: from now on it can't be cancelled any more. */
 static void
 leave_session(struct pk_call *call)
 {
@@ -401,12 +420,12 @@ free_handles(struct pk_call *call)
     call->handles = NULL;
 }
 
-static void
-complete(struct pk_call *call)
+void
+pk_call_settle(struct pk_call *call)
 {
     struct pk_peer *peer = call->peer;
 
-    pk_peer_lock(peer);
+    call->settled = true;
     leave_session(call);
     pk_call_rest(call);
     pk_repeat_settle(call, NULL);
@@ -415,7 +434,23 @@ complete(struct pk_call *call)
         call_unref(call);
         pk_peer_settle(peer);
     }
-    pk_peer_unlock_only(peer);
+}
+
+static void
+settle_at_last(struct pk_call *call)
+{
+    pk_peer_lock(call->peer);
+    pk_call_settle(call);
+    pk_peer_unlock_only(call->peer);
+}
+
+static void
+complete(struct pk_call *call)
+{
+    struct pk_peer *peer = call->peer;
+
+    if (!call->settled)
+        settle_at_last(call);
     if (call->done != NULL)
         pk_reply_tell(call);
     pk_call_drop_handles(call);
@@ -428,7 +463,7 @@ complete(struct pk_call *call)
     pk_list_finish(call);
     if (call->session != NULL)
         pk_session_unref(call->session);
-    explicit_bzero(&call->lease, sizeof(call->lease)); /* lease ids are secrets */
+    explicit_bzero(call->lease.lease_id, PK_LEASE_ID_LEN); /* they are secrets */
     call_unref(call);
     pk_peer_settle(peer);
     pk_peer_unlock(peer);

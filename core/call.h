@@ -57,12 +57,14 @@ struct pk_call {
     bool looked;           /* the storage was asked for this name already */
     uint32_t vanished;     /* objects that went away elsewhere before it got a handle */
     bool waiting;          /* counted in peer->waits */
+    bool settled;          /* it can't be cancelled any more, and is about to complete */
     int32_t overtaken;     /* its wait was ended while it ran: it is not parked any more, but fails
                               so; 0 = it wasn't */
 
     struct pk_name *name;          /* in transition by this call */
     struct pk_object *object;      /* in use by this call */
     bool working;                  /* and it still works with it */
+    bool leasing;                  /* counted among its leases, before there is a holder */
     struct pk_holder *holder;      /* pinned by this call */
     struct pk_repeat *repeat;      /* to be answered for all calls with this request id */
     bool reserving;                /* it counts as an object that none is yet */
@@ -96,9 +98,19 @@ struct pk_call {
     char text[];
 };
 
+/* Bytes of each text of a request, with the NUL behind it; 0 = there is none. */
+struct pk_call_texts {
+    size_t object_id;
+    size_t lease_id;
+    size_t request_id;
+    size_t prefix;
+    size_t meta;
+};
+
 /* What holds for every verb; each verb checks what it alone needs. -EINVAL and -EFBIG for what no
- * verb can mean. */
-int32_t pk_call_check(const struct pk_request *request, struct pk_error *err);
+ * verb can mean; ret_texts is written to in any case. */
+int32_t pk_call_check(const struct pk_request *request, struct pk_call_texts *ret_texts,
+                      struct pk_error *err);
 /* Closes the descriptors of a request that becomes no call. */
 void pk_call_refuse(const struct pk_request *request);
 
@@ -107,8 +119,8 @@ void pk_call_refuse(const struct pk_request *request);
 /* Copies a request that was checked, and is as long as this host knows it. The descriptors that a
  * put brings are the call's if it is made. -ENOMEM. */
 int32_t pk_call_new(struct pk_peer *peer, struct pk_session *session,
-                    const struct pk_request *request, struct pk_call **ret_call,
-                    struct pk_error *err);
+                    const struct pk_request *request, const struct pk_call_texts *texts,
+                    struct pk_call **ret_call, struct pk_error *err);
 /* A call of the peer's own, about a name. NULL: out of memory. */
 struct pk_call *pk_call_new_internal(struct pk_peer *peer, const char *object_id,
                                      pk_call_fn *begin);
@@ -135,6 +147,9 @@ void pk_call_next(struct pk_call *call, pk_call_fn *step, struct pk_instance *fa
 void pk_call_use(struct pk_call *call, struct pk_object *object);
 /* The call works with it no more, though it may still tell of it. */
 void pk_call_rest(struct pk_call *call);
+/* It completes as it is, once the lock is let go: it can't be cancelled any more, works with no
+ * object, and repeats of it wait no more. By the last step, or else at the completion. */
+void pk_call_settle(struct pk_call *call);
 /* Whether nobody is left who could be told. */
 bool pk_call_orphaned(const struct pk_call *call);
 

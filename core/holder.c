@@ -24,14 +24,33 @@ pk_holder_new(struct pk_peer *peer, const struct pk_lease *lease)
     return holder;
 }
 
+void
+pk_holder_free(struct pk_holder *holder)
+{
+    if (holder == NULL)
+        return;
+    explicit_bzero(holder->lease.lease_id, PK_LEASE_ID_LEN); /* they are secrets */
+    free(holder);
+}
+
+static struct pk_holder *
+find_hashed(struct pk_peer *peer, const char *lease_id, uint32_t hash)
+{
+    struct pk_holder *holder = NULL;
+
+    HASH_FIND_BYHASHVALUE(hh, peer->holders, lease_id, PK_LEASE_ID_LEN, hash, holder);
+    return holder;
+}
+
 int32_t
 pk_holder_insert(struct pk_holder *holder)
 {
     struct pk_peer *peer = holder->peer;
+    uint32_t hash = pk_hash(holder->lease.lease_id, PK_LEASE_ID_LEN);
 
-    if (pk_holder_find(peer, holder->lease.lease_id) != NULL)
+    if (find_hashed(peer, holder->lease.lease_id, hash) != NULL)
         return -EIO;
-    HASH_ADD_STR(peer->holders, lease.lease_id, holder);
+    HASH_ADD_BYHASHVALUE(hh, peer->holders, lease.lease_id, PK_LEASE_ID_LEN, hash, holder);
     if (holder->hh.tbl == NULL)
         return -ENOMEM;
     holder->pins = 1;
@@ -47,10 +66,9 @@ pk_holder_insert(struct pk_holder *holder)
 struct pk_holder *
 pk_holder_find(struct pk_peer *peer, const char *lease_id)
 {
-    struct pk_holder *holder = NULL;
-
-    HASH_FIND_STR(peer->holders, lease_id, holder);
-    return holder;
+    if (strnlen(lease_id, PK_LEASE_ID_LEN + 1) != PK_LEASE_ID_LEN)
+        return NULL;
+    return find_hashed(peer, lease_id, pk_hash(lease_id, PK_LEASE_ID_LEN));
 }
 
 void
@@ -106,8 +124,7 @@ pk_holder_drop(struct pk_holder *holder)
             pk_object_check(object);
         }
     }
-    explicit_bzero(holder, sizeof(*holder)); /* lease ids are secrets */
-    free(holder);
+    pk_holder_free(holder);
 }
 
 void
@@ -139,10 +156,8 @@ pk_holder_lost(struct pk_holder *holder)
 void
 pk_holder_gone(struct pk_peer *peer, const struct pk_lease *lease)
 {
-    struct pk_holder *holder = NULL;
+    struct pk_holder *holder = pk_holder_find(peer, lease->lease_id);
 
-    if (strnlen(lease->lease_id, sizeof(lease->lease_id)) == PK_LEASE_ID_LEN)
-        holder = pk_holder_find(peer, lease->lease_id);
     if (holder != NULL)
         pk_holder_lost(holder);
 }

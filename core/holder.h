@@ -37,6 +37,8 @@ TAILQ_HEAD(pk_holder_list, pk_holder);
 
 /* NULL: out of memory. */
 struct pk_holder *pk_holder_new(struct pk_peer *peer, const struct pk_lease *lease);
+/* It is in no table. NULL is fine. */
+void pk_holder_free(struct pk_holder *holder);
 
 /* -- with the peer's lock held -- */
 

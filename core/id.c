@@ -40,8 +40,34 @@ utf8_char(const unsigned char *at, uint32_t *ret_point)
     return size;
 }
 
+/* Whether all eight bytes are printable ASCII: no bit over 0x7f, and none gets there when what is
+ * beyond the last of them is added, but all when what is before the first is. */
+static bool
+is_plain(const unsigned char *at)
+{
+    const uint64_t each = 0x0101010101010101U;
+    uint64_t bytes = 0;
+
+    memcpy(&bytes, at, sizeof(bytes));
+    return ((bytes | (bytes + each)) & (each * 0x80U)) == 0
+           && ((bytes + each * 0x60U) & (each * 0x80U)) == each * 0x80U;
+}
+
+/* How many bytes from here on are printable ASCII. */
+static size_t
+plain_run(const unsigned char *text, size_t size)
+{
+    size_t at = 0;
+
+    while (size - at >= sizeof(uint64_t) && is_plain(text + at))
+        at += sizeof(uint64_t);
+    while (at < size && text[at] >= 0x20U && text[at] < 0x7fU)
+        at++;
+    return at;
+}
+
 int32_t
-pk_id_check(const char *id, struct pk_error *err)
+pk_id_measure(const char *id, size_t *ret_size, struct pk_error *err)
 {
     size_t size = strnlen(id, PK_ID_MAX + 1U);
     if (size == 0)
@@ -50,16 +76,25 @@ pk_id_check(const char *id, struct pk_error *err)
         return pk_fail(err, -EINVAL, "the object id is over %d bytes", PK_ID_MAX);
 
     const unsigned char *text = (const unsigned char *)id;
-    size_t step = 0;
-    for (size_t at = 0; at < size; at += step) {
+    for (size_t at = plain_run(text, size); at < size; at += plain_run(text + at, size - at)) {
         uint32_t point = 0;
-        step = utf8_char(text + at, &point);
+        size_t step = utf8_char(text + at, &point);
         if (step == 0)
             return pk_fail(err, -EINVAL, "the object id is not UTF-8 at byte %zu", at);
         if (point < 0x20U || (point >= 0x7fU && point <= 0x9fU))
             return pk_fail(err, -EINVAL, "the object id has a control character at byte %zu", at);
+        at += step;
     }
+    *ret_size = size;
     return 0;
+}
+
+int32_t
+pk_id_check(const char *id, struct pk_error *err)
+{
+    size_t size = 0;
+
+    return pk_id_measure(id, &size, err);
 }
 
 /* ---- randomness ---- */

@@ -12,6 +12,8 @@
 /* 0, or -EINVAL with the reason: empty, over PK_ID_MAX bytes, not UTF-8 (RFC 3629: no surrogates,
  * no overlong forms), or with a control character (C0, DEL, C1). */
 int32_t pk_id_check(const char *id, struct pk_error *err);
+/* The same, and how many bytes it has. */
+int32_t pk_id_measure(const char *id, size_t *ret_size, struct pk_error *err);
 
 /* Fills buf from getrandom(2), read ahead into a buffer that is wiped in a forked child
  * (MADV_WIPEONFORK), so that no two processes give out the same bytes. Any thread. 0 or -EIO. */

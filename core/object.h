@@ -36,7 +36,7 @@ struct pk_object {
     uint64_t created_at;   /* CLOCK_REALTIME nanoseconds */
     uint64_t sealed_at;
     struct pk_principal owner;
-    uint64_t leases; /* holders in the peer */
+    uint64_t leases; /* holders in the peer, and reads that are to get one */
     uint64_t uses;   /* calls that work with it just now, or are telling of it */
     uint64_t works;  /* of them, those that still work with it */
     uint32_t idle;   /* PK_IDLE_*: where it stands among those that may be evicted */

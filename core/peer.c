@@ -98,9 +98,8 @@ drain(struct pk_peer *peer)
 void
 pk_peer_unlock(struct pk_peer *peer)
 {
-    const struct pk_peer *outer = draining;
-
-    if (outer != peer && !drained(peer)) {
+    if (!drained(peer) && draining != peer) {
+        const struct pk_peer *outer = draining;
         peer->running++; /* or it could be freed while this thread is between two of them */
         draining = peer;
         drain(peer);
@@ -193,17 +192,20 @@ verb_begin(uint32_t verb)
     return verb < sizeof(verbs) / sizeof(verbs[0]) ? verbs[verb] : NULL;
 }
 
-/* A request of an older transport ends earlier, one of a newer later. */
-static struct pk_request
-whole_request(const struct pk_request *request)
+/* A request of an older transport ends earlier, one of a newer later: as long as it is known here,
+ * itself where it is, else in `room`. */
+static const struct pk_request *
+whole_request(const struct pk_request *request, struct pk_request *room)
 {
-    struct pk_request whole = { 0 };
-    size_t size = request->struct_size < sizeof(whole) ? request->struct_size : sizeof(whole);
+    size_t size = request->struct_size < sizeof(*room) ? request->struct_size : sizeof(*room);
 
-    memcpy(&whole, request, size);
-    if (whole.blob_count == 0 && whole.handles != NULL)
-        whole.blob_count = 1;
-    return whole;
+    if (size == sizeof(*room) && (request->blob_count > 0 || request->handles == NULL))
+        return request;
+    memset(room, 0, sizeof(*room));
+    memcpy(room, request, size);
+    if (room->blob_count == 0 && room->handles != NULL)
+        room->blob_count = 1;
+    return room;
 }
 
 /* An answer to a request that never became a call. */
@@ -244,26 +246,28 @@ pk_peer_call(struct pk_session *session, const struct pk_request *request, pk_do
         return;
     struct pk_peer *peer = session->peer;
     struct pk_call *call = NULL;
-    const struct pk_request whole = whole_request(request);
+    struct pk_request room;
+    struct pk_call_texts texts;
+    const struct pk_request *whole = whole_request(request, &room);
     struct pk_error err = PK_ERROR_INIT;
 
     if (ret_call != NULL)
         *ret_call = 0; /* which is no call's */
-    pk_call_fn *begin = verb_begin(whole.verb);
+    pk_call_fn *begin = verb_begin(whole->verb);
     if (begin == NULL) {
-        (void)pk_fail(&err, -EOPNOTSUPP, "verb %u is not known", whole.verb);
-        refuse(&whole, &err, done, arg);
+        (void)pk_fail(&err, -EOPNOTSUPP, "verb %u is not known", whole->verb);
+        refuse(whole, &err, done, arg);
         return;
     }
-    if (pk_call_check(&whole, &err) != 0) {
-        refuse(&whole, &err, done, arg);
+    if (pk_call_check(whole, &texts, &err) != 0) {
+        refuse(whole, &err, done, arg);
         return;
     }
     uint64_t started = session->figures != NULL ? pk_executor_now(peer->executor) : 0;
     pk_peer_lock(peer);
-    if (pk_call_new(peer, session, &whole, &call, &err) != 0) {
+    if (pk_call_new(peer, session, whole, &texts, &call, &err) != 0) {
         pk_peer_unlock(peer);
-        refuse(&whole, &err, done, arg);
+        refuse(whole, &err, done, arg);
         return;
     }
     call->started = started;

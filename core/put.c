@@ -117,6 +117,7 @@ put_commit(struct pk_call *call)
         pk_expiry_arm(peer, call->lease.expires_at);
     pk_seal_done(call->object);
     pk_name_leave(call);
+    pk_call_settle(call);
     pk_peer_unlock(peer);
 }
 

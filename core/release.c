@@ -13,9 +13,10 @@ release_run(struct pk_call *call)
 {
     struct pk_peer *peer = call->peer;
 
-    call->status = pk_lease_release(peer->lease, call->lease.lease_id, &call->error);
+    call->status = pk_lease_release(peer->lease, call->holder->lease.lease_id, &call->error);
     pk_peer_lock(peer);
     pk_holder_drop(pk_steal(call->holder));
+    pk_call_settle(call);
     pk_peer_unlock(peer);
 }
 
@@ -38,7 +39,6 @@ pk_release_begin(struct pk_call *call)
     }
     pk_holder_detach(holder);
     call->holder = holder;
-    call->lease = holder->lease;
     pk_call_next(call, release_run, peer->lease, PK_SLOT(PK_LEASE_RELEASE), 0);
 }
 

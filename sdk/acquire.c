@@ -101,7 +101,7 @@ packice_acquire_create(struct packice_acquire *acquire,
 }
 
 int32_t
-packice_acquire_get(struct packice_acquire *acquire, uint64_t inline_max,
+packice_acquire_get(struct packice_acquire *acquire, packice_client *client,
                     const struct packice_get_options *options, struct pk_error *err)
 {
     *acquire =
@@ -127,7 +127,11 @@ packice_acquire_get(struct packice_acquire *acquire, uint64_t inline_max,
     acquire->request.object_id = mine.id;
     acquire->request.request_id = mine.request_id;
     if (mine.flags == 0 && mine.ttl == 0 && mine.request_id == NULL)
-        acquire->request.inline_max = inline_max;
+        acquire->request.inline_max = client->inline_max;
+    if (mine.request_id == NULL) /* a repeat is answered with the same lease, whatever is known */
+        acquire->known = packice_holdings_join(&client->holdings, mine.id);
+    if (acquire->known != NULL)
+        acquire->request.known_epoch = acquire->known->epoch;
     return 0;
 }
 
@@ -135,6 +139,7 @@ void
 packice_acquire_finish(struct packice_acquire *acquire)
 {
     free(pk_steal(acquire->meta));
+    packice_held_leave(pk_steal(acquire->known));
 }
 
 /* Asks, and makes a lease of the answer. */
@@ -147,7 +152,7 @@ ask(packice_client *client, const struct packice_acquire *acquire, packice_lease
     if (rc != 0)
         return rc;
     packice_lease *lease = NULL;
-    rc = packice_lease_new(client, acquire->flags, answer, &lease, err);
+    rc = packice_lease_new(client, acquire->flags, acquire->known, answer, &lease, err);
     packice_answer_unref(answer);
     if (rc == 0)
         rc = packice_remote_settle(&lease, err);
@@ -190,7 +195,7 @@ packice_get_with(packice_client *client, const struct packice_get_options *optio
     int32_t rc = packice_client_check(client, err);
     if (rc != 0)
         return packice_result(rc);
-    rc = packice_acquire_get(&acquire, client->inline_max, options, err);
+    rc = packice_acquire_get(&acquire, client, options, err);
     if (rc == 0)
         rc = ask(client, &acquire, ret_lease, err);
     packice_acquire_finish(&acquire);

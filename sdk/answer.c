@@ -234,6 +234,20 @@ check_blobs(const struct pk_reply *reply, struct pk_error *err)
     return 0;
 }
 
+/* Only what was said to be known is known, and then all of it. */
+static int32_t
+check_known(const struct pk_reply *reply, const struct pk_request *request, struct pk_error *err)
+{
+    bool known = reply->handles[0].kind == PK_HANDLE_KNOWN;
+    for (uint32_t i = 1; i < reply->blob_count; i++) {
+        if ((reply->handles[i].kind == PK_HANDLE_KNOWN) != known)
+            return pk_fail(err, -EPROTO, "blobs[%u].kind: some are known, and some are not", i);
+    }
+    if (known && (request->verb != PK_VERB_ACQUIRE || request->known_epoch == 0))
+        return pk_fail(err, -EPROTO, "blobs[0].kind: it was not said to be known");
+    return 0;
+}
+
 /* Either there is a lease, or all the bytes are here, and were asked for. */
 static int32_t
 check_bytes(const struct pk_reply *reply, const struct pk_request *request, struct pk_error *err)
@@ -270,6 +284,8 @@ check_lease(const struct pk_reply *reply, const struct pk_request *request, stru
     if (!creates && reply->state != PK_STATE_SEALED)
         return pk_fail(err, -EPROTO, "state: not sealed");
     int32_t rc = check_blobs(reply, err);
+    if (rc == 0)
+        rc = check_known(reply, request, err);
     return rc == 0 ? check_bytes(reply, request, err) : rc;
 }
 

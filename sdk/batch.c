@@ -52,7 +52,7 @@ prepare(packice_client *client, const struct packice_batch_item *item,
     case PACKICE_BATCH_CREATE:
         return packice_acquire_create(acquire, item->create, err);
     case PACKICE_BATCH_GET:
-        return packice_acquire_get(acquire, client->inline_max, item->get, err);
+        return packice_acquire_get(acquire, client, item->get, err);
     case PACKICE_BATCH_SEAL:
     case PACKICE_BATCH_RELEASE:
         if (item->lease != NULL && item->lease->client != client)
@@ -121,8 +121,8 @@ add(struct trip *trip, struct packice_batch_item *item, const struct packice_acq
 
 /* Makes of an answer what the item wanted. */
 static int32_t
-conclude(packice_client *client, struct packice_batch_item *item, uint32_t flags,
-         struct packice_answer *answer, struct pk_error *err)
+conclude(packice_client *client, struct packice_batch_item *item,
+         const struct packice_acquire *acquire, struct packice_answer *answer, struct pk_error *err)
 {
     int32_t rc = packice_answer_status(answer, err);
     if (rc != 0)
@@ -130,7 +130,7 @@ conclude(packice_client *client, struct packice_batch_item *item, uint32_t flags
     if (item->op == PACKICE_BATCH_SEAL)
         return packice_lease_sealed(item->lease, answer, err);
     if (item->op != PACKICE_BATCH_RELEASE)
-        return packice_lease_new(client, flags, answer, &item->lease, err);
+        return packice_lease_new(client, acquire->flags, acquire->known, answer, &item->lease, err);
     return 0;
 }
 
@@ -169,8 +169,8 @@ finish_item(struct trip *trip, size_t index, struct pk_error *err)
         if (rc != 0)
             return rc;
     }
-    return conclude(trip->client, trip->items[index], trip->acquires[index].flags,
-                    trip->answers[index], err);
+    return conclude(trip->client, trip->items[index], &trip->acquires[index], trip->answers[index],
+                    err);
 }
 
 /* Goes, and leaves the trip empty. What hindered it is every item's status. */

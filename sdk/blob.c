@@ -5,6 +5,7 @@
  */
 #include "sdk/blob.h"
 #include "sdk/handle.h"
+#include "sdk/held.h"
 #include "sdk/spool.h"
 #include <assert.h>
 #include <errno.h>
@@ -25,19 +26,6 @@ struct packice_map {
 
 /* What a map of no bytes points to: there is nothing behind it to be read. */
 static char nothing[1];
-
-/* A lock under which one who waits to write is not kept waiting by ever new readers. */
-static int32_t
-init_lock(pthread_rwlock_t *lock)
-{
-    pthread_rwlockattr_t attr;
-    if (pthread_rwlockattr_init(&attr) != 0)
-        return -ENOMEM;
-    (void)pthread_rwlockattr_setkind_np(&attr, PTHREAD_RWLOCK_PREFER_WRITER_NONRECURSIVE_NP);
-    int rc = pthread_rwlock_init(lock, &attr);
-    (void)pthread_rwlockattr_destroy(&attr);
-    return rc == 0 ? 0 : -ENOMEM;
-}
 
 /* What is written is spooled; what is read has yet to come. */
 static int32_t
@@ -64,7 +52,7 @@ begin(struct packice_answer *answer, uint32_t index, struct packice_blob *blob,
 {
     const struct pk_handle *handle = &answer->handles[index];
     if (handle->kind == PK_HANDLE_DATA) {
-        blob->answer = packice_answer_ref(answer);
+        blob->came = true;
         blob->bytes = handle->data;
         return 0;
     }
@@ -74,37 +62,26 @@ begin(struct packice_answer *answer, uint32_t index, struct packice_blob *blob,
 }
 
 int32_t
-packice_blob_new(struct packice_answer *answer, uint32_t index, bool writable,
-                 struct packice_blob **ret_blob, struct pk_error *err)
+packice_blob_init(struct packice_blob *blob, struct packice_held *held, uint32_t index,
+                  struct pk_error *err)
 {
-    struct packice_blob *blob = calloc(1, sizeof(*blob));
-    if (blob == NULL)
-        return pk_fail(err, -ENOMEM, "no memory for a blob");
-    if (init_lock(&blob->lock) != 0) {
-        free(blob);
-        return pk_fail(err, -ENOMEM, "no memory for a blob");
-    }
-    (void)pthread_mutex_init(&blob->moving, NULL); /* can't fail with default attributes */
-    atomic_init(&blob->refs, 1);
-    blob->fd = -1;
-    blob->offset = answer->handles[index].offset;
-    blob->size = answer->handles[index].size;
-    blob->writable = writable;
-    blob->remote = answer->remote;
-    blob->spool = -1;
+    struct packice_answer *answer = held->answer;
+    *blob = (struct packice_blob){
+        .held = held,
+        /* one who waits to write is not kept waiting by ever new readers */
+        .lock = PTHREAD_RWLOCK_WRITER_NONRECURSIVE_INITIALIZER_NP,
+        .fd = -1,
+        .spool = -1,
+        .offset = answer->handles[index].offset,
+        .size = answer->handles[index].size,
+        .writable = held->writable,
+        .remote = answer->remote,
+        .moving = PTHREAD_MUTEX_INITIALIZER,
+    };
     int32_t rc = begin(answer, index, blob, err);
-    if (rc == 0)
-        *ret_blob = blob;
-    else
-        packice_blob_unref(blob);
+    if (rc != 0)
+        packice_blob_finish(blob);
     return rc;
-}
-
-struct packice_blob *
-packice_blob_ref(struct packice_blob *blob)
-{
-    (void)atomic_fetch_add(&blob->refs, 1);
-    return blob;
 }
 
 void
@@ -120,25 +97,23 @@ packice_blob_drop_maps(struct packice_blob *blob)
 }
 
 void
-packice_blob_unref(struct packice_blob *blob)
+packice_blob_finish(struct packice_blob *blob)
 {
-    if (blob == NULL || atomic_fetch_sub(&blob->refs, 1) != 1)
-        return;
     packice_blob_drop_maps(blob);
     pk_cleanup_close(&blob->fd);
     pk_cleanup_close(&blob->spool);
     (void)pthread_rwlock_destroy(&blob->lock);
     (void)pthread_mutex_destroy(&blob->moving);
-    packice_answer_unref(blob->answer);
     free(blob->path);
-    free(blob);
 }
 
 void
-packice_blob_shut(struct packice_blob *blob)
+packice_blob_shut(struct packice_blob *blob, bool *mapped)
 {
     (void)pthread_rwlock_wrlock(&blob->lock);
     packice_blob_drop_maps(blob);
+    *mapped = false;
+    blob->mappers = 0; /* what is written has one lease */
     if (blob->remote && blob->spool < 0)
         blob->spool = pk_steal_fd(blob->fd);
     pk_cleanup_close(&blob->fd);
@@ -169,10 +144,12 @@ packice_blob_is_missing(struct packice_blob *blob)
 }
 
 void
-packice_blob_unmap(struct packice_blob *blob)
+packice_blob_unmap(struct packice_blob *blob, bool *mapped)
 {
     (void)pthread_rwlock_wrlock(&blob->lock);
-    packice_blob_drop_maps(blob);
+    if (*mapped && --blob->mappers == 0)
+        packice_blob_drop_maps(blob);
+    *mapped = false;
     (void)pthread_rwlock_unlock(&blob->lock);
 }
 
@@ -182,7 +159,7 @@ usable(const struct packice_blob *blob, struct pk_error *err)
 {
     if (blob->shut)
         return pk_fail(err, -EACCES, "the object is sealed, or about to be");
-    if (blob->fd < 0 && blob->answer == NULL)
+    if (blob->fd < 0 && !blob->came)
         return pk_fail(err, -EOPNOTSUPP, "the blob is not behind a descriptor");
     return 0;
 }
@@ -312,7 +289,7 @@ read_all(const struct packice_blob *blob, uint64_t offset, char *data, uint64_t 
          uint64_t *ret_size, struct pk_error *err)
 {
     uint64_t done = 0;
-    if (blob->answer != NULL) {
+    if (blob->came) {
         memcpy(data, (const char *)blob->bytes + offset, size);
         done = size;
     }
@@ -401,7 +378,7 @@ new_map(struct packice_blob *blob, uint64_t size, struct packice_map **ret_map,
     map->size = size;
     int32_t rc = 0;
     if (size > 0)
-        rc = blob->answer != NULL ? map_bytes(blob, map, err) : map_file(blob, map, err);
+        rc = blob->came ? map_bytes(blob, map, err) : map_file(blob, map, err);
     if (rc != 0)
         return rc;
     map->next = blob->maps;
@@ -426,7 +403,7 @@ get_map(struct packice_blob *blob, struct packice_map **ret_map, struct pk_error
 }
 
 int32_t
-packice_blob_map(struct packice_blob *blob, void **ret_data, uint64_t *ret_size,
+packice_blob_map(struct packice_blob *blob, bool *mapped, void **ret_data, uint64_t *ret_size,
                  struct pk_error *err)
 {
     struct packice_map *map = NULL;
@@ -434,6 +411,8 @@ packice_blob_map(struct packice_blob *blob, void **ret_data, uint64_t *ret_size,
     int32_t rc = get_map(blob, &map, err);
     if (rc == 0) {
         assert(map != NULL);
+        blob->mappers += !*mapped;
+        *mapped = true;
         *ret_data = map->data;
         if (ret_size != NULL)
             *ret_size = map->size;

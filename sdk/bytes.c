@@ -19,8 +19,7 @@ find(const packice_lease *lease, uint32_t index, struct packice_blob **ret_blob)
     if (lease->client->pid != packice_process())
         return pk_fail(err, -EPIPE, "the lease belongs to process %d: get the object again",
                        (int)lease->client->pid);
-    packice_lease *mine = (packice_lease *)(uintptr_t)lease; /* its lock alone is changed */
-    return packice_lease_blob(mine, index, ret_blob, err);
+    return packice_lease_blob(lease, index, ret_blob, err);
 }
 
 /* The same, with its bytes at hand. */
@@ -34,16 +33,7 @@ find_bytes(const packice_lease *lease, uint32_t index, struct packice_blob **ret
     rc = packice_remote_pull(lease, index, blob, packice_error_slot());
     if (rc == 0)
         *ret_blob = blob;
-    else
-        packice_blob_unref(blob);
     return rc;
-}
-
-static int
-done(struct packice_blob *blob, int32_t rc)
-{
-    packice_blob_unref(blob);
-    return packice_result(rc);
 }
 
 int
@@ -53,7 +43,7 @@ packice_lease_blob_size(const packice_lease *lease, uint32_t blob, uint64_t *ret
     int32_t rc = find(lease, blob, &found);
     if (rc == 0)
         rc = packice_blob_size(found, ret_size, packice_error_slot());
-    return done(found, rc);
+    return packice_result(rc);
 }
 
 int
@@ -63,7 +53,7 @@ packice_lease_blob_fd(const packice_lease *lease, uint32_t blob, int *ret_fd)
     int32_t rc = find_bytes(lease, blob, &found);
     if (rc == 0)
         rc = packice_blob_fd(found, ret_fd, packice_error_slot());
-    return done(found, rc);
+    return packice_result(rc);
 }
 
 int
@@ -73,7 +63,7 @@ packice_write(packice_lease *lease, uint32_t blob, uint64_t offset, const void *
     int32_t rc = find(lease, blob, &found);
     if (rc == 0)
         rc = packice_blob_write(found, offset, data, size, packice_error_slot());
-    return done(found, rc);
+    return packice_result(rc);
 }
 
 int
@@ -84,7 +74,7 @@ packice_read(packice_lease *lease, uint32_t blob, uint64_t offset, void *data, u
     int32_t rc = find_bytes(lease, blob, &found);
     if (rc == 0)
         rc = packice_blob_read(found, offset, data, size, ret_size, packice_error_slot());
-    return done(found, rc);
+    return packice_result(rc);
 }
 
 int
@@ -93,8 +83,9 @@ packice_map(packice_lease *lease, uint32_t blob, void **ret_data, uint64_t *ret_
     struct packice_blob *found = NULL;
     int32_t rc = find_bytes(lease, blob, &found);
     if (rc == 0)
-        rc = packice_blob_map(found, ret_data, ret_size, packice_error_slot());
-    return done(found, rc);
+        rc =
+            packice_blob_map(found, &lease->mapped[blob], ret_data, ret_size, packice_error_slot());
+    return packice_result(rc);
 }
 
 int
@@ -103,8 +94,8 @@ packice_unmap(packice_lease *lease, uint32_t blob)
     struct packice_blob *found = NULL;
     int32_t rc = find(lease, blob, &found);
     if (rc == 0)
-        packice_blob_unmap(found);
-    return done(found, rc);
+        packice_blob_unmap(found, &lease->mapped[blob]);
+    return packice_result(rc);
 }
 
 int
@@ -114,5 +105,5 @@ packice_open(packice_lease *lease, uint32_t blob, FILE **ret_file)
     int32_t rc = find_bytes(lease, blob, &found);
     if (rc == 0)
         rc = packice_blob_open(found, ret_file, packice_error_slot());
-    return done(found, rc);
+    return packice_result(rc);
 }

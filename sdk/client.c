@@ -39,6 +39,7 @@ packice_client_new(struct packice_link *link, uint64_t inline_max, packice_clien
         link->ops->free(link, false);
         return pk_fail(err, -ENOMEM, "no memory for a client");
     }
+    packice_holdings_init(&client->holdings);
     client->link = link;
     client->pid = packice_process();
     client->inline_max = choose_inline(link, inline_max);
@@ -64,8 +65,10 @@ packice_client_unref(packice_client *client)
 {
     if (atomic_fetch_sub(&client->refs, 1) != 1)
         return;
-    if (client->pid == packice_process()) /* a lock that came over a fork may be held for ever */
+    if (client->pid == packice_process()) { /* a lock that came over a fork may be held for ever */
         packice_renewal_finish(&client->renewal);
+        packice_holdings_finish(&client->holdings);
+    }
     free(client);
 }
 

@@ -7,6 +7,7 @@
 #ifndef PACKICE_SDK_CLIENT_H
 #define PACKICE_SDK_CLIENT_H
 
+#include "sdk/held.h"
 #include "sdk/link.h"
 #include "sdk/renewal.h"
 #include <packice/client.h>
@@ -19,6 +20,7 @@ struct packice_client {
     atomic_uint_fast64_t timeout; /* nanoseconds; PK_FOREVER */
     atomic_uint_fast64_t refs;    /* its owner, and each lease */
     struct packice_renewal renewal;
+    struct packice_holdings holdings;
     uint64_t inline_max;              /* bytes that a get may bring; 0: none */
     atomic_uint_fast64_t no_put;      /* generation of a peer that takes no PUT of bytes, */
     atomic_uint_fast64_t no_adoption; /* and of descriptors; 0: none is known */

@@ -4,7 +4,7 @@
  * A blob as a stdio file, with a position of its own. It holds on to the blob, so that a file for
  * reading outlives its lease, and one for writing ends with the seal instead of preventing it.
  */
-#include "sdk/blob.h"
+#include "sdk/held.h"
 #include <errno.h>
 #include <packice/cleanup.h>
 

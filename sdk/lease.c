@@ -7,40 +7,31 @@
 #include "sdk/lease.h"
 #include "sdk/error.h"
 #include "sdk/moment.h"
+#include "sdk/process.h"
 #include "sdk/remote.h"
+#include <assert.h>
 #include <errno.h>
 #include <packice/cleanup.h>
 #include <string.h>
 
-static void
-free_blobs(struct packice_blob **blobs, uint32_t count)
+/* What the lease holds: what is there already, or what came. */
+static int32_t
+hold(packice_lease *lease, struct packice_held *known, struct packice_answer *answer,
+     struct pk_error *err)
 {
-    for (uint32_t i = 0; blobs != NULL && i < count; i++)
-        packice_blob_unref(blobs[i]);
-    free(blobs);
+    struct packice_held *held = NULL;
+    bool again = answer->handles[0].kind == PK_HANDLE_KNOWN; /* all are, or none */
+    assert(!again || known != NULL);                         /* nobody else is answered so */
+    int32_t rc = again ? packice_held_check(known, answer, err)
+                       : packice_held_new(&lease->client->holdings, answer, &held, err);
+    if (rc == 0)
+        atomic_init(&lease->held, again ? packice_held_share(known) : held);
+    return rc;
 }
 
 static int32_t
-make_blobs(struct packice_answer *answer, bool writable, struct packice_blob ***ret_blobs,
-           struct pk_error *err)
-{
-    uint32_t count = answer->reply.blob_count;
-    struct packice_blob **blobs = calloc(count, sizeof(struct packice_blob *));
-    if (blobs == NULL)
-        return pk_fail(err, -ENOMEM, "no memory for %u blobs", count);
-    for (uint32_t i = 0; i < count; i++) {
-        int32_t rc = packice_blob_new(answer, i, writable, &blobs[i], err);
-        if (rc != 0) {
-            free_blobs(blobs, count);
-            return rc;
-        }
-    }
-    *ret_blobs = blobs;
-    return 0;
-}
-
-static int32_t
-fill(packice_lease *lease, struct packice_answer *answer, struct pk_error *err)
+fill(packice_lease *lease, struct packice_held *known, struct packice_answer *answer,
+     struct pk_error *err)
 {
     const struct pk_reply *reply = &answer->reply;
     lease->answer = packice_answer_ref(answer);
@@ -54,10 +45,8 @@ fill(packice_lease *lease, struct packice_answer *answer, struct pk_error *err)
     atomic_init(&lease->access, reply->access);
     atomic_init(&lease->state, reply->state);
     atomic_init(&lease->ttl, reply->ttl);
-    int32_t rc = make_blobs(answer, reply->state == PK_STATE_CREATING, &lease->blobs, err);
-    if (rc == 0)
-        lease->blob_count = reply->blob_count;
-    return rc;
+    lease->blob_count = reply->blob_count;
+    return hold(lease, known, answer, err);
 }
 
 /* Sees to it that the lease is renewed if it has an end, and isn't if it has none. */
@@ -105,18 +94,18 @@ packice_lease_undo(packice_lease *lease)
 }
 
 int32_t
-packice_lease_new(packice_client *client, uint32_t flags, struct packice_answer *answer,
-                  packice_lease **ret_lease, struct pk_error *err)
+packice_lease_new(packice_client *client, uint32_t flags, struct packice_held *known,
+                  struct packice_answer *answer, packice_lease **ret_lease, struct pk_error *err)
 {
-    packice_lease *lease = calloc(1, sizeof(*lease));
+    packice_lease *lease =
+        calloc(1, sizeof(*lease) + answer->reply.blob_count * sizeof(lease->mapped[0]));
     if (lease == NULL) {
         give_back(client, answer->reply.lease_id, answer->generation);
         return pk_fail(err, -ENOMEM, "no memory for a lease");
     }
     lease->client = packice_client_ref(client);
     lease->flags = flags;
-    (void)pthread_mutex_init(&lease->lock, NULL); /* can't fail with default attributes */
-    int32_t rc = fill(lease, answer, err);
+    int32_t rc = fill(lease, known, answer, err);
     if (rc == 0)
         rc = plan_renewal(lease, err);
     if (rc == -EPROTO)
@@ -135,13 +124,17 @@ packice_lease_free(packice_lease *lease)
 {
     if (lease == NULL)
         return;
-    if (atomic_load(&lease->timed) && packice_client_check(lease->client, NULL) == 0)
+    bool ours = packice_client_check(lease->client, NULL) == 0;
+    struct packice_held *held = atomic_load(&lease->held);
+    if (ours && atomic_load(&lease->timed))
         packice_renewal_remove(&lease->client->renewal, &lease->renewed);
-    for (uint32_t i = 0; i < lease->blob_count; i++)
-        packice_blob_drop_maps(lease->blobs[i]); /* files that are open on them may live on */
-    free_blobs(lease->blobs, lease->blob_count);
+    for (uint32_t i = 0; held != NULL && i < lease->blob_count; i++) {
+        if (lease->mapped[i] && lease->client->pid == packice_process())
+            packice_blob_unmap(&held->blobs[i], &lease->mapped[i]);
+    }
+    packice_held_leave(held);
+    packice_held_leave(lease->written);
     packice_client_unref(lease->client);
-    (void)pthread_mutex_destroy(&lease->lock);
     packice_answer_unref(lease->answer);
     free(lease);
 }
@@ -149,12 +142,9 @@ packice_lease_free(packice_lease *lease)
 void
 packice_lease_shut_writers(packice_lease *lease)
 {
-    (void)pthread_mutex_lock(&lease->lock);
-    for (uint32_t i = 0; i < lease->blob_count; i++) {
-        if (lease->blobs[i]->writable)
-            packice_blob_shut(lease->blobs[i]);
-    }
-    (void)pthread_mutex_unlock(&lease->lock);
+    struct packice_held *held = atomic_load(&lease->held);
+    for (uint32_t i = 0; held->writable && i < held->blob_count; i++)
+        packice_blob_shut(&held->blobs[i], &lease->mapped[i]);
 }
 
 int32_t
@@ -163,25 +153,22 @@ packice_lease_sealed(packice_lease *lease, struct packice_answer *answer, struct
     const struct pk_reply *reply = &answer->reply;
     if (reply->epoch != lease->epoch || reply->blob_count != lease->blob_count)
         return pk_fail(err, -EPROTO, "the node sealed another object");
-    struct packice_blob **blobs = NULL;
-    int32_t rc = make_blobs(answer, false, &blobs, err);
-    if (rc != 0)
-        return rc;
-    (void)pthread_mutex_lock(&lease->lock);
-    struct packice_blob **spare = blobs; /* of a seal that another thread was faster with */
-    bool first = atomic_load(&lease->state) != PACKICE_SEALED;
-    if (first)
-        rc = packice_remote_keep(lease->blobs, blobs, lease->blob_count, err);
-    if (rc == 0 && first) {
-        spare = lease->blobs;
-        lease->blobs = blobs;
+    struct packice_held *written = atomic_load(&lease->held);
+    struct packice_held *sealed = NULL;
+    if (!written->writable)
+        return 0; /* another thread was faster with its seal */
+    int32_t rc = packice_held_new(&lease->client->holdings, answer, &sealed, err);
+    if (rc == 0)
+        rc = packice_remote_keep(written, sealed, err);
+    if (rc == 0 && atomic_compare_exchange_strong(&lease->held, &written, sealed)) {
+        lease->written = written;
+        sealed = NULL;
     }
+    packice_held_leave(sealed);
     if (rc == 0) {
         atomic_store(&lease->access, PACKICE_READ);
         atomic_store(&lease->state, PACKICE_SEALED);
     }
-    (void)pthread_mutex_unlock(&lease->lock);
-    free_blobs(spare, lease->blob_count);
     return rc;
 }
 
@@ -193,15 +180,13 @@ packice_lease_renewed(packice_lease *lease, uint64_t ttl, struct pk_error *err)
 }
 
 int32_t
-packice_lease_blob(packice_lease *lease, uint32_t index, struct packice_blob **ret_blob,
+packice_lease_blob(const packice_lease *lease, uint32_t index, struct packice_blob **ret_blob,
                    struct pk_error *err)
 {
     if (index >= lease->blob_count)
         return pk_fail(err, -EINVAL, "there is no blob %u: the object has %u", index,
                        lease->blob_count);
-    (void)pthread_mutex_lock(&lease->lock);
-    *ret_blob = packice_blob_ref(lease->blobs[index]);
-    (void)pthread_mutex_unlock(&lease->lock);
+    *ret_blob = &atomic_load(&lease->held)->blobs[index];
     return 0;
 }
 

@@ -6,7 +6,6 @@
 #ifndef PACKICE_SDK_LEASE_H
 #define PACKICE_SDK_LEASE_H
 
-#include "sdk/blob.h"
 #include "sdk/client.h"
 
 struct packice_lease {
@@ -27,15 +26,18 @@ struct packice_lease {
 
     atomic_uint access;
     atomic_uint state;
-    atomic_uint_fast64_t ttl;    /* nanoseconds */
-    pthread_mutex_t lock;        /* guards blobs; never held while a peer is asked */
-    struct packice_blob **blobs; /* blob_count */
+    atomic_uint_fast64_t ttl; /* nanoseconds */
+    struct packice_held *_Atomic held;
+    struct packice_held *written; /* what it held before its seal: stays, since others may use it */
+    bool mapped[];                /* blob_count: whose map it gave out; see packice_blob_unmap */
 };
 
-/* Makes a lease of the answer to an acquire, and keeps that. On failure the peer is told to release
- * it. */
-int32_t packice_lease_new(packice_client *client, uint32_t flags, struct packice_answer *answer,
-                          packice_lease **ret_lease, struct pk_error *err);
+/* Makes a lease of the answer to an acquire, and keeps that. known: what the acquire said to be
+ * known, shared if the answer says so; NULL = nothing. On failure the peer is told to release it.
+ */
+int32_t packice_lease_new(packice_client *client, uint32_t flags, struct packice_held *known,
+                          struct packice_answer *answer, packice_lease **ret_lease,
+                          struct pk_error *err);
 
 /* Whether there is a lease at the peer at all. */
 bool packice_lease_is_granted(const packice_lease *lease);
@@ -65,8 +67,8 @@ int32_t packice_lease_sealed(packice_lease *lease, struct packice_answer *answer
 /* What was granted by a renew. */
 int32_t packice_lease_renewed(packice_lease *lease, uint64_t ttl, struct pk_error *err);
 
-/* A blob of it, with a reference. -EINVAL: no such blob. */
-int32_t packice_lease_blob(packice_lease *lease, uint32_t index, struct packice_blob **ret_blob,
-                           struct pk_error *err);
+/* A blob of it, which stays as long as the lease. -EINVAL: no such blob. */
+int32_t packice_lease_blob(const packice_lease *lease, uint32_t index,
+                           struct packice_blob **ret_blob, struct pk_error *err);
 
 #endif

@@ -113,8 +113,9 @@ packice_remote_settle(packice_lease **lease, struct pk_error *err)
     packice_lease *mine = *lease;
     if ((mine->flags & PACKICE_LAZY) != 0)
         return 0;
-    for (uint32_t i = 0; rc == 0 && i < mine->blob_count; i++)
-        rc = packice_remote_pull(mine, i, mine->blobs[i], err); /* nobody else has it yet */
+    struct packice_held *held = atomic_load(&mine->held);
+    for (uint32_t i = 0; rc == 0 && i < held->blob_count; i++)
+        rc = packice_remote_pull(mine, i, &held->blobs[i], err);
     if (rc != 0)
         packice_lease_undo(pk_steal(*lease));
     return rc;
@@ -122,34 +123,25 @@ packice_remote_settle(packice_lease **lease, struct pk_error *err)
 
 /* ---- to seal ---- */
 
-/* The blobs that wait to be sent, with a reference to each; NULL where there is none. */
+/* Whether what was written waits to be sent: all of an object does, or nothing. */
 static bool
-take_spools(packice_lease *lease, struct packice_blob **ret_blobs)
+waits(const struct packice_held *held)
 {
-    bool any = false;
-    (void)pthread_mutex_lock(&lease->lock);
-    for (uint32_t i = 0; i < lease->blob_count; i++) {
-        bool waits = lease->blobs[i]->remote && lease->blobs[i]->writable;
-        ret_blobs[i] = waits ? packice_blob_ref(lease->blobs[i]) : NULL;
-        any = any || waits;
-    }
-    (void)pthread_mutex_unlock(&lease->lock);
-    return any;
+    return held->writable && held->answer->remote;
 }
 
 static int32_t
-seal_spools(struct packice_blob **blobs, uint32_t count, struct pk_error *err)
+seal_spools(const struct packice_held *held, struct pk_error *err)
 {
-    for (uint32_t i = 0; i < count; i++) {
+    for (uint32_t i = 0; i < held->blob_count; i++) {
+        const struct packice_blob *blob = &held->blobs[i];
         uint64_t size = 0;
-        if (blobs[i] == NULL)
-            continue;
-        int32_t rc = packice_spool_seal(blobs[i]->spool, &size, err);
+        int32_t rc = packice_spool_seal(blob->spool, &size, err);
         if (rc != 0)
             return rc;
-        if (blobs[i]->size != PK_UNSIZED && size != blobs[i]->size)
+        if (blob->size != PK_UNSIZED && size != blob->size)
             return pk_fail(err, -EINVAL, "blob %u holds %" PRIu64 " bytes, not %" PRIu64, i, size,
-                           blobs[i]->size);
+                           blob->size);
     }
     return 0;
 }
@@ -171,51 +163,40 @@ send_spool(packice_lease *lease, uint32_t index, struct packice_blob *blob, stru
     return rc;
 }
 
-static int32_t
-push(packice_lease *lease, struct packice_blob **blobs, struct pk_error *err)
-{
-    int32_t rc = packice_client_check(lease->client, err);
-    if (rc == 0)
-        rc = seal_spools(blobs, lease->blob_count, err);
-    if (rc == -EINVAL)
-        packice_lease_give_back(lease); /* as a node does that finds it out itself */
-    for (uint32_t i = 0; rc == 0 && i < lease->blob_count; i++) {
-        if (blobs[i] != NULL)
-            rc = send_spool(lease, i, blobs[i], err);
-    }
-    return rc;
-}
-
 int32_t
 packice_remote_push(packice_lease *lease, struct pk_error *err)
 {
-    struct packice_blob *blobs[PK_BLOBS_MAX] = { NULL };
-    if (atomic_load(&lease->undone) || !take_spools(lease, blobs))
+    struct packice_held *held = atomic_load(&lease->held);
+    if (atomic_load(&lease->undone) || !waits(held))
         return 0;
-    int32_t rc = push(lease, blobs, err);
-    for (uint32_t i = 0; i < lease->blob_count; i++)
-        packice_blob_unref(blobs[i]);
+    int32_t rc = packice_client_check(lease->client, err);
+    if (rc == 0)
+        rc = seal_spools(held, err);
+    if (rc == -EINVAL)
+        packice_lease_give_back(lease); /* as a node does that finds it out itself */
+    for (uint32_t i = 0; rc == 0 && i < held->blob_count; i++)
+        rc = send_spool(lease, i, &held->blobs[i], err);
     return rc;
 }
 
 int32_t
-packice_remote_keep(struct packice_blob **written, struct packice_blob **sealed, uint32_t count,
+packice_remote_keep(const struct packice_held *written, struct packice_held *sealed,
                     struct pk_error *err)
 {
-    for (uint32_t i = 0; i < count; i++) {
+    for (uint32_t i = 0; i < sealed->blob_count; i++) {
         uint64_t size = 0;
         int fd = -1;
-        if (!sealed[i]->remote || written[i]->spool < 0)
+        if (!sealed->blobs[i].remote || written->blobs[i].spool < 0)
             continue;
-        int32_t rc = packice_spool_seal(written[i]->spool, &size, err); /* it is: tells the size */
-        if (rc == 0 && size != sealed[i]->size)
+        int32_t rc = packice_spool_seal(written->blobs[i].spool, &size, err); /* tells the size */
+        if (rc == 0 && size != sealed->blobs[i].size)
             rc = pk_fail(err, -EPROTO, "the node sealed %" PRIu64 " bytes of %" PRIu64,
-                         sealed[i]->size, size);
+                         sealed->blobs[i].size, size);
         if (rc == 0)
-            rc = packice_spool_reopen(written[i]->spool, &fd, err);
+            rc = packice_spool_reopen(written->blobs[i].spool, &fd, err);
         if (rc != 0)
             return rc;
-        packice_blob_arrive(sealed[i], fd, 0);
+        packice_blob_arrive(&sealed->blobs[i], fd, 0);
     }
     return 0;
 }

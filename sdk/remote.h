@@ -22,9 +22,9 @@ int32_t packice_remote_pull(const packice_lease *lease, uint32_t index, struct p
  * object is discarded. What was sent is not sent again. Waits. */
 int32_t packice_remote_push(packice_lease *lease, struct pk_error *err);
 
-/* After a seal, what was written here is what is read here. With the lease's lock held. -EPROTO:
- * the peer sealed something else. */
-int32_t packice_remote_keep(struct packice_blob **written, struct packice_blob **sealed,
-                            uint32_t count, struct pk_error *err);
+/* After a seal, what was written here is what is read here. -EPROTO: the peer sealed something
+ * else. */
+int32_t packice_remote_keep(const struct packice_held *written, struct packice_held *sealed,
+                            struct pk_error *err);
 
 #endif

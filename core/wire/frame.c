@@ -1,8 +1,8 @@
 /* SPDX-FileCopyrightText: PackIce authors */
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The frame scanner: one pass over the bytes of a stream, a block at a time. It
- * never buffers; its caller keeps the bytes.
+ * The frame scanner: one pass over the bytes of JSON in a stream, a block at a time, and none over
+ * those of a binary message. It never buffers; its caller keeps the bytes.
  */
 #include "core/wire/frame.h"
 
@@ -15,6 +15,12 @@ static bool
 is_space(char c)
 {
     return c == ' ' || c == '\n' || c == '\r' || c == '\t';
+}
+
+static int32_t
+fail_size(size_t max, struct pk_error *err)
+{
+    return pk_fail(err, -EFBIG, "a message longer than %zu bytes", max);
 }
 
 static int32_t
@@ -107,6 +113,29 @@ scan_object(struct pk_wire_frame *frame, const char *data, size_t size, size_t *
     return rc;
 }
 
+/* As scan_object, of a binary message. */
+static int32_t
+scan_binary(struct pk_wire_frame *frame, const char *data, size_t size, size_t max,
+            size_t *ret_used, bool *ret_complete, struct pk_error *err)
+{
+    size_t known = frame->size < sizeof(frame->head) ? frame->size : sizeof(frame->head);
+    size_t more = sizeof(frame->head) - known < size ? sizeof(frame->head) - known : size;
+    uint64_t whole = 0;
+    if (max < sizeof(frame->head))
+        return fail_size(max, err);
+    memcpy(frame->head + known, data, more);
+    known += more;
+    int32_t rc = pk_wire_binary_head(frame->head, known, &whole, err);
+    if (rc != 0)
+        return rc;
+    if (whole > max)
+        return fail_size(max, err);
+    size_t left = (size_t)whole - frame->size;
+    *ret_used = size < left ? size : left;
+    *ret_complete = size >= left && known == sizeof(frame->head);
+    return 0;
+}
+
 int32_t
 pk_wire_frame_scan(struct pk_wire_frame *frame, const char *data, size_t size, size_t max,
                    size_t *ret_start, size_t *ret_used, bool *ret_complete, struct pk_error *err)
@@ -115,7 +144,8 @@ pk_wire_frame_scan(struct pk_wire_frame *frame, const char *data, size_t size, s
     if (frame->size == 0) {
         while (start < size && is_space(data[start]))
             start++;
-        if (start < size && data[start] != '{')
+        frame->binary = start < size && pk_wire_is_binary(data[start]);
+        if (start < size && data[start] != '{' && !frame->binary)
             return pk_fail(err, -EINVAL, "not a JSON object: it does not begin with '{'");
     }
     size_t room = max > frame->size ? max - frame->size : 0;
@@ -123,12 +153,14 @@ pk_wire_frame_scan(struct pk_wire_frame *frame, const char *data, size_t size, s
     size_t used = 0;
     bool complete = false;
     int32_t rc = 0;
-    if (rest > 0)
+    if (frame->binary)
+        rc = scan_binary(frame, data + start, rest, max, &used, &complete, err);
+    else if (rest > 0)
         rc = scan_object(frame, data + start, rest < room ? rest : room, &used, &complete, err);
     if (rc != 0)
         return rc;
     if (!complete && used < rest)
-        return pk_fail(err, -EFBIG, "a message longer than %zu bytes", max);
+        return fail_size(max, err);
     frame->size += used;
     if (complete)
         memset(frame, 0, sizeof(*frame));

@@ -8,6 +8,7 @@
 
 #include "core/wire/frame.h"
 #include "core/wire/name.h"
+#include "core/wire/scan.h"
 #include "core/wire/text.h"
 #include "core/wire/tree.h"
 
@@ -21,26 +22,10 @@
 #define ROOM_MIN 8U
 #define SOME_VALUES 32U /* of meta, without an allocation */
 
-/* Each function of the scan is given where it begins, and returns where the text goes on; NULL: it
- * is not JSON, or there was no memory. Those that are not to be inlined keep those small that call
- * them for every value. */
-struct scan {
-    const char *text;
-    const char *limit;
-    struct pk_wire_value *values; /* count of room, as in json, which is told in the end */
-    size_t count;
-    size_t room;
-    struct pk_wire_json *json;
-    uint32_t depth;
-    uint32_t deepest; /* in what is being scanned */
-    uint32_t untidy;  /* how many pieces of text so far would have been written otherwise */
-    bool no_memory;
-};
-
 /* ---- values ---- */
 
-static bool
-more_room(struct scan *scan)
+bool
+pk_wire_scan_more_room(struct pk_wire_scan *scan)
 {
     struct pk_wire_value **more = &scan->json->more;
     struct pk_wire_value *values = realloc(*more, 2 * scan->room * sizeof(*values));
@@ -57,7 +42,7 @@ more_room(struct scan *scan)
 }
 
 static inline void
-note_value(struct scan *scan, unsigned kind, bool plain, const char *start, const char *end)
+note_value(struct pk_wire_scan *scan, unsigned kind, bool plain, const char *start, const char *end)
 {
     struct pk_wire_value *value = &scan->values[scan->count++];
     value->start = (uint32_t)(start - scan->text);
@@ -65,15 +50,17 @@ note_value(struct scan *scan, unsigned kind, bool plain, const char *start, cons
     value->span = 1;
     value->kind = kind & 7U;
     value->plain = plain;
+    value->binary = 0;
     value->height = 0;
+    value->name = PK_NAME_NONE;
     value->count = 0;
 }
 
 __attribute__((noinline)) static const char *
-add_value_in_new_room(struct scan *scan, unsigned kind, bool plain, const char *start,
+add_value_in_new_room(struct pk_wire_scan *scan, unsigned kind, bool plain, const char *start,
                       const char *end, const char *behind)
 {
-    if (!more_room(scan))
+    if (!pk_wire_scan_more_room(scan))
         return NULL;
     note_value(scan, kind, plain, start, end);
     return behind;
@@ -81,7 +68,7 @@ add_value_in_new_room(struct scan *scan, unsigned kind, bool plain, const char *
 
 /* Notes a value from start to end; returns `behind` it. */
 static inline const char *
-add_value(struct scan *scan, unsigned kind, bool plain, const char *start, const char *end,
+add_value(struct pk_wire_scan *scan, unsigned kind, bool plain, const char *start, const char *end,
           const char *behind)
 {
     if (scan->count == scan->room)
@@ -99,7 +86,7 @@ is_digit(char c)
 }
 
 static const char *
-skip_more_space(struct scan *scan, const char *at)
+skip_more_space(struct pk_wire_scan *scan, const char *at)
 {
     size_t size = strspn(at, " \t\n\r");
     scan->untidy += size > 0;
@@ -107,7 +94,7 @@ skip_more_space(struct scan *scan, const char *at)
 }
 
 static inline const char *
-skip_space(struct scan *scan, const char *at)
+skip_space(struct pk_wire_scan *scan, const char *at)
 {
     return (unsigned char)*at > ' ' ? at : skip_more_space(scan, at);
 }
@@ -170,7 +157,7 @@ skip_special(const char *at)
 
 /* A string from start that has more than plain text, at `at` for the first time. */
 __attribute__((noinline)) static const char *
-scan_special_string(struct scan *scan, const char *start, const char *at)
+scan_special_string(struct pk_wire_scan *scan, const char *start, const char *at)
 {
     bool plain = true;
     while (*at != '"') {
@@ -186,7 +173,7 @@ scan_special_string(struct scan *scan, const char *start, const char *at)
 
 /* At its quote. */
 __attribute__((noinline)) static const char *
-scan_string(struct scan *scan, const char *quote)
+scan_string(struct pk_wire_scan *scan, const char *quote)
 {
     const char *start = quote + 1;
     const char *at = pk_wire_skip_plain(start, scan->limit);
@@ -221,7 +208,7 @@ skip_real(const char *at, bool *ret_exponent)
 
 /* A number from start, whose digits end at `at`. */
 static const char *
-scan_real(struct scan *scan, const char *start, const char *at)
+scan_real(struct pk_wire_scan *scan, const char *start, const char *at)
 {
     bool exponent = false;
     double value;
@@ -247,7 +234,7 @@ read_long_integer(const char *text, int64_t *ret_number)
 }
 
 __attribute__((noinline)) static const char *
-scan_number(struct scan *scan, const char *start)
+scan_number(struct pk_wire_scan *scan, const char *start)
 {
     const char *digits = *start == '-' ? start + 1 : start;
     const char *at = digits;
@@ -270,7 +257,7 @@ scan_number(struct scan *scan, const char *start)
 }
 
 static const char *
-scan_word(struct scan *scan, const char *at, const char *word, size_t size, unsigned kind)
+scan_word(struct pk_wire_scan *scan, const char *at, const char *word, size_t size, unsigned kind)
 {
     if (strncmp(at, word, size) != 0)
         return NULL;
@@ -279,7 +266,7 @@ scan_word(struct scan *scan, const char *at, const char *word, size_t size, unsi
 
 /* ---- arrays and objects ---- */
 
-static const char *scan_value(struct scan *scan, const char *at);
+static const char *scan_value(struct pk_wire_scan *scan, const char *at);
 
 /* An array or object that is being scanned. */
 struct level {
@@ -290,10 +277,9 @@ struct level {
     uint32_t others; /* names that are not the protocol's */
     uint64_t names;  /* those that are, a bit each */
 };
-_Static_assert(PK_NAME_COUNT <= 64, "a bit for each name");
 
 static inline const char *
-enter(struct scan *scan, const char *at, unsigned kind, struct level *ret_level)
+enter(struct pk_wire_scan *scan, const char *at, unsigned kind, struct level *ret_level)
 {
     *ret_level = (struct level){
         .index = scan->count,
@@ -308,7 +294,7 @@ enter(struct scan *scan, const char *at, unsigned kind, struct level *ret_level)
 }
 
 static inline const char *
-leave(struct scan *scan, const char *at, const struct level *level)
+leave(struct pk_wire_scan *scan, const char *at, const struct level *level)
 {
     struct pk_wire_value *value = &scan->values[level->index];
     uint32_t count = level->count < PK_WIRE_COUNT_MAX ? level->count : PK_WIRE_COUNT_MAX;
@@ -324,7 +310,7 @@ leave(struct scan *scan, const char *at, const struct level *level)
 }
 
 __attribute__((noinline)) static const char *
-scan_array(struct scan *scan, const char *at)
+scan_array(struct pk_wire_scan *scan, const char *at)
 {
     struct level level;
     at = enter(scan, at, PK_WIRE_ARRAY, &level);
@@ -347,7 +333,7 @@ scan_array(struct scan *scan, const char *at)
 
 /* Whether the last name, which is not the protocol's, is that of an earlier member. */
 static bool
-is_repeated(const struct scan *scan, const struct level *level)
+is_repeated(const struct pk_wire_scan *scan, const struct level *level)
 {
     const struct pk_wire_value *last = &scan->values[scan->count - 1];
     const struct pk_wire_value *name = &scan->values[level->index + 1];
@@ -361,7 +347,7 @@ is_repeated(const struct scan *scan, const struct level *level)
 
 /* Numbers the last name; false if it stands there twice. */
 static bool
-check_name(struct scan *scan, struct level *level)
+check_name(struct pk_wire_scan *scan, struct level *level)
 {
     struct pk_wire_json *json = scan->json;
     struct pk_wire_value *name = &scan->values[scan->count - 1];
@@ -370,7 +356,7 @@ check_name(struct scan *scan, struct level *level)
         return true;
     }
     uint32_t number = pk_wire_name_find(scan->text + name->start, name->size);
-    name->count = number & PK_WIRE_COUNT_MAX;
+    name->name = number & PK_WIRE_NAME_MAX;
     if (number == PK_NAME_NONE) {
         json->doubtful = json->doubtful || level->others > OTHERS_MAX;
         return json->doubtful || level->others++ == 0 || !is_repeated(scan, level);
@@ -382,7 +368,7 @@ check_name(struct scan *scan, struct level *level)
 }
 
 __attribute__((noinline)) static const char *
-scan_object(struct scan *scan, const char *at)
+scan_object(struct pk_wire_scan *scan, const char *at)
 {
     struct level level;
     at = enter(scan, at, PK_WIRE_OBJECT, &level);
@@ -408,7 +394,7 @@ scan_object(struct scan *scan, const char *at)
 }
 
 static const char *
-scan_value(struct scan *scan, const char *at)
+scan_value(struct pk_wire_scan *scan, const char *at)
 {
     switch (*at) {
     case '"':
@@ -428,23 +414,22 @@ scan_value(struct scan *scan, const char *at)
     }
 }
 
+const char *
+pk_wire_scan_json(struct pk_wire_scan *scan, const char *at)
+{
+    return scan_value(scan, at);
+}
+
 /* ---- the whole ---- */
 
 /* Whether all of the text is one object; what is around it may be white space. */
 static bool
-scan_text(struct scan *scan, struct pk_wire_json *json)
+scan_text(struct pk_wire_scan *scan, struct pk_wire_json *json)
 {
-    *scan = (struct scan){
-        .text = json->text,
-        .limit = json->limit,
-        .values = json->values,
-        .room = json->room,
-        .json = json,
-    };
+    *scan = pk_wire_scan_begin(json);
     const char *at = skip_space(scan, json->text);
     at = *at == '{' ? scan_object(scan, at) : NULL;
-    json->values = scan->values;
-    json->count = scan->count;
+    pk_wire_scan_end(scan, json);
     const char *end = json->text + json->size;
     return at == end || (at != NULL && skip_space(scan, at) == end);
 }
@@ -503,7 +488,7 @@ pk_wire_json_free(struct pk_wire_json *json)
 int32_t
 pk_wire_json_scan(struct pk_wire_json *json, int32_t code, struct pk_error *err)
 {
-    struct scan scan;
+    struct pk_wire_scan scan;
     bool right = scan_text(&scan, json);
     if (scan.no_memory)
         return pk_fail(err, -ENOMEM, "out of memory");
@@ -526,7 +511,7 @@ pk_wire_json_is_plain(const char *text, size_t size, uint32_t height)
         .values = values,
         .room = SOME_VALUES,
     };
-    struct scan scan;
+    struct pk_wire_scan scan;
     bool right = scan_text(&scan, &json) && scan.untidy == 0 && !json.doubtful;
     bool plain = right && json.values[0].height <= height;
     free(json.more);
@@ -568,7 +553,7 @@ pk_wire_json_unescape(struct pk_wire_json *json, struct pk_wire_value *string)
         to = write_character(to, character);
     }
     string->size = (uint32_t)(to - json->text) - string->start;
-    string->count = pk_wire_name_find(json->text + string->start, string->size) & PK_WIRE_COUNT_MAX;
+    string->name = pk_wire_name_find(json->text + string->start, string->size) & PK_WIRE_NAME_MAX;
     string->plain = 1;
 }
 

@@ -22,20 +22,22 @@
 #define PK_WIRE_ARRAY 6U
 #define PK_WIRE_OBJECT 7U
 
-#define PK_WIRE_COUNT_MAX 0x3FFFFFU /* what `count` can tell */
+#define PK_WIRE_COUNT_MAX 0x7FFFU /* what `count` can tell */
+#define PK_WIRE_NAME_MAX 0x3FU    /* and `name` */
 
-/* One value. Behind an array come its entries, behind an object its members: a name, which is a
- * string, and a value each. */
+/* One value. Behind an array come its entries, behind an object its members: in JSON a name, which
+ * is a string, and a value each; in the binary notation the value alone, which has the name. */
 struct pk_wire_value {
     int64_t number; /* of an integer; else undefined */
-    uint32_t start; /* of its text; of a string's, behind the quote */
-    uint32_t size;  /* bytes of its text; of a string's, between the quotes */
+    uint32_t start; /* of its text; of a string's, behind the quote. Binary: of a string alone */
+    uint32_t size;  /* bytes of its text; of a string's, between the quotes. Binary: likewise */
     uint32_t span;  /* values from this one to the next of the same array or object */
     unsigned kind : 3;
     unsigned plain : 1;  /* the text is as short as can be: see pk_wire_json_scan */
+    unsigned binary : 1; /* it has no JSON text; `plain` is 1 then, and `height` 0 */
     unsigned height : 6; /* levels of arrays and objects, its own included; 0 for a scalar */
-    unsigned count : 22; /* entries or members; PK_WIRE_COUNT_MAX stands for more too. Of a
-                            member's name: its number, as in name.h */
+    unsigned name : 6;   /* of a member's name, binary of its value: the number, as in name.h */
+    unsigned count : 15; /* entries or members; PK_WIRE_COUNT_MAX stands for more too */
 };
 
 struct pk_wire_json {

@@ -1,7 +1,7 @@
 /* SPDX-FileCopyrightText: PackIce authors */
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Reads members of JSON objects and says what is wrong with them. It relies on the scan, which has
+ * Reads members of objects and says what is wrong with them. It relies on the scan, which has
  * refused what is no UTF-8, every NUL, and numbers that don't fit.
  */
 #include "core/wire/member_in.h"
@@ -42,41 +42,47 @@ pk_wire_in_fail_entry(const struct pk_wire_in *in, enum pk_wire_name name, size_
                    what);
 }
 
-void
-pk_wire_in_open(struct pk_wire_in *in)
+static inline void
+find_member(struct pk_wire_in *in, unsigned name, struct pk_wire_value *value)
 {
-    if (in->object->kind != PK_WIRE_OBJECT)
+    in->members[name] = value;
+    in->present |= (uint64_t)(value->kind != PK_WIRE_NULL) << name;
+}
+
+void
+pk_wire_in_open(struct pk_wire_in *in, struct pk_wire_json *json, struct pk_wire_value *object,
+                int32_t code, struct pk_error *err)
+{
+    in->json = json;
+    in->object = object;
+    in->array = NULL;
+    in->prefix = "";
+    in->code = code;
+    in->err = err;
+    in->present = 0;
+    if (object->kind != PK_WIRE_OBJECT)
         return;
-    struct pk_wire_value *end = in->object + in->object->span;
-    for (struct pk_wire_value *at = in->object + 1; at < end; at += 1 + at[1].span) {
+    struct pk_wire_value *end = object + object->span;
+    struct pk_wire_value *at = object + 1;
+    if (object->binary) {
+        for (; at < end; at += at->span)
+            find_member(in, at->name, at);
+        return;
+    }
+    for (; at < end; at += 1 + at[1].span) {
         if (!at->plain)
-            pk_wire_json_unescape(in->json, at);
-        in->members[at->count] = at + 1;
+            pk_wire_json_unescape(json, at);
+        find_member(in, at->name, at + 1);
     }
 }
 
-struct pk_wire_in
-pk_wire_in_entry(const struct pk_wire_in *in, struct pk_wire_value *entry, const char *array,
-                 size_t index)
+void
+pk_wire_in_open_entry(struct pk_wire_in *in, const struct pk_wire_in *outer,
+                      struct pk_wire_value *entry, const char *array, size_t index)
 {
-    struct pk_wire_in inner = {
-        .json = in->json,
-        .object = entry,
-        .array = array,
-        .index = index,
-        .prefix = "",
-        .code = in->code,
-        .err = in->err,
-    };
-    pk_wire_in_open(&inner);
-    return inner;
-}
-
-struct pk_wire_value *
-pk_wire_in_get(const struct pk_wire_in *in, enum pk_wire_name name)
-{
-    struct pk_wire_value *value = in->members[name];
-    return value == NULL || value->kind == PK_WIRE_NULL ? NULL : value;
+    pk_wire_in_open(in, outer->json, entry, outer->code, outer->err);
+    in->array = array;
+    in->index = index;
 }
 
 int32_t
@@ -296,7 +302,7 @@ pk_wire_in_meta(const struct pk_wire_in *in, const char **ret_meta, char **ret_o
     const struct pk_wire_value *value = pk_wire_in_get(in, PK_NAME_META);
     if (value == NULL)
         return 0;
-    if (value->kind != PK_WIRE_OBJECT)
+    if (value->kind != PK_WIRE_OBJECT || value->binary)
         return pk_wire_in_fail(in, PK_NAME_META, "not an object");
     if (value->height > PK_WIRE_META_DEPTH)
         return pk_wire_in_fail(in, PK_NAME_META, "nested more than %u levels deep",
@@ -320,16 +326,22 @@ check_tag_size(const struct pk_wire_in *in, size_t size)
     return 0;
 }
 
-/* A tag with escapes, which may not be the shortest. */
+/* A tag that has no JSON text, or one with escapes, which may not be the shortest. */
 static int32_t
-escaped_tag(const struct pk_wire_in *in, struct pk_wire_value *value, const char **ret_tag,
-            char **ret_owned)
+write_tag(const struct pk_wire_in *in, struct pk_wire_value *value, const char **ret_tag,
+          char **ret_owned)
 {
-    const char *text = pk_wire_json_string(in->json, value);
-    int32_t rc = check_tag_size(in, value->size);
-    if (rc != 0)
-        return rc;
-    char *owned = pk_wire_tree_text(json_string(text));
+    json_t *tag;
+    if (value->kind == PK_WIRE_INTEGER) {
+        tag = json_integer(value->number);
+    } else {
+        const char *text = pk_wire_json_string(in->json, value);
+        int32_t rc = check_tag_size(in, value->size);
+        if (rc != 0)
+            return rc;
+        tag = json_string(text);
+    }
+    char *owned = pk_wire_tree_text(tag);
     if (owned == NULL)
         return pk_fail(in->err, -ENOMEM, "out of memory");
     *ret_tag = owned;
@@ -343,13 +355,11 @@ pk_wire_in_tag(const struct pk_wire_in *in, const char **ret_tag, char **ret_own
     struct pk_wire_value *value = pk_wire_in_get(in, PK_NAME_TAG);
     if (value == NULL)
         return 0;
-    if (value->kind == PK_WIRE_INTEGER)
-        return compact(in, value, ret_tag, ret_owned);
-    if (value->kind != PK_WIRE_STRING)
+    if (value->kind != PK_WIRE_INTEGER && value->kind != PK_WIRE_STRING)
         return pk_wire_in_fail(in, PK_NAME_TAG, "neither a string nor an integer");
-    if (!value->plain)
-        return escaped_tag(in, value, ret_tag, ret_owned);
-    int32_t rc = check_tag_size(in, value->size);
+    if (value->binary || (value->kind == PK_WIRE_STRING && !value->plain))
+        return write_tag(in, value, ret_tag, ret_owned);
+    int32_t rc = value->kind == PK_WIRE_STRING ? check_tag_size(in, value->size) : 0;
     return rc != 0 ? rc : compact(in, value, ret_tag, ret_owned);
 }
 

@@ -1,8 +1,8 @@
 /* SPDX-FileCopyrightText: PackIce authors */
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Members of a JSON object that somebody else wrote: read with their type and bounds checked, so
- * that the decoders only say what they expect. Private to core/wire.
+ * Members of an object that somebody else wrote, in either notation: read with their type and
+ * bounds checked, so that the decoders only say what they expect. Private to core/wire.
  */
 #ifndef PK_WIRE_MEMBER_IN_H
 #define PK_WIRE_MEMBER_IN_H
@@ -24,15 +24,17 @@ struct pk_wire_in {
     const char *prefix; /* where it is otherwise: "", "owner." */
     int32_t code;
     struct pk_error *err;
-    struct pk_wire_value *members[PK_NAME_COUNT]; /* by pk_wire_in_open; NULL = absent */
+    uint64_t present; /* members that are there and not null, a bit each */
+    struct pk_wire_value *members[PK_NAME_COUNT]; /* of those */
 };
 
-/* Finds the members, all at once; what is not an object has none. Comes before all below. */
-void pk_wire_in_open(struct pk_wire_in *in);
+/* Finds the members of an object, all at once; what is not an object has none. */
+void pk_wire_in_open(struct pk_wire_in *in, struct pk_wire_json *json, struct pk_wire_value *object,
+                     int32_t code, struct pk_error *err);
 
-/* An entry of an array of this object's, named `array`, to be read as an object. */
-struct pk_wire_in pk_wire_in_entry(const struct pk_wire_in *in, struct pk_wire_value *entry,
-                                   const char *array, size_t index);
+/* Likewise of an entry of an array of outer's, named `array`. */
+void pk_wire_in_open_entry(struct pk_wire_in *in, const struct pk_wire_in *outer,
+                           struct pk_wire_value *entry, const char *array, size_t index);
 
 /* Fails with what is wrong with member `name`. */
 __attribute__((format(printf, 3, 4), cold)) int32_t
@@ -44,7 +46,11 @@ __attribute__((cold)) int32_t pk_wire_in_fail_entry(const struct pk_wire_in *in,
                                                     const char *what);
 
 /* The member; NULL if it is absent or null. */
-struct pk_wire_value *pk_wire_in_get(const struct pk_wire_in *in, enum pk_wire_name name);
+static inline struct pk_wire_value *
+pk_wire_in_get(const struct pk_wire_in *in, enum pk_wire_name name)
+{
+    return (in->present >> name & 1) != 0 ? in->members[name] : NULL;
+}
 
 /* Fails if the member is absent or null. */
 int32_t pk_wire_in_need(const struct pk_wire_in *in, enum pk_wire_name name);

@@ -1,11 +1,12 @@
 /* SPDX-FileCopyrightText: PackIce authors */
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Writes members of JSON objects. What it is given may be any bytes: what comes
- * out is JSON in UTF-8.
+ * Writes members of objects, as JSON or binary. What it is given may be any bytes: what comes out
+ * is UTF-8.
  */
 #include "core/wire/member_out.h"
 
+#include "core/wire/binary.h"
 #include "core/wire/text.h"
 #include "core/wire/tree.h"
 
@@ -47,10 +48,10 @@ extend(struct pk_wire_out *out, const char *at)
     out->size = (size_t)(at - out->text);
 }
 
-/* Begins a value: a comma unless it is the first one, and its name unless it is in an array. Room
- * for `size` bytes of the value, or NULL. */
+/* Begins a value of JSON: a comma unless it is the first one, and its name unless it is in an
+ * array. Room for `size` bytes of the value, or NULL. */
 static inline char *
-begin_value(struct pk_wire_out *out, enum pk_wire_name name, size_t size)
+begin_json(struct pk_wire_out *out, enum pk_wire_name name, size_t size)
 {
     const struct pk_wire_written_name *written = &pk_wire_written_names[name];
     char *at = reserve(out, 1 + sizeof(written->text) + size);
@@ -63,7 +64,19 @@ begin_value(struct pk_wire_out *out, enum pk_wire_name name, size_t size)
     return at + written->size;
 }
 
-/* ---- scalars ---- */
+/* Begins a value that is binary, likewise: its name and its kind. */
+static inline char *
+begin_binary(struct pk_wire_out *out, enum pk_wire_name name, unsigned kind, size_t size)
+{
+    char *at = reserve(out, 2 + size);
+    if (at == NULL)
+        return NULL;
+    *at++ = (char)name;
+    *at++ = (char)kind;
+    return at;
+}
+
+/* ---- scalars in JSON ---- */
 
 static char *
 write_integer(char *at, uint64_t value)
@@ -98,11 +111,12 @@ write_escape(char *at, char c)
 
 /* Writes what does not stand for itself in a string; *text goes on behind it. */
 static char *
-write_special(char *at, const char **text)
+write_special(struct pk_wire_out *out, char *at, const char **text)
 {
     if ((unsigned char)**text < 0x80U)
         return write_escape(at, *(*text)++);
     size_t size = pk_wire_utf8_size(*text);
+    out->repaired = out->repaired || size == 0;
     at = size > 0 ? mempcpy(at, *text, size) : stpcpy(at, PK_WIRE_REPLACEMENT);
     *text += size > 0 ? size : 1;
     return at;
@@ -124,18 +138,87 @@ write_string(struct pk_wire_out *out, char *at, const char *text, size_t size)
         at = reserve(out, 6 + (size_t)(end - text) + 1); /* the longest escape */
         if (at == NULL)
             return NULL;
-        at = write_special(at, &text);
+        at = write_special(out, at, &text);
     }
     *at++ = '"';
     return at;
 }
 
-/* ---- an object ---- */
+/* ---- scalars in binary ---- */
+
+/* Puts bytes with their size before and a NUL behind them. */
+static void
+put_bytes(struct pk_wire_out *out, enum pk_wire_name name, unsigned kind, const char *text,
+          size_t size)
+{
+    char *at = begin_binary(out, name, kind, 4 + size + 1);
+    if (at == NULL)
+        return;
+    at = mempcpy(pk_wire_binary_store_size(at, size), text, size);
+    *at++ = '\0';
+    extend(out, at);
+}
+
+__attribute__((noinline)) static void
+put_repaired(struct pk_wire_out *out, enum pk_wire_name name, const char *text)
+{
+    pk_autofree char *repaired = pk_wire_utf8_repair(text);
+    out->repaired = true;
+    if (repaired == NULL)
+        out->failed = true;
+    else
+        put_bytes(out, name, PK_BINARY_TEXT, repaired, strlen(repaired));
+}
+
+static void
+put_number(struct pk_wire_out *out, enum pk_wire_name name, uint64_t value)
+{
+    uint64_t number = htole64(value > INT64_MAX ? INT64_MAX : value);
+    char *at = begin_binary(out, name, PK_BINARY_INTEGER, sizeof(number));
+    if (at != NULL)
+        extend(out, mempcpy(at, &number, sizeof(number)));
+}
+
+static void
+put_null(struct pk_wire_out *out)
+{
+    char *at = begin_binary(out, PK_NAME_NONE, PK_BINARY_NULL, 0);
+    if (at != NULL)
+        extend(out, at);
+}
+
+/* ---- objects and arrays ---- */
+
+/* Where its size goes is kept where the size of what is around it goes, until it ends. */
+static void
+open_binary(struct pk_wire_out *out, char *at)
+{
+    size_t around = out->open;
+    out->open = (size_t)(at - out->text);
+    extend(out, pk_wire_binary_store_size(at, around));
+}
+
+static void
+close_binary(struct pk_wire_out *out)
+{
+    char *at = out->text + out->open;
+    size_t size = out->size - out->open - 4;
+    out->open = pk_wire_binary_load_size(at);
+    (void)pk_wire_binary_store_size(at, size);
+    out->failed = out->failed || size > UINT32_MAX;
+}
 
 void
 pk_wire_out_begin(struct pk_wire_out *out, enum pk_wire_name name, char brace)
 {
-    char *at = begin_value(out, name, 1);
+    if (out->binary) {
+        unsigned kind = brace == '{' ? PK_BINARY_OBJECT : PK_BINARY_ARRAY;
+        char *size = begin_binary(out, name, kind, 4);
+        if (size != NULL)
+            open_binary(out, size);
+        return;
+    }
+    char *at = begin_json(out, name, 1);
     if (at == NULL)
         return;
     *at++ = brace;
@@ -149,29 +232,38 @@ pk_wire_out_end(struct pk_wire_out *out, char brace)
     char *at = reserve(out, 1);
     if (at == NULL)
         return;
+    if (out->binary) {
+        close_binary(out);
+        return;
+    }
     *at++ = brace;
     extend(out, at);
     out->more = true;
 }
 
-struct pk_wire_out
-pk_wire_out_new(void)
+/* The head of a message. */
+static void
+begin_message(struct pk_wire_out *out)
 {
-    struct pk_wire_out out = { .text = NULL };
-    pk_wire_out_begin(&out, PK_NAME_NONE, '{');
-    return out;
+    static const char head[] = { (char)PK_WIRE_BINARY_MAGIC, PK_WIRE_BINARY_VERSION, 0, 0 };
+    char *at = reserve(out, PK_WIRE_BINARY_HEAD);
+    if (at != NULL)
+        open_binary(out, mempcpy(at, head, sizeof(head)));
 }
 
 struct pk_wire_out
-pk_wire_out_new_in(struct pk_wire_texts *into)
+pk_wire_out_new(bool binary, bool item, struct pk_wire_texts *into)
 {
-    struct pk_wire_out out = {
-        .into = into,
-        .text = into->bytes,
-        .size = into->size,
-        .room = into->room,
-    };
-    pk_wire_out_begin(&out, PK_NAME_NONE, '{');
+    struct pk_wire_out out = { .into = into, .binary = binary };
+    if (into != NULL) {
+        out.text = into->bytes;
+        out.size = into->size;
+        out.room = into->room;
+    }
+    if (binary && !item)
+        begin_message(&out);
+    else
+        pk_wire_out_begin(&out, PK_NAME_NONE, '{');
     return out;
 }
 
@@ -182,12 +274,69 @@ pk_wire_out_drop(struct pk_wire_out *out)
 }
 
 void
-pk_wire_out_word(struct pk_wire_out *out, enum pk_wire_name name, const char *word)
+pk_wire_out_reserve(struct pk_wire_out *out, size_t size)
 {
-    size_t size = strlen(word);
-    char *at = begin_value(out, name, size);
+    (void)reserve(out, size);
+}
+
+/* What was written is in there now; its text, or NULL if it failed. */
+static char *
+give_back(struct pk_wire_out *out, size_t *ret_size)
+{
+    struct pk_wire_texts *into = out->into;
+    char *text = pk_steal(out->text);
+    into->bytes = text;
+    into->room = out->room;
+    if (out->failed)
+        return NULL;
+    text[out->size] = '\0';
+    text += into->size;
+    *ret_size = out->size - into->size;
+    into->size = out->size + 1;
+    return text;
+}
+
+char *
+pk_wire_out_take(struct pk_wire_out *out, size_t *ret_size)
+{
+    pk_wire_out_end(out, '}');
+    if (out->into != NULL)
+        return give_back(out, ret_size);
+    char *text = pk_steal(out->text);
+    if (out->failed) {
+        free(text);
+        return NULL;
+    }
+    text[out->size] = '\0';
+    *ret_size = out->size;
+    return text;
+}
+
+/* ---- values ---- */
+
+void
+pk_wire_out_item(struct pk_wire_out *out, const char *item, size_t size)
+{
+    char *at = reserve(out, 1 + size);
+    if (at == NULL)
+        return;
+    *at = ',';
+    at += out->more && !out->binary;
+    out->more = true;
+    extend(out, mempcpy(at, item, size));
+}
+
+void
+pk_wire_out_json(struct pk_wire_out *out, enum pk_wire_name name, const char *json)
+{
+    size_t size = strlen(json);
+    if (out->binary) {
+        put_bytes(out, name, PK_BINARY_JSON, json, size);
+        return;
+    }
+    char *at = begin_json(out, name, size);
     if (at != NULL)
-        extend(out, mempcpy(at, word, size));
+        extend(out, mempcpy(at, json, size));
 }
 
 void
@@ -196,7 +345,14 @@ pk_wire_out_text(struct pk_wire_out *out, enum pk_wire_name name, const char *te
     if (text == NULL)
         return;
     size_t size = strlen(text);
-    char *at = begin_value(out, name, size + 2);
+    if (out->binary) {
+        if (pk_wire_is_text(text, size))
+            put_bytes(out, name, PK_BINARY_TEXT, text, size);
+        else
+            put_repaired(out, name, text);
+        return;
+    }
+    char *at = begin_json(out, name, size + 2);
     if (at != NULL)
         at = write_string(out, at, text, size);
     if (at != NULL)
@@ -206,7 +362,11 @@ pk_wire_out_text(struct pk_wire_out *out, enum pk_wire_name name, const char *te
 void
 pk_wire_out_integer(struct pk_wire_out *out, enum pk_wire_name name, uint64_t value)
 {
-    char *at = begin_value(out, name, 20);
+    if (out->binary) {
+        put_number(out, name, value);
+        return;
+    }
+    char *at = begin_json(out, name, 20);
     if (at != NULL)
         extend(out, write_integer(at, value));
 }
@@ -214,14 +374,17 @@ pk_wire_out_integer(struct pk_wire_out *out, enum pk_wire_name name, uint64_t va
 void
 pk_wire_out_null(struct pk_wire_out *out, enum pk_wire_name name)
 {
-    pk_wire_out_word(out, name, "null");
+    if (!out->binary)
+        pk_wire_out_json(out, name, "null");
+    else if (name == PK_NAME_NONE)
+        put_null(out);
 }
 
 void
 pk_wire_out_size(struct pk_wire_out *out, enum pk_wire_name name, uint64_t size)
 {
     if (size == PK_UNSIZED)
-        pk_wire_out_word(out, name, "null");
+        pk_wire_out_null(out, name);
     else
         pk_wire_out_integer(out, name, size);
 }
@@ -240,7 +403,7 @@ put_real(struct pk_wire_out *out, enum pk_wire_name name, double value)
 {
     pk_autofree char *text = pk_wire_tree_text(json_real(value));
     out->failed = out->failed || text == NULL;
-    pk_wire_out_word(out, name, text != NULL ? text : "");
+    pk_wire_out_json(out, name, text != NULL ? text : "");
 }
 
 void
@@ -248,7 +411,7 @@ pk_wire_out_seconds(struct pk_wire_out *out, enum pk_wire_name name, uint64_t na
 {
     const uint64_t second = 1000000000U;
     if (nanoseconds == PK_FOREVER)
-        pk_wire_out_word(out, name, "null");
+        pk_wire_out_null(out, name);
     else if (nanoseconds / second >= PK_WIRE_SECONDS_MAX)
         pk_wire_out_integer(out, name, PK_WIRE_SECONDS_MAX);
     else if (nanoseconds % second == 0)
@@ -262,7 +425,7 @@ pk_wire_out_time(struct pk_wire_out *out, enum pk_wire_name name, uint64_t nanos
 {
     char text[PK_WIRE_TIME_SIZE];
     if (nanoseconds == 0) {
-        pk_wire_out_word(out, name, "null");
+        pk_wire_out_null(out, name);
         return;
     }
     pk_wire_time_format(nanoseconds, text);
@@ -273,38 +436,5 @@ void
 pk_wire_out_tag(struct pk_wire_out *out, const char *tag)
 {
     if (tag != NULL)
-        pk_wire_out_word(out, PK_NAME_TAG, tag);
-}
-
-/* What was written is in there now; its text, or NULL if there is none. */
-static char *
-give_back(struct pk_wire_out *out, size_t *ret_size)
-{
-    struct pk_wire_texts *into = out->into;
-    char *text = pk_steal(out->text);
-    into->bytes = text;
-    into->room = out->room;
-    if (out->failed)
-        return NULL;
-    text[out->size] = '\0';
-    text += into->size;
-    *ret_size = out->size - into->size;
-    into->size = out->size + 1;
-    return text;
-}
-
-char *
-pk_wire_out_text_take(struct pk_wire_out *out, size_t *ret_size)
-{
-    pk_wire_out_end(out, '}');
-    if (out->into != NULL)
-        return give_back(out, ret_size);
-    char *text = pk_steal(out->text);
-    if (out->failed) {
-        free(text);
-        return NULL;
-    }
-    text[out->size] = '\0';
-    *ret_size = out->size;
-    return text;
+        pk_wire_out_json(out, PK_NAME_TAG, tag);
 }

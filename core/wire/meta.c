@@ -63,7 +63,7 @@ pk_wire_meta_put(struct pk_wire_out *out, const char *text, struct pk_error *err
     }
     int32_t rc = check_size(text, err);
     if (rc == 0)
-        pk_wire_out_word(out, PK_NAME_META, text);
+        pk_wire_out_json(out, PK_NAME_META, text);
     return rc;
 }
 

@@ -46,6 +46,7 @@ pk_wire_name_find(const char *text, size_t size)
         break;
     case 6:
         IF_NAME("intent", PK_NAME_INTENT);
+        IF_NAME("binary", PK_NAME_BINARY);
         IF_NAME("prefix", PK_NAME_PREFIX);
         IF_NAME("cursor", PK_NAME_CURSOR);
         IF_NAME("status", PK_NAME_STATUS);
@@ -75,6 +76,7 @@ pk_wire_name_find(const char *text, size_t size)
         break;
     case 11:
         IF_NAME("ttl_seconds", PK_NAME_TTL_SECONDS);
+        IF_NAME("known_epoch", PK_NAME_KNOWN_EPOCH);
         break;
     case 12:
         IF_NAME("wait_seconds", PK_NAME_WAIT_SECONDS);

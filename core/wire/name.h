@@ -9,7 +9,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* All of them, each as its constant and its text. */
+/* All of them, each as its constant and its text. Their order is the protocol's: it numbers them in
+ * the binary notation, so new ones come last. */
 #define PK_WIRE_NAMES(X) \
     X(PK_NAME_TAG, "tag") \
     X(PK_NAME_DATA, "data") \
@@ -53,7 +54,9 @@
     X(PK_NAME_OBJECTS, "objects") \
     X(PK_NAME_STATS, "stats") \
     X(PK_NAME_REPLIES, "replies") \
-    X(PK_NAME_HANDLES, "handles")
+    X(PK_NAME_HANDLES, "handles") \
+    X(PK_NAME_BINARY, "binary") \
+    X(PK_NAME_KNOWN_EPOCH, "known_epoch")
 
 #define PK_WIRE_NAME_CONSTANT(constant, text) constant,
 enum pk_wire_name {
@@ -61,6 +64,8 @@ enum pk_wire_name {
     PK_WIRE_NAMES(PK_WIRE_NAME_CONSTANT) PK_NAME_COUNT
 };
 #undef PK_WIRE_NAME_CONSTANT
+
+_Static_assert(PK_NAME_COUNT <= 64, "a bit for each name");
 
 /* A name as it is written: in quotes, a colon behind it. */
 struct pk_wire_written_name {

@@ -1,7 +1,7 @@
 /* SPDX-FileCopyrightText: PackIce authors */
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Replies: from `struct pk_reply` to JSON text for a transport, and back for a client. Descriptors
+ * Replies: from `struct pk_reply` to a message for a transport, and back for a client. Descriptors
  * are indexes here: the order of the descriptors in the message that carries the reply.
  */
 #ifndef PK_WIRE_REPLY_H
@@ -23,9 +23,10 @@ struct pk_wire_texts {
     size_t room;
 };
 
-/* What a reply says beside its content. All encoders borrow what they are given, write one line
- * without a newline, and give a malloc'd *ret_text that is the caller's, of *ret_size bytes and a
- * NUL. Text that is not UTF-8 comes out with U+FFFD in its place. 0 or -ENOMEM. */
+/* What a reply says beside its content. All encoders borrow what they are given, write one message,
+ * JSON on one line without a newline, and give a malloc'd *ret_text that is the caller's, of
+ * *ret_size bytes and a NUL, which has room for one more behind it. Text that is not UTF-8 comes
+ * out with U+FFFD in its place. 0 or -ENOMEM. */
 struct pk_wire_reply_format {
     struct pk_wire_texts *into; /* *ret_text is in there, until more is; NULL = it is malloc'd */
     const char *tag;            /* JSON text, as a decoded request holds it; NULL = none */
@@ -33,18 +34,17 @@ struct pk_wire_reply_format {
     bool item;           /* it goes into a batch reply: no tag, no "fds" and "data" of its own */
     bool http;           /* for HTTP: a blob is a URL of the node's, and there are no "fds" */
     bool paths;          /* http: a blob that has a path is that path, beside the URL */
+    bool binary;         /* its notation */
+    bool takes_binary;   /* the node says that it takes binary requests */
     uint64_t first_data; /* where this reply's bytes begin behind the text; 0 but in a batch */
 };
-
-/* Instead of a number of descriptors: of a batch over HTTP. */
-#define PK_WIRE_NO_FDS UINT32_MAX
 
 /* How many descriptors travel with a reply: one for each FD handle, and one for each PATH handle,
  * opened by the transport; in blob order, numbered from first_fd. 0 for an error. */
 uint32_t pk_wire_reply_fds(const struct pk_reply *reply);
 
-/* How many bytes travel behind a reply and its newline: those of all DATA handles, in blob order,
- * numbered from first_data. They are the transport's to send. */
+/* How many bytes travel behind a reply, and the newline of JSON: those of all DATA handles, in blob
+ * order, numbered from first_data. They are the transport's to send. */
 uint64_t pk_wire_reply_data(const struct pk_reply *reply);
 
 /* Any reply of the peer, errors included. */
@@ -63,12 +63,17 @@ int32_t pk_wire_stats_encode(const struct pk_stat *stats, size_t count,
                              const struct pk_wire_reply_format *format, char **ret_text,
                              size_t *ret_size);
 
-/* Puts the texts of replies encoded as items into one batch reply, which says how many descriptors
- * travel with it, at most PK_WIRE_FDS_MAX, or PK_WIRE_NO_FDS, and how many bytes: those of all
- * items. */
-int32_t pk_wire_batch_reply_encode(const char *const *replies, size_t count, uint32_t fds,
-                                   uint64_t data, const char *tag, char **ret_text,
-                                   size_t *ret_size);
+/* A reply that was encoded as an item. */
+struct pk_wire_item {
+    const char *text;
+    size_t size;
+};
+
+/* Puts items of the same notation into one batch reply, which says how many descriptors travel with
+ * it, at most PK_WIRE_FDS_MAX, and how many bytes: those of all items. */
+int32_t pk_wire_batch_reply_encode(const struct pk_wire_item *items, size_t count, uint32_t fds,
+                                   uint64_t data, const struct pk_wire_reply_format *format,
+                                   char **ret_text, size_t *ret_size);
 
 /* ---- for who asked ---- */
 
@@ -82,9 +87,10 @@ struct pk_wire_reply {
                               too, come to no more than data. Who has the bytes sets
                               handles[i].data */
     const char *tag;       /* JSON text, in the shortest form; NULL = untagged */
+    bool takes_binary;     /* the node says that it takes binary requests */
     uint32_t fds;          /* descriptors that travel with it, at most PK_WIRE_FDS_MAX */
-    uint64_t data;         /* bytes behind it and its newline, at most PK_SIZE_MAX: whether that is
-                              too much is the client's to say, who knows what it asked for */
+    uint64_t data; /* bytes behind it (and its newline), at most PK_SIZE_MAX: whether that is
+                      too much is the client's to say, who knows what it asked for */
     struct pk_wire_reply **items; /* BATCH: item_count replies, each parsed, not yet decoded */
     size_t item_count;
     struct pk_stat *stats; /* STATS: stat_count figures, of kind 0 and without help */
@@ -103,7 +109,7 @@ struct pk_wire_reply {
     char *message;
 };
 
-/* First step: reads the JSON, tag, fds, data and status. *ret_reply is the caller's to free. 0;
+/* First step: reads the message, tag, fds, data and status. *ret_reply is the caller's to free. 0;
  * -ENOMEM; -EPROTO with the member at fault: the node is not trusted either. */
 int32_t pk_wire_reply_parse(const char *text, size_t size, struct pk_wire_reply **ret_reply,
                             struct pk_error *err);

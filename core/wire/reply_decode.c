@@ -4,6 +4,7 @@
  * Decodes replies for a client, which trusts its node no more than a node trusts its callers: every
  * index of a descriptor is in range and used once, every count bounded. It never sees a descriptor.
  */
+#include "core/wire/binary.h"
 #include "core/wire/error_name.h"
 #include "core/wire/member_in.h"
 #include "core/wire/reply.h"
@@ -14,16 +15,6 @@
 #include <errno.h>
 #include <packice/cleanup.h>
 #include <string.h>
-
-static struct pk_wire_in
-reader(const struct pk_wire_reply *wire, struct pk_error *err)
-{
-    struct pk_wire_in in = {
-        .json = wire->json, .object = wire->value, .prefix = "", .code = -EPROTO, .err = err
-    };
-    pk_wire_in_open(&in);
-    return in;
-}
 
 static int32_t
 read_ttl(const struct pk_wire_in *in, uint64_t *ret_ttl)
@@ -164,7 +155,8 @@ decode_list(const struct pk_wire_in *in, struct pk_wire_reply *wire)
     if (rc == 0)
         rc = new_objects(wire, count, in->err);
     for (size_t i = 0; rc == 0 && i < count; i++, entry += entry->span) {
-        struct pk_wire_in object = pk_wire_in_entry(in, entry, "objects", i);
+        struct pk_wire_in object;
+        pk_wire_in_open_entry(&object, in, entry, "objects", i);
         rc = pk_wire_read_object(&object, &wire->objects[i]);
     }
     return rc != 0 ? rc : decode_cursor(in, wire);
@@ -190,7 +182,7 @@ static int32_t
 decode_stats(const struct pk_wire_in *in, struct pk_wire_reply *wire)
 {
     struct pk_wire_value *stats = pk_wire_in_get(in, PK_NAME_STATS);
-    if (stats == NULL || stats->kind != PK_WIRE_OBJECT)
+    if (stats == NULL || stats->kind != PK_WIRE_OBJECT || stats->binary)
         return pk_wire_in_fail(in, PK_NAME_STATS, stats == NULL ? "missing" : "not an object");
     if (stats->count == PK_WIRE_COUNT_MAX)
         return pk_wire_in_fail(in, PK_NAME_STATS, "too many");
@@ -262,7 +254,8 @@ begin_reply(struct pk_wire_reply *wire, struct pk_wire_json *json, struct pk_wir
 static int32_t
 parse(struct pk_wire_reply *wire, struct pk_error *err)
 {
-    struct pk_wire_in in = reader(wire, err);
+    struct pk_wire_in in;
+    pk_wire_in_open(&in, wire->json, wire->value, -EPROTO, err);
     int64_t fds = 0;
     int64_t data = 0;
     int32_t rc = pk_wire_in_tag(&in, &wire->tag, &wire->tag_text);
@@ -270,6 +263,7 @@ parse(struct pk_wire_reply *wire, struct pk_error *err)
         rc = pk_wire_in_integer(&in, PK_NAME_FDS, 0, PK_WIRE_FDS_MAX, &fds);
     if (rc == 0)
         rc = pk_wire_in_integer(&in, PK_NAME_DATA, 0, PK_SIZE_MAX, &data);
+    wire->takes_binary = pk_wire_in_get(&in, PK_NAME_BINARY) != NULL;
     wire->fds = (uint32_t)fds;
     wire->data = (uint64_t)data;
     return rc != 0 ? rc : parse_status(&in, wire);
@@ -284,7 +278,8 @@ pk_wire_reply_parse(const char *text, size_t size, struct pk_wire_reply **ret_re
         return pk_fail(err, -ENOMEM, "out of memory");
     struct pk_wire_reply *wire = (struct pk_wire_reply *)(void *)(json + 1);
     begin_reply(wire, json, json->values);
-    int32_t rc = pk_wire_json_scan(json, -EPROTO, err);
+    int32_t rc = pk_wire_is_binary(*json->text) ? pk_wire_binary_scan(json, -EPROTO, err)
+                                                : pk_wire_json_scan(json, -EPROTO, err);
     wire->value = json->values; /* which may have moved */
     if (rc == 0)
         rc = parse(wire, err);
@@ -319,7 +314,8 @@ parse_item(const struct pk_wire_in *batch, struct pk_wire_reply *wire, struct pk
            size_t index)
 {
     struct pk_wire_reply *item = wire->items[index];
-    struct pk_wire_in in = pk_wire_in_entry(batch, entry, "replies", index);
+    struct pk_wire_in in;
+    pk_wire_in_open_entry(&in, batch, entry, "replies", index);
     if (entry->kind != PK_WIRE_OBJECT)
         return pk_fail(in.err, -EPROTO, "replies[%zu]: not an object", index);
     begin_reply(item, wire->json, entry);
@@ -361,11 +357,12 @@ static const struct {
 int32_t
 pk_wire_reply_decode(struct pk_wire_reply *reply, uint32_t verb, size_t count, struct pk_error *err)
 {
-    struct pk_wire_in in = reader(reply, err);
+    struct pk_wire_in in;
     uint32_t word = 0;
     reply->reply.verb = verb;
     if (reply->reply.status != 0)
         return 0;
+    pk_wire_in_open(&in, reply->json, reply->value, -EPROTO, err);
     if (verb == PK_WIRE_VERB_BATCH && reply->batch == NULL) {
         static const char *const ok[] = { "ok" };
         int32_t rc = pk_wire_read_word(&in, PK_NAME_STATUS, ok, 1, &word);

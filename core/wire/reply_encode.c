@@ -1,9 +1,11 @@
 /* SPDX-FileCopyrightText: PackIce authors */
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Encodes replies: what the peer answered, as one line of JSON. Strings come from plugins and from
- * other callers, so nothing about them is taken for granted.
+ * Encodes replies: what the peer answered, as one message. Strings come from plugins and from other
+ * callers, so nothing about them is taken for granted. In binary, what is absent is what JSON says
+ * with an empty object or array, null, or no descriptors.
  */
+#include "core/wire/binary.h"
 #include "core/wire/error_name.h"
 #include "core/wire/member_out.h"
 #include "core/wire/meta.h"
@@ -15,6 +17,8 @@
 #include <errno.h>
 #include <packice/cleanup.h>
 #include <string.h>
+
+#define END_SIZE 96U /* more than what is behind the replies of a batch, and before them */
 
 /* ---- parts ---- */
 
@@ -36,11 +40,12 @@ object_at(const struct pk_reply *reply, uint32_t index)
 static struct pk_wire_out
 begin(const char *status, const struct pk_wire_reply_format *format)
 {
-    struct pk_wire_out out =
-        format->into != NULL ? pk_wire_out_new_in(format->into) : pk_wire_out_new();
+    struct pk_wire_out out = pk_wire_out_new(format->binary, format->item, format->into);
     pk_wire_out_text(&out, PK_NAME_STATUS, status);
     if (!format->item)
         pk_wire_out_tag(&out, format->tag);
+    if (format->takes_binary && !format->item)
+        pk_wire_out_integer(&out, PK_NAME_BINARY, PK_WIRE_BINARY_VERSION);
     return out;
 }
 
@@ -49,11 +54,11 @@ static int32_t
 finish(struct pk_wire_out *out, const struct pk_wire_reply_format *format, uint32_t fds,
        uint64_t data, char **ret_text, size_t *ret_size)
 {
-    if (!format->item && !format->http)
+    if (!format->item && !format->http && (fds > 0 || !out->binary))
         pk_wire_out_integer(out, PK_NAME_FDS, fds);
     if (!format->item && data > 0)
         pk_wire_out_integer(out, PK_NAME_DATA, data);
-    char *text = pk_wire_out_text_take(out, ret_size);
+    char *text = pk_wire_out_take(out, ret_size);
     if (text == NULL)
         return -ENOMEM;
     *ret_text = text;
@@ -68,8 +73,8 @@ put_meta(struct pk_wire_out *out, const char *text)
     int32_t rc = *text != '\0' ? pk_wire_meta_put(out, text, NULL) : -EINVAL;
     if (rc == -ENOMEM)
         out->failed = true;
-    else if (rc != 0)
-        pk_wire_out_word(out, PK_NAME_META, "{}");
+    else if (rc != 0 && !out->binary)
+        pk_wire_out_json(out, PK_NAME_META, "{}");
 }
 
 static const char *
@@ -86,6 +91,13 @@ is_path(const struct pk_handle *handle)
 {
     return handle->kind == PK_HANDLE_PATH && handle->text != NULL
            && pk_wire_utf8_valid(handle->text);
+}
+
+/* Whether a descriptor travels with the reply for it. */
+static bool
+has_fd(const struct pk_handle *handle)
+{
+    return handle->kind == PK_HANDLE_FD || handle->kind == PK_HANDLE_PATH;
 }
 
 static void
@@ -140,7 +152,9 @@ put_handle(struct pk_wire_out *out, const struct pk_reply *reply, uint32_t blob,
 {
     const struct pk_handle *handle = handle_at(reply, blob);
     pk_wire_out_begin(out, PK_NAME_NONE, '{');
-    if (handle->kind == PK_HANDLE_URL)
+    if (handle->kind == PK_HANDLE_KNOWN)
+        pk_wire_out_text(out, PK_NAME_KIND, "known");
+    else if (handle->kind == PK_HANDLE_URL)
         put_url(out, handle);
     else if (format->http)
         put_http(out, handle, tells_path(handle, format), reply->object_id, blob);
@@ -151,12 +165,14 @@ put_handle(struct pk_wire_out *out, const struct pk_reply *reply, uint32_t blob,
     pk_wire_out_end(out, '}');
 }
 
-/* The paths alone when all are paths. */
+/* The paths alone when all are paths; the blobs have them too. */
 static void
 put_paths(struct pk_wire_out *out, const struct pk_reply *reply,
           const struct pk_wire_reply_format *format)
 {
     bool all = true;
+    if (out->binary)
+        return;
     for (uint32_t i = 0; i < reply->blob_count; i++)
         all = all && tells_path(handle_at(reply, i), format);
     pk_wire_out_begin(out, PK_NAME_HANDLES, '[');
@@ -173,7 +189,7 @@ put_blobs(struct pk_wire_out *out, const struct pk_reply *reply,
     pk_wire_out_begin(out, PK_NAME_BLOBS, '[');
     for (uint32_t i = 0; i < reply->blob_count; i++) {
         put_handle(out, reply, i, format, fd);
-        if (handle_at(reply, i)->kind != PK_HANDLE_URL)
+        if (has_fd(handle_at(reply, i)))
             fd++;
     }
     pk_wire_out_end(out, ']');
@@ -222,7 +238,7 @@ pk_wire_reply_fds(const struct pk_reply *reply)
         || is_inline(reply))
         return 0;
     for (uint32_t i = 0; i < reply->blob_count; i++) {
-        if (handle_at(reply, i)->kind != PK_HANDLE_URL)
+        if (has_fd(handle_at(reply, i)))
             fds++;
     }
     return fds;
@@ -396,44 +412,26 @@ pk_wire_stats_encode(const struct pk_stat *stats, size_t count,
     }
     pk_autofree char *text = pk_wire_tree_text(figures);
     out.failed = out.failed || text == NULL;
-    pk_wire_out_word(&out, PK_NAME_STATS, text != NULL ? text : "");
+    pk_wire_out_json(&out, PK_NAME_STATS, text != NULL ? text : "");
     return finish(&out, format, 0, 0, ret_text, ret_size);
 }
 
 /* ---- a batch ---- */
 
-static char *
-join_replies(char *at, const char *const *replies, size_t count)
-{
-    for (size_t i = 0; i < count; i++) {
-        if (i > 0)
-            *at++ = ',';
-        at = stpcpy(at, replies[i]);
-    }
-    return at;
-}
-
-/* The replies are JSON already, so they are joined as text instead of being read again. */
+/* The items are of this notation already, so they are copied instead of being read again. */
 int32_t
-pk_wire_batch_reply_encode(const char *const *replies, size_t count, uint32_t fds, uint64_t data,
-                           const char *tag, char **ret_text, size_t *ret_size)
+pk_wire_batch_reply_encode(const struct pk_wire_item *items, size_t count, uint32_t fds,
+                           uint64_t data, const struct pk_wire_reply_format *format,
+                           char **ret_text, size_t *ret_size)
 {
-    size_t size = 96 + (tag != NULL ? strlen(tag) : 0); /* the names around the replies */
+    struct pk_wire_out out = begin("ok", format);
+    size_t size = END_SIZE;
     for (size_t i = 0; i < count; i++)
-        size += strlen(replies[i]) + 1;
-    char *text = malloc(size);
-    if (text == NULL)
-        return -ENOMEM;
-    char *at = stpcpy(text, "{\"status\":\"ok\"");
-    if (tag != NULL)
-        at = stpcpy(stpcpy(at, ",\"tag\":"), tag);
-    at = stpcpy(join_replies(stpcpy(at, ",\"replies\":["), replies, count), "]");
-    if (fds != PK_WIRE_NO_FDS)
-        at += snprintf(at, 24, ",\"fds\":%u", fds);
-    if (data > 0)
-        at += snprintf(at, 32, ",\"data\":%llu", (unsigned long long)data);
-    at = stpcpy(at, "}");
-    *ret_text = text;
-    *ret_size = (size_t)(at - text);
-    return 0;
+        size += items[i].size + 1;
+    pk_wire_out_reserve(&out, size);
+    pk_wire_out_begin(&out, PK_NAME_REPLIES, '[');
+    for (size_t i = 0; i < count; i++)
+        pk_wire_out_item(&out, items[i].text, items[i].size);
+    pk_wire_out_end(&out, ']');
+    return finish(&out, format, fds, data, ret_text, ret_size);
 }

@@ -9,7 +9,7 @@
 #include <packice/cleanup.h>
 #include <string.h>
 
-#define KIND_HTTP 4U /* a URL of the node that was asked */
+#define KIND_HTTP 4U /* in place of PK_HANDLE_DATA: a URL of the node that was asked */
 
 /* ---- words and counts ---- */
 
@@ -97,20 +97,20 @@ read_target(const struct pk_wire_in *in, struct pk_handle *handle)
 static int32_t
 read_handle(const struct pk_wire_in *in, struct pk_wire_reply *wire, struct pk_handle *handle)
 {
-    static const char *const words[] = { "fd", "path", "url", "http" }; /* PK_HANDLE_*, HTTP */
+    static const char *const words[] = { "fd", "path", "url", "http", "known" }; /* PK_HANDLE_* */
     int64_t size = -1;
     int64_t offset = 0;
-    int32_t rc = pk_wire_read_word(in, PK_NAME_KIND, words, 4, &handle->kind);
+    int32_t rc = pk_wire_read_word(in, PK_NAME_KIND, words, 5, &handle->kind);
     bool http = rc == 0 && handle->kind == KIND_HTTP;
     if (http)
         handle->kind = PK_HANDLE_URL;
-    if (rc == 0 && handle->kind != PK_HANDLE_FD)
+    if (rc == 0 && (handle->kind == PK_HANDLE_PATH || handle->kind == PK_HANDLE_URL))
         rc = read_target(in, handle);
     if (rc == 0 && http && handle->text[0] != '/')
         rc = pk_wire_in_fail(in, PK_NAME_URL, "not a path of the node");
     if (rc == 0 && handle->kind == PK_HANDLE_FD)
         rc = pk_wire_in_need(in, PK_NAME_FD);
-    if (rc == 0 && handle->kind != PK_HANDLE_URL)
+    if (rc == 0 && (handle->kind == PK_HANDLE_FD || handle->kind == PK_HANDLE_PATH))
         rc = read_fd(in, wire, &handle->fd);
     if (rc == 0)
         rc = pk_wire_in_integer(in, PK_NAME_SIZE, 0, INT64_MAX, &size);
@@ -176,7 +176,8 @@ read_blobs(const struct pk_wire_in *in, struct pk_wire_reply *wire,
     if (rc == 0)
         rc = new_handles(wire, count, in->err);
     for (size_t i = 0; i < count && rc == 0; i++, entry += entry->span) {
-        struct pk_wire_in blob = pk_wire_in_entry(in, entry, "blobs", i);
+        struct pk_wire_in blob;
+        pk_wire_in_open_entry(&blob, in, entry, "blobs", i);
         rc = read(&blob, wire, &wire->handles[i]);
     }
     return rc;
@@ -209,10 +210,9 @@ read_owner(const struct pk_wire_in *in, struct pk_principal *owner)
         return 0;
     if (value->kind != PK_WIRE_OBJECT)
         return pk_wire_in_fail(in, PK_NAME_OWNER, "not an object");
-    struct pk_wire_in inner = {
-        .json = in->json, .object = value, .prefix = "owner.", .code = in->code, .err = in->err
-    };
-    pk_wire_in_open(&inner);
+    struct pk_wire_in inner;
+    pk_wire_in_open(&inner, in->json, value, in->code, in->err);
+    inner.prefix = "owner.";
     int32_t rc = pk_wire_in_integer(&inner, PK_NAME_UID, 0, UINT32_MAX, &uid);
     if (rc == 0)
         rc = pk_wire_in_text(&inner, PK_NAME_NAME, 1, sizeof(owner->name) - 1, &name);

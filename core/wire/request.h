@@ -1,7 +1,7 @@
 /* SPDX-FileCopyrightText: PackIce authors */
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Requests: from JSON text to `struct pk_request` for a transport, and back for a client. All that
+ * Requests: from a message to `struct pk_request` for a transport, and back for a client. All that
  * a caller sent is checked for type and bounds here; whether it makes sense is the peer's to say.
  */
 #ifndef PK_WIRE_REQUEST_H
@@ -9,6 +9,7 @@
 
 #include "core/wire/room.h"
 #include <packice/types.h>
+#include <stdbool.h>
 #include <stddef.h>
 
 /* Verbs that are the wire's alone, beside PK_VERB_*. */
@@ -32,6 +33,8 @@ struct pk_wire_request {
                                   data_size, and this is what to answer */
     const char *tag;           /* the tag's JSON text (string or integer); NULL = untagged */
     uint32_t request_fds;      /* descriptors that come with it ("fds"), at most PK_BLOBS_MAX */
+    bool binary;               /* the notation in which it came, and is to be answered */
+    bool offer;                /* the caller asks whether it may come in binary ("binary") */
     uint32_t release_count;
     const char **releases;          /* leases to be released first, also if the request is wrong */
     struct pk_wire_request **items; /* BATCH: item_count requests, none of them NULL, tagged, a
@@ -45,9 +48,10 @@ struct pk_wire_request {
 };
 
 /*
- * Decodes one JSON text. verb: what the transport knows (from a URL's path), or NULL to take the
- * member "command". 0, whatever the text, or -ENOMEM. A request that is wrong, or an item of a
- * batch, has `error` set: -EINVAL, with a message that begins with the member at fault ("sizes[3]:
+ * Decodes one message. verb: what the transport knows (from a URL's path; then it is JSON), or NULL
+ * to take the member "command". 0, whatever the text, or -ENOMEM. A request that is wrong, or an
+ * item of a batch, has `error` set: -EINVAL, with a message that begins with the member at fault
+ * ("sizes[3]:
  * ..."), or -EOPNOTSUPP: a verb that is not known. Its tag, data_size, request_fds and releases are
  * there nevertheless, as far as they could be read; an item that is wrong leaves the batch right.
  */
@@ -67,11 +71,13 @@ struct pk_wire_request_format {
     const char *tag;             /* JSON text of a string or an integer; NULL = none */
     const char *const *releases; /* release_count lease ids, at most PK_WIRE_RELEASES_MAX */
     size_t release_count;
+    bool binary; /* the notation of the request itself */
+    bool offer;  /* whether it asks if the node takes binary ones */
 };
 
-/* Encodes a request for a stream, on one line: "command" first, then what the format says (NULL =
- * nothing), and at the end a newline, or, where the bytes of a put come next, nothing: those, or
- * the descriptors of its handles, are the caller's to send. *ret_size counts the newline, and a NUL
+/* Encodes a request for a stream: "command" first, then what the format says (NULL = nothing). JSON
+ * is one line, and has a newline at the end, unless the bytes of a put come next: those, or the
+ * descriptors of its handles, are the caller's to send. *ret_size counts the newline, and a NUL
  * follows. *ret_text is malloc'd, the caller's. verb may be PK_WIRE_VERB_STATS.
  * 0; -ENOMEM; -EINVAL: what the protocol can't say (text that is not UTF-8, meta that is not a JSON
  * object, a ttl of PK_FOREVER without PK_REQUEST_BIND); -EOPNOTSUPP: a verb that it doesn't have;

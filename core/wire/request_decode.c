@@ -4,6 +4,7 @@
  * Decodes requests: one row a verb, one function for its members. It never asks whether an object
  * or a lease exists.
  */
+#include "core/wire/binary.h"
 #include "core/wire/frame.h"
 #include "core/wire/member_in.h"
 #include "core/wire/request.h"
@@ -49,12 +50,16 @@ static int32_t
 decode_read(const struct pk_wire_in *in, struct pk_wire_request *wire)
 {
     int64_t inline_max = 0;
+    int64_t known_epoch = 0;
     int32_t rc = pk_wire_in_need(in, PK_NAME_OBJECT_ID);
     if (rc == 0)
         rc = pk_wire_in_seconds(in, PK_NAME_WAIT_SECONDS, true, &wire->request.wait);
     if (rc == 0)
         rc = pk_wire_in_integer(in, PK_NAME_INLINE_MAX, 0, PK_SIZE_MAX, &inline_max);
+    if (rc == 0)
+        rc = pk_wire_in_integer(in, PK_NAME_KNOWN_EPOCH, 1, INT64_MAX, &known_epoch);
     wire->request.inline_max = (uint64_t)inline_max;
+    wire->request.known_epoch = (uint64_t)known_epoch;
     return rc;
 }
 
@@ -361,10 +366,8 @@ static int32_t
 decode_item(const struct pk_wire_in *batch, struct pk_wire_value *entry, size_t index,
             struct pk_wire_request *item)
 {
-    struct pk_wire_in in = {
-        .json = batch->json, .object = entry, .prefix = "", .code = -EINVAL, .err = &item->error
-    };
-    pk_wire_in_open(&in);
+    struct pk_wire_in in;
+    pk_wire_in_open(&in, batch->json, entry, -EINVAL, &item->error);
     int32_t rc = decode_baggage(&in, item);
     if (rc != 0)
         return pk_fail(batch->err, rc, "requests[%zu].%.200s", index, item->error.message);
@@ -438,17 +441,12 @@ decode_batch(const struct pk_wire_in *in, struct pk_wire_request *wire)
 static int32_t
 decode(struct pk_wire_request *wire, const char *name)
 {
-    struct pk_wire_in in = {
-        .json = wire->json,
-        .object = wire->json->values,
-        .prefix = "",
-        .code = -EINVAL,
-        .err = &wire->error,
-    };
-    pk_wire_in_open(&in);
+    struct pk_wire_in in;
+    pk_wire_in_open(&in, wire->json, wire->json->values, -EINVAL, &wire->error);
     int32_t tag = pk_wire_in_tag(&in, &wire->tag, &wire->tag_text);
     if (tag == -ENOMEM)
         return tag;
+    wire->offer = pk_wire_in_get(&in, PK_NAME_BINARY) != NULL;
     int32_t rc = decode_baggage(&in, wire);
     rc = rc != 0 ? rc : tag;
     /* Leases end whatever else is wrong, and what was wrong first is what is told. */
@@ -492,10 +490,12 @@ pk_wire_request_decode_in(struct pk_wire_room *room, const char *text, size_t si
     struct pk_wire_request *wire = (struct pk_wire_request *)(void *)(json + 1);
     begin_request(wire);
     wire->json = json;
-    int32_t rc = pk_wire_json_scan(json, -EINVAL, &wire->error);
+    wire->binary = verb == NULL && pk_wire_is_binary(*json->text);
+    int32_t rc = wire->binary ? pk_wire_binary_scan(json, -EINVAL, &wire->error)
+                              : pk_wire_json_scan(json, -EINVAL, &wire->error);
     if (rc == 0)
         rc = decode(wire, verb);
-    else if (may_have_baggage(text, size))
+    else if (wire->binary || may_have_baggage(text, size))
         wire->request.data_size = PK_UNSIZED;
     if (rc == -ENOMEM) {
         pk_wire_request_free(wire);

@@ -4,6 +4,7 @@
  * Encodes requests for a stream: what a client asks for, as far as the protocol can say it. It does
  * not repeat the checks of the decoder: a node makes them.
  */
+#include "core/wire/binary.h"
 #include "core/wire/frame.h"
 #include "core/wire/member_out.h"
 #include "core/wire/meta.h"
@@ -20,10 +21,8 @@
 static int32_t
 put_text(struct pk_wire_out *out, enum pk_wire_name name, const char *text, struct pk_error *err)
 {
-    if (text != NULL && !pk_wire_utf8_valid(text))
-        return pk_fail(err, -EINVAL, "%s: not UTF-8", pk_wire_name_text(name));
     pk_wire_out_text(out, name, text);
-    return 0;
+    return out->repaired ? pk_fail(err, -EINVAL, "%s: not UTF-8", pk_wire_name_text(name)) : 0;
 }
 
 /* A ttl that is bound to its connection needs none to last as long as that. */
@@ -80,6 +79,8 @@ put_acquire(struct pk_wire_out *out, const struct pk_request *request, struct pk
         pk_wire_out_seconds(out, PK_NAME_WAIT_SECONDS, request->wait);
     if (request->inline_max != 0)
         pk_wire_out_integer(out, PK_NAME_INLINE_MAX, request->inline_max);
+    if (request->known_epoch != 0)
+        pk_wire_out_integer(out, PK_NAME_KNOWN_EPOCH, request->known_epoch);
     return 0;
 }
 
@@ -180,6 +181,8 @@ static void
 put_format(struct pk_wire_out *out, const struct pk_wire_request_format *format)
 {
     pk_wire_out_tag(out, format->tag);
+    if (format->offer)
+        pk_wire_out_integer(out, PK_NAME_BINARY, PK_WIRE_BINARY_VERSION);
     if (format->release_count == 0)
         return;
     pk_wire_out_begin(out, PK_NAME_RELEASES, '[');
@@ -202,18 +205,18 @@ put_request(struct pk_wire_out *out, const struct pk_request *request,
     return pk_fail(err, -EOPNOTSUPP, "command: the protocol has no verb %u", request->verb);
 }
 
-/* Ends the object, with a newline unless bytes come next, and hands its text over. */
+/* Ends it, JSON with a newline unless bytes come next, and hands its text over. */
 static int32_t
 finish(struct pk_wire_out *out, uint64_t data, char **ret_text, size_t *ret_size,
        struct pk_error *err)
 {
     size_t size = 0;
-    pk_autofree char *text = pk_wire_out_text_take(out, &size);
+    pk_autofree char *text = pk_wire_out_take(out, &size);
     if (text == NULL)
         return pk_fail(err, -ENOMEM, "out of memory");
     if (size > PK_WIRE_REQUEST_MAX)
         return pk_fail(err, -EFBIG, "request longer than %u bytes", PK_WIRE_REQUEST_MAX);
-    if (data == 0)
+    if (data == 0 && !out->binary)
         text[size++] = '\n';
     text[size] = '\0';
     *ret_text = pk_steal(text);
@@ -245,7 +248,7 @@ pk_wire_request_encode(const struct pk_request *request,
                        size_t *ret_size, struct pk_error *err)
 {
     format = format != NULL ? format : &no_format;
-    struct pk_wire_out out = pk_wire_out_new();
+    struct pk_wire_out out = pk_wire_out_new(format->binary, false, NULL);
     int32_t rc = check_format(format, err);
     if (rc == 0)
         rc = put_request(&out, request, format, err);
@@ -313,7 +316,7 @@ pk_wire_batch_encode(const struct pk_request *requests, size_t count,
         rc = add_data(requests, count, &data, err);
     if (rc != 0)
         return rc;
-    struct pk_wire_out out = pk_wire_out_new();
+    struct pk_wire_out out = pk_wire_out_new(format->binary, false, NULL);
     pk_wire_out_text(&out, PK_NAME_COMMAND, "batch");
     put_format(&out, format);
     if (data > 0)

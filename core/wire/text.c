@@ -63,6 +63,19 @@ pk_wire_utf8_valid(const char *text)
     return true;
 }
 
+bool
+pk_wire_utf8_fills(const char *text, size_t size)
+{
+    const char *end = text + size;
+    while (text < end && *text != '\0') {
+        size_t character = pk_wire_utf8_size(text);
+        if (character == 0)
+            return false;
+        text += character;
+    }
+    return text == end;
+}
+
 size_t
 pk_wire_utf8_size(const char *text)
 {

@@ -24,6 +24,49 @@
 
 bool pk_wire_utf8_valid(const char *text);
 
+/* Whether `size` bytes, behind which there is a NUL, are UTF-8 without one. */
+bool pk_wire_utf8_fills(const char *text, size_t size);
+
+/* Some bytes in one word, at most eight; which are not there repeat others. */
+static inline uint64_t
+pk_wire_few_bytes(const char *text, size_t size)
+{
+    uint32_t first;
+    uint32_t last;
+    if (size >= sizeof(first)) {
+        memcpy(&first, text, sizeof(first));
+        memcpy(&last, text + size - sizeof(last), sizeof(last));
+        return (uint64_t)first << 32U | last;
+    }
+    if (size == 0)
+        text = " ";
+    size_t end = size > 0 ? size - 1 : 0;
+    return UINT64_C(0x2020202020000000) | (uint64_t)(unsigned char)text[0] << 16U
+           | (uint64_t)(unsigned char)text[size / 2] << 8U | (unsigned char)text[end];
+}
+
+/* As pk_wire_utf8_fills, for what is mostly ASCII. */
+static inline bool
+pk_wire_is_text(const char *text, size_t size)
+{
+    const uint64_t ones = 0x0101010101010101U;
+    uint64_t found = 0; /* the highest bit of a byte, for a NUL or what is beyond ASCII */
+    uint64_t word;
+    if (size < sizeof(word)) {
+        word = pk_wire_few_bytes(text, size);
+        found = word | (word - ones);
+    } else {
+        const char *last = text + size - sizeof(word);
+        for (const char *at = text; at < last; at += sizeof(word)) {
+            memcpy(&word, at, sizeof(word));
+            found |= word | (word - ones);
+        }
+        memcpy(&word, last, sizeof(word));
+        found |= word | (word - ones);
+    }
+    return (found & ones * 0x80U) == 0 || pk_wire_utf8_fills(text, size);
+}
+
 /* Behind printable bytes of ASCII that stand for themselves in a JSON string: where there is a
  * quote, a backslash, a control character (such as a NUL, which must be among them) or a byte
  * beyond ASCII. limit: how far can be read, if only to look at several bytes at once. */

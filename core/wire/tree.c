@@ -37,6 +37,8 @@ pk_wire_tree_check(const char *text, size_t size, int32_t code, struct pk_error 
     struct pk_error why = PK_ERROR_INIT;
     if (pk_wire_frame_scan(&frame, text, size, size, &start, &used, &complete, &why) != 0)
         return pk_fail(err, code, "%s", why.message);
+    if (used > start && pk_wire_is_binary(text[start]))
+        return pk_fail(err, code, "not a JSON object: it does not begin with '{'");
     if (!complete)
         return pk_fail(err, code, "not a JSON object: it does not end");
     if (memchr(text, '\0', size) != NULL) /* which jansson overlooks behind a number */
@@ -45,6 +47,17 @@ pk_wire_tree_check(const char *text, size_t size, int32_t code, struct pk_error 
     json_t *json = json_loadb(text, size, JSON_REJECT_DUPLICATES, &error);
     if (json == NULL)
         return fail_json(&error, code, err);
+    json_decref(json);
+    return 0;
+}
+
+int32_t
+pk_wire_tree_unique(const char *text, size_t size)
+{
+    json_error_t error;
+    json_t *json = json_loadb(text, size, JSON_DECODE_ANY | JSON_REJECT_DUPLICATES, &error);
+    if (json == NULL)
+        return error.text[0] == '\0' ? -ENOMEM : -EINVAL;
     json_decref(json);
     return 0;
 }

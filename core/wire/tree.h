@@ -15,6 +15,9 @@
  * nothing but white space around it. 0; code, with the place where it isn't; -ENOMEM. */
 int32_t pk_wire_tree_check(const char *text, size_t size, int32_t code, struct pk_error *err);
 
+/* Whether text, which is one JSON value, has no member twice. 0; -EINVAL; -ENOMEM. */
+int32_t pk_wire_tree_unique(const char *text, size_t size);
+
 /* The number that JSON text says. 0; -EINVAL, also if it is too large; -ENOMEM. */
 int32_t pk_wire_tree_real(const char *text, size_t size, double *ret_value);
 

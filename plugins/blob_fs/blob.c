@@ -40,7 +40,7 @@ blob_new(struct blob_fs *fs, const struct fs_data *data, uint64_t size)
     blob->fs = fs;
     blob->data = *data;
     blob->size = size;
-    blob->reader = -1;
+    blob->file = -1;
     blob->writer = -1;
     return blob;
 }
@@ -92,15 +92,50 @@ reserve(int fd, uint64_t size, const char *path, struct pk_error *err)
     return disk_fail(err, error, "%s: no room for %" PRIu64 " bytes", path, size);
 }
 
-/* The new file, with its room and rights; and the reader of it that stays open. */
+int32_t
+fs_blob_keep_file(struct fs_blob *blob, int fd, struct pk_error *err)
+{
+    if (near_limit(fd)) {
+        (void)close(fd);
+        return pk_fail(err, -EBUSY, "out of file descriptors: the last ones are kept for readers");
+    }
+    blob->file = fd;
+    return 0;
+}
+
+int32_t
+fs_blob_make_file(const struct fs_blob *blob, int folder, mode_t mode, int *ret_fd,
+                  struct pk_error *err)
+{
+    char file[NAME_FILE_SIZE];
+    char path[BLOB_PATH_SIZE];
+    name_data_file(&blob->data, file);
+    pk_autoclose int fd = disk_open(folder, file, O_RDWR | O_CREAT | O_EXCL, 0600);
+    if (fd < 0) {
+        int error = errno;
+        fs_blob_path(blob, path);
+        return disk_fail(err, error, "%s: cannot be made", path);
+    }
+    int32_t rc = root_own(&blob->fs->root, fd, mode, err);
+    if (rc == 0)
+        *ret_fd = pk_steal_fd(fd);
+    return rc;
+}
+
+/* The new file with its room, and the reader of it that stays open. */
 static int32_t
-fill_file(const struct fs_blob *blob, int folder, const char *file, int fd, int *ret_reader,
-          struct pk_error *err)
+make_file(struct fs_blob *blob, struct pk_error *err)
 {
     const struct fs_root *root = &blob->fs->root;
+    char file[NAME_FILE_SIZE];
     char path[BLOB_PATH_SIZE];
+    pk_autoclose int folder = -1;
+    pk_autoclose int fd = -1;
+    name_data_file(&blob->data, file);
     fs_blob_path(blob, path);
-    int32_t rc = root_own(root, fd, root->options.mode | 0600, err);
+    int32_t rc = root_folder(root, blob->data.hash, &folder, err);
+    if (rc == 0)
+        rc = fs_blob_make_file(blob, folder, root->options.mode | 0600, &fd, err);
     if (rc == 0 && blob->size != PK_UNSIZED)
         rc = reserve(fd, blob->size, path, err);
     if (rc != 0)
@@ -108,39 +143,13 @@ fill_file(const struct fs_blob *blob, int folder, const char *file, int fd, int 
     int reader = disk_open(folder, file, O_RDONLY, 0);
     if (reader < 0)
         return disk_fail(err, errno, "%s: cannot be opened", path);
-    if (near_limit(reader)) {
-        (void)close(reader);
-        return pk_fail(err, -EBUSY, "out of file descriptors: the last ones are kept for readers");
-    }
-    *ret_reader = reader;
-    return 0;
-}
-
-static int32_t
-make_file(struct fs_blob *blob, struct pk_error *err)
-{
-    char file[NAME_FILE_SIZE];
-    char path[BLOB_PATH_SIZE];
-    pk_autoclose int folder = -1;
-    name_data_file(&blob->data, file);
-    fs_blob_path(blob, path);
-    int32_t rc = root_folder(&blob->fs->root, blob->data.hash, &folder, err);
-    if (rc != 0)
-        return rc;
-    pk_autoclose int fd = disk_open(folder, file, O_RDWR | O_CREAT | O_EXCL, 0600);
-    if (fd < 0)
-        return disk_fail(err, errno, "%s: cannot be made", path);
-    rc = fill_file(blob, folder, file, fd, &blob->reader, err);
-    if (rc != 0)
-        (void)unlinkat(folder, file, 0);
-    return rc;
+    return fs_blob_keep_file(blob, reader, err);
 }
 
 int32_t
-fs_create(void *instance, const struct pk_key *key, uint32_t index, uint64_t size, void **ret_blob,
-          struct pk_error *err)
+fs_blob_begin(struct blob_fs *fs, const struct pk_key *key, uint32_t index, uint64_t size,
+              struct fs_blob **ret_blob, struct pk_error *err)
 {
-    struct blob_fs *fs = instance;
     struct fs_making *making = NULL;
     int32_t rc = making_take(&fs->makings, key, index, &making, err);
     if (rc != 0)
@@ -152,16 +161,40 @@ fs_create(void *instance, const struct pk_key *key, uint32_t index, uint64_t siz
         .index = index,
     };
     struct fs_blob *blob = blob_new(fs, &data, size);
-    rc = blob == NULL ? pk_fail(err, -ENOMEM, "out of memory") : make_file(blob, err);
-    if (rc != 0) {
+    if (blob == NULL) {
         making_drop(&fs->makings, making, true);
-        free(blob);
-        return rc;
+        return pk_fail(err, -ENOMEM, "out of memory");
     }
     blob->making = making;
     fs->creating++;
     *ret_blob = blob;
     return 0;
+}
+
+int32_t
+fs_create(void *instance, const struct pk_key *key, uint32_t index, uint64_t size, void **ret_blob,
+          struct pk_error *err)
+{
+    struct pk_error ignored = PK_ERROR_INIT;
+    struct fs_blob *blob = NULL;
+    int32_t rc = fs_blob_begin(instance, key, index, size, &blob, err);
+    if (rc != 0)
+        return rc;
+    rc = make_file(blob, err);
+    if (rc == 0)
+        *ret_blob = blob;
+    else
+        (void)fs_remove(blob, &ignored);
+    return rc;
+}
+
+void
+fs_blob_set_sealed(struct fs_blob *blob, uint64_t size, const struct fs_sum *sum)
+{
+    blob->sum = *sum;
+    blob->size = size;
+    blob->sealed = true;
+    blob->fs->creating--;
 }
 
 /* ---- opening ---- */
@@ -236,7 +269,7 @@ fs_size(void *opaque, uint64_t *ret_size, struct pk_error *err)
         *ret_size = blob->size;
         return 0;
     }
-    if (fstat(blob->reader, &st) != 0)
+    if (fstat(blob->file, &st) != 0)
         return disk_fail(err, errno, "a blob's size cannot be had");
     uint64_t size = (uint64_t)st.st_size;
     *ret_size = blob->size != PK_UNSIZED && size < blob->size ? blob->size : size;
@@ -283,7 +316,7 @@ blob_free(struct fs_blob *blob, bool give_back)
     if (blob->making != NULL)
         making_drop(&fs->makings, blob->making, give_back);
     fs->creating -= blob->sealed ? 0 : 1;
-    pk_cleanup_close(&blob->reader);
+    pk_cleanup_close(&blob->file);
     pk_cleanup_close(&blob->writer);
     free(blob);
 }

@@ -218,6 +218,7 @@ static const struct pk_blob_ops blob_fs_ops = {
     .recover = fs_recover,
     .stats = blob_fs_stats,
     .verify = fs_verify,
+    .put = fs_put,
 };
 
 static const struct pk_plugin blob_fs_plugin = {

@@ -31,7 +31,7 @@ struct fs_blob {
     struct fs_making *making; /* until it is published; NULL for what was found */
     struct fs_data data;
     uint32_t count; /* of its object's blobs; 0 until published */
-    int reader;     /* until published: open from its creation on, so that no write error escapes
+    int file;       /* until published: open from its creation on, so that no write error escapes
                        it; else -1 */
     int writer;     /* until sealed: opened when the node itself writes; else -1 */
     bool sealed;
@@ -46,6 +46,21 @@ void fs_blob_path(const struct fs_blob *blob, char *ret_path);
 /* A blob of a published object. NULL: out of memory. */
 struct fs_blob *fs_blob_found(struct blob_fs *fs, const struct fs_data *data, uint32_t count,
                               uint64_t size, const struct fs_sum *sum);
+
+/* Blob `index` of an object in the making, which has no file yet. */
+int32_t fs_blob_begin(struct blob_fs *fs, const struct pk_key *key, uint32_t index, uint64_t size,
+                      struct fs_blob **ret_blob, struct pk_error *err);
+
+/* Makes its file in the open folder, with the group and mode that it is to have, and opens it for
+ * reading and writing. */
+int32_t fs_blob_make_file(const struct fs_blob *blob, int folder, mode_t mode, int *ret_fd,
+                          struct pk_error *err);
+
+/* The descriptor becomes blob->file. -EBUSY: it is one of the last, which are kept for readers. */
+int32_t fs_blob_keep_file(struct fs_blob *blob, int fd, struct pk_error *err);
+
+/* From now on it is sealed. */
+void fs_blob_set_sealed(struct fs_blob *blob, uint64_t size, const struct fs_sum *sum);
 
 /* Opens the data of a sealed blob, read-only. -ENOENT: it was taken away; -EIO: it is not what was
  * sealed. */
@@ -64,6 +79,9 @@ int32_t fs_handle(void *opaque, uint32_t access, pk_handle_emit_fn *emit, void *
                   struct pk_error *err);
 void fs_free(void *opaque);
 int32_t fs_remove(void *opaque, struct pk_error *err);
+/* put.c */
+int32_t fs_put(void *instance, const struct pk_key *key, uint32_t index, const void *data,
+               uint64_t size, void **ret_blob, struct pk_error *err);
 /* data.c */
 int32_t fs_read(void *opaque, uint64_t offset, void *data, uint64_t size, uint64_t *ret_size,
                 struct pk_error *err);

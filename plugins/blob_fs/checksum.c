@@ -1,7 +1,7 @@
 /* SPDX-FileCopyrightText: PackIce authors */
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The checksum of a file, read piece by piece: it never maps it, as a disk error under a map is a
+ * Checksums. A file is read piece by piece: it never maps it, as a disk error under a map is a
  * signal.
  */
 #include "checksum.h"
@@ -49,4 +49,10 @@ checksum_file(int fd, const char *path, uint64_t size, XXH128_canonical_t *ret_s
         return pk_fail(err, -EIO, "%s: has another size than it was sealed with", path);
     XXH128_canonicalFromHash(ret_sum, XXH3_128bits_digest(state.hash));
     return 0;
+}
+
+void
+checksum_bytes(const void *data, uint64_t size, XXH128_canonical_t *ret_sum)
+{
+    XXH128_canonicalFromHash(ret_sum, XXH3_128bits(data, size));
 }

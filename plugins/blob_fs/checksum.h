@@ -1,7 +1,7 @@
 /* SPDX-FileCopyrightText: PackIce authors */
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The checksum of a file's bytes: XXH3, 128 bits. It finds what disks do, not what an enemy does.
+ * The checksum of a blob's bytes: XXH3, 128 bits. It finds what disks do, not what an enemy does.
  */
 #ifndef BLOB_FS_CHECKSUM_H
 #define BLOB_FS_CHECKSUM_H
@@ -13,5 +13,8 @@
  * Blocks. Errors: -EIO: it can't be read, or holds another number of bytes; -ENOMEM. */
 int32_t checksum_file(int fd, const char *path, uint64_t size, XXH128_canonical_t *ret_sum,
                       struct pk_error *err);
+
+/* The same of bytes in memory. */
+void checksum_bytes(const void *data, uint64_t size, XXH128_canonical_t *ret_sum);
 
 #endif

@@ -179,13 +179,9 @@ claim_write(struct fs_root *root, const struct fs_name *name, uint64_t epoch, co
     if (error != 0)
         return disk_fail(err, error, "%.120s: the manifest cannot be written", path);
     int32_t rc = root_own(root, fd, root_sealed_mode(root) | 0200, err);
-    if (rc != 0)
-        return rc;
-    error = root_start(root, fd);
-    if (error != 0)
-        return disk_fail(err, error, "%.120s: the manifest cannot be written out", path);
-    *ret_fd = pk_steal_fd(fd);
-    return 0;
+    if (rc == 0)
+        *ret_fd = pk_steal_fd(fd);
+    return rc;
 }
 
 int32_t

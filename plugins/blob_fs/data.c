@@ -25,7 +25,7 @@ fs_read(void *opaque, uint64_t offset, void *data, uint64_t size, uint64_t *ret_
     int32_t rc = blob->sealed ? fs_blob_open(blob, &opened, err) : 0;
     if (rc != 0)
         return rc;
-    int error = disk_read(blob->sealed ? opened : blob->reader, data, size < room ? size : room,
+    int error = disk_read(blob->sealed ? opened : blob->file, data, size < room ? size : room,
                           (off_t)offset, &done);
     if (error != 0) {
         fs_blob_path(blob, path);

@@ -1,8 +1,9 @@
 /* SPDX-FileCopyrightText: PackIce authors */
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Manifests as text, by jansson. What is read is checked member by member, after the checksum: that
- * finds what a disk does to a file, and not what a person does.
+ * Manifests as text. Quotes are jansson's to write, and all is its to read: checked member by
+ * member then, after the checksum, which finds what a disk does to a file, and not what a person
+ * does.
  */
 #include "manifest.h"
 
@@ -27,17 +28,21 @@ json_cleanup(json_t **json)
 
 /* ---- checksums as text ---- */
 
+static const char digits[] = "0123456789abcdef";
+
+/* SUM_DIGITS bytes. */
 static void
 sum_text(const XXH128_canonical_t *sum, char *ret_text)
 {
-    for (size_t i = 0; i < sizeof(sum->digest); i++)
-        (void)snprintf(ret_text + 2 * i, 3, "%02x", sum->digest[i]);
+    for (size_t i = 0; i < sizeof(sum->digest); i++) {
+        ret_text[2 * i] = digits[sum->digest[i] >> 4];
+        ret_text[2 * i + 1] = digits[sum->digest[i] & 15];
+    }
 }
 
 static bool
 sum_parse(const char *text, XXH128_canonical_t *ret_sum)
 {
-    static const char digits[] = "0123456789abcdef";
     for (size_t i = 0; i < sizeof(ret_sum->digest); i++) {
         const char *high = text[2 * i] != '\0' ? strchr(digits, text[2 * i]) : NULL;
         const char *low =
@@ -59,108 +64,88 @@ sum_of(const char *text, size_t size, char *ret_text)
 
 /* ---- writing ---- */
 
-/* Takes value, also where it or blobs is NULL. */
+/* In quotes, with escapes. False: it is no UTF-8. */
 static bool
-add(json_t *json, const char *name, json_t *value)
+put_text(FILE *out, const char *text)
 {
-    return json_object_set_new(json, name, value) == 0;
+    autojson *json = json_string(text);
+    return json_dumpf(json, out, JSON_ENCODE_ANY) == 0;
 }
 
-static json_t *
-blob_json(uint64_t size, const struct fs_sum *sum)
+static bool
+put_owner(FILE *out, const struct pk_principal *owner)
 {
-    char text[SUM_DIGITS + 1];
-    autojson *blob = json_object();
-    if (!add(blob, "size", json_integer((json_int_t)size)))
-        return NULL;
-    if (sum->is_set != 0) {
-        sum_text(&sum->sum, text);
-        if (!add(blob, "xxh3", json_string(text)))
-            return NULL;
+    bool is_text = true;
+    if (owner->kind == PK_PRINCIPAL_TOKEN) {
+        (void)fputs("{\"kind\":\"token\",\"name\":", out);
+        is_text = put_text(out, owner->name);
+        (void)fputc('}', out);
+    } else if (owner->kind == PK_PRINCIPAL_UNIX) {
+        (void)fprintf(out, "{\"kind\":\"unix\",\"uid\":%" PRIu32 ",\"gid\":%" PRIu32 "}",
+                      owner->uid, owner->gid);
+    } else {
+        (void)fputs("{\"kind\":\"anonymous\"}", out);
     }
-    return json_incref(blob);
+    return is_text;
 }
 
-static json_t *
-blobs_json(const struct pk_manifest *manifest, const struct fs_sum *sums)
+static void
+put_blobs(FILE *out, const struct pk_manifest *manifest, const struct fs_sum *sums)
 {
-    autojson *blobs = json_array();
-    for (uint32_t i = 0; i < manifest->blob_count; i++)
-        if (json_array_append_new(blobs, blob_json(manifest->sizes[i], &sums[i])) != 0)
-            return NULL;
-    return json_incref(blobs);
-}
-
-static json_t *
-owner_json(const struct pk_principal *owner)
-{
-    switch (owner->kind) {
-    case PK_PRINCIPAL_UNIX:
-        return json_pack("{s:s, s:I, s:I}", "kind", "unix", "uid", (json_int_t)owner->uid, "gid",
-                         (json_int_t)owner->gid);
-    case PK_PRINCIPAL_TOKEN:
-        return json_pack("{s:s, s:s}", "kind", "token", "name", owner->name);
-    default:
-        return json_pack("{s:s}", "kind", "anonymous");
+    char sum[SUM_DIGITS];
+    for (uint32_t i = 0; i < manifest->blob_count; i++) {
+        (void)fprintf(out, "%c{\"size\":%" PRIu64, i == 0 ? '[' : ',', manifest->sizes[i]);
+        if (sums[i].is_set != 0) {
+            sum_text(&sums[i].sum, sum);
+            (void)fprintf(out, ",\"xxh3\":\"%.*s\"", (int)sizeof(sum), sum);
+        }
+        (void)fputc('}', out);
     }
+    (void)fputc(']', out);
 }
 
-static json_t *
-manifest_json(const struct pk_manifest *manifest, uint64_t token, const struct fs_sum *sums)
+/* The name of what is no UTF-8, or NULL. What the stream can't hold it tells when it is closed. */
+static const char *
+put_line(FILE *out, const struct pk_manifest *manifest, uint64_t token, const struct fs_sum *sums)
 {
-    char epoch[24];
-    char name[NAME_TOKEN_SIZE];
-    (void)snprintf(epoch, sizeof(epoch), "%" PRIu64, manifest->key.epoch);
-    name_token_text(token, name);
-    autojson *json = json_object();
-    if (!add(json, "packice_blob_fs", json_integer(FORMAT))
-        || !add(json, "id", json_string(manifest->key.id))
-        || !add(json, "epoch", json_string(epoch)) || !add(json, "token", json_string(name))
-        || !add(json, "created_at", json_integer((json_int_t)manifest->created_at))
-        || !add(json, "sealed_at", json_integer((json_int_t)manifest->sealed_at))
-        || !add(json, "owner", owner_json(&manifest->owner))
-        || !add(json, "blobs", blobs_json(manifest, sums))
-        || !add(json, "meta", json_string(manifest->meta)))
-        return NULL;
-    return json_incref(json);
-}
-
-static int32_t
-check_text(const struct pk_manifest *manifest, struct pk_error *err)
-{
-    autojson *id = json_string(manifest->key.id);
-    autojson *meta = json_string(manifest->meta);
-    autojson *owner = json_string(manifest->owner.name);
-    if (id == NULL || meta == NULL || owner == NULL)
-        return pk_fail(err, -EINVAL, "%s: not UTF-8",
-                       id == NULL     ? "object_id"
-                       : meta == NULL ? "meta"
-                                      : "owner");
-    if (manifest->created_at > INT64_MAX || manifest->sealed_at > INT64_MAX)
-        return pk_fail(err, -EINVAL, "created_at or sealed_at: out of range");
-    return 0;
+    (void)fprintf(out, "{\"packice_blob_fs\":%d,\"id\":", FORMAT);
+    if (!put_text(out, manifest->key.id))
+        return "object_id";
+    (void)fprintf(out,
+                  ",\"epoch\":\"%" PRIu64 "\",\"token\":\"%016" PRIx64 "\",\"created_at\":%" PRIu64
+                  ",\"sealed_at\":%" PRIu64 ",\"owner\":",
+                  manifest->key.epoch, token, manifest->created_at, manifest->sealed_at);
+    if (!put_owner(out, &manifest->owner))
+        return "owner";
+    (void)fputs(",\"blobs\":", out);
+    put_blobs(out, manifest, sums);
+    (void)fputs(",\"meta\":", out);
+    if (!put_text(out, manifest->meta))
+        return "meta";
+    (void)fprintf(out, "}\n%*s\n", (int)SUM_DIGITS, ""); /* the checksum's place */
+    return NULL;
 }
 
 int32_t
 manifest_encode(const struct pk_manifest *manifest, uint64_t token, const struct fs_sum *sums,
                 char **ret_text, size_t *ret_size, struct pk_error *err)
 {
-    int32_t rc = check_text(manifest, err);
-    if (rc != 0)
-        return rc;
-    autojson *json = manifest_json(manifest, token, sums);
-    pk_autofree char *line = json == NULL ? NULL : json_dumps(json, JSON_COMPACT);
-    size_t size = line == NULL ? 0 : strlen(line);
-    char *text = line == NULL ? NULL : malloc(size + SUM_DIGITS + 3);
-    if (text == NULL)
+    pk_autofree char *text = NULL;
+    size_t size = 0;
+    if (manifest->created_at > INT64_MAX || manifest->sealed_at > INT64_MAX)
+        return pk_fail(err, -EINVAL, "created_at or sealed_at: out of range");
+    FILE *out = open_memstream(&text, &size);
+    if (out == NULL)
         return pk_fail(err, -ENOMEM, "out of memory");
-    memcpy(text, line, size);
-    text[size++] = '\n';
-    sum_of(text, size, text + size);
-    size += SUM_DIGITS;
-    text[size++] = '\n';
-    text[size] = '\0';
-    *ret_text = text;
+    const char *wrong = put_line(out, manifest, token, sums);
+    bool whole = ferror(out) == 0;
+    if (fclose(out) != 0 || !whole)
+        return pk_fail(err, -ENOMEM, "out of memory");
+    if (wrong != NULL)
+        return pk_fail(err, -EINVAL, "%s: not UTF-8", wrong);
+    size_t line = size - SUM_DIGITS - 1;
+    sum_of(text, line, text + line);
+    *ret_text = pk_steal(text);
     *ret_size = size;
     return 0;
 }
@@ -300,7 +285,7 @@ fill(struct fs_manifest *manifest, const json_t *json, struct pk_error *err)
 static int32_t
 check_sum(const char *text, size_t size, size_t *ret_line, struct pk_error *err)
 {
-    char sum[SUM_DIGITS + 2];
+    char sum[SUM_DIGITS];
     if (size > MANIFEST_SIZE_MAX)
         return pk_fail(err, -EIO, "longer than any manifest");
     if (size < SUM_DIGITS + 2 || text[size - 1] != '\n')

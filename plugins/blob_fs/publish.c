@@ -48,7 +48,7 @@ each_blob(const struct fs_root *root, const struct pk_manifest *manifest, void *
     char path[BLOB_PATH_SIZE];
     for (uint32_t i = 0; i < manifest->blob_count; i++) {
         const struct fs_blob *blob = blobs[i];
-        int error = call(root, blob->reader);
+        int error = call(root, blob->file);
         if (error == 0)
             continue;
         making_break(blob->making);
@@ -60,13 +60,15 @@ each_blob(const struct fs_root *root, const struct pk_manifest *manifest, void *
 }
 
 /* All files are waited for before the first is synced: what that one has a journal write covers the
- * others then. */
+ * others then. The manifest comes first, since its bytes alone are not on their way yet. */
 static int32_t
 make_files_last(const struct fs_root *root, const struct pk_manifest *manifest, void *const *blobs,
                 int file, struct pk_error *err)
 {
-    int32_t rc = each_blob(root, manifest, blobs, root_settle, err);
-    int error = rc == 0 ? root_settle(root, file) : 0;
+    int32_t rc = 0;
+    int error = root_settle(root, file);
+    if (error == 0)
+        rc = each_blob(root, manifest, blobs, root_settle, err);
     if (rc == 0 && error == 0)
         rc = each_blob(root, manifest, blobs, root_sync, err);
     if (rc == 0 && error == 0)
@@ -137,8 +139,8 @@ fs_publish(void *instance, const struct pk_manifest *manifest, void *const *blob
     for (uint32_t i = 0; i < manifest->blob_count; i++) {
         struct fs_blob *blob = blobs[i];
         blob->count = manifest->blob_count;
-        pk_cleanup_close(&blob->reader);
-        blob->reader = -1;
+        pk_cleanup_close(&blob->file);
+        blob->file = -1;
         making_drop(&fs->makings, pk_steal(blob->making), true);
     }
     return 0;

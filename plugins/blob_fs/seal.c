@@ -20,7 +20,7 @@ check_size(const struct fs_blob *blob, const char *path, uint64_t want, uint64_t
            struct pk_error *err)
 {
     struct stat st;
-    if (fstat(blob->reader, &st) != 0)
+    if (fstat(blob->file, &st) != 0)
         return disk_fail(err, errno, "%s: cannot be looked at", path);
     uint64_t size = (uint64_t)st.st_size;
     if (want == PK_UNSIZED)
@@ -34,7 +34,7 @@ check_size(const struct fs_blob *blob, const char *path, uint64_t want, uint64_t
 static int32_t
 set_mode(const struct fs_blob *blob, const char *path, mode_t mode, struct pk_error *err)
 {
-    if (fchmod(blob->reader, mode) != 0)
+    if (fchmod(blob->file, mode) != 0)
         return disk_fail(err, errno, "%s: its mode cannot be changed", path);
     return 0;
 }
@@ -50,7 +50,7 @@ shut_out(struct fs_blob *blob, const char *path, struct pk_error *err)
     int32_t rc = set_mode(blob, path, root_sealed_mode(root), err);
     if (rc != 0 || !root->options.strict)
         return rc;
-    rc = file_lease_prove(blob->reader, path, err);
+    rc = file_lease_prove(blob->file, path, err);
     if (rc != 0)
         (void)set_mode(blob, path, root->options.mode | 0600, &ignored);
     return rc;
@@ -59,7 +59,7 @@ shut_out(struct fs_blob *blob, const char *path, struct pk_error *err)
 static int32_t
 send_ahead(struct fs_blob *blob, const char *path, struct pk_error *err)
 {
-    int error = root_start(&blob->fs->root, blob->reader);
+    int error = root_start(&blob->fs->root, blob->file);
     if (error == 0)
         return 0;
     making_break(blob->making);
@@ -88,15 +88,12 @@ fs_seal(void *opaque, uint64_t want, struct pk_error *err)
     if (rc == 0)
         rc = check_size(blob, path, want, &size, err);
     if (rc == 0 && blob->fs->root.options.checksum)
-        rc = checksum_file(blob->reader, path, size, &sum.sum, err);
+        rc = checksum_file(blob->file, path, size, &sum.sum, err);
     if (rc == 0)
         rc = send_ahead(blob, path, err);
     if (rc != 0)
         return rc;
     sum.is_set = blob->fs->root.options.checksum;
-    blob->sum = sum;
-    blob->size = size;
-    blob->sealed = true;
-    blob->fs->creating--;
+    fs_blob_set_sealed(blob, size, &sum);
     return 0;
 }

@@ -30,15 +30,20 @@ struct lease_mem {
 
 /* ---- inside ---- */
 
-/* Every slot begins here: behind it, what the table calls live is live. The clock is read under the
- * lock, so that it never goes back for the table. */
+/* With the lock held, so that the clock never goes back for the table. */
 static uint64_t
+now(const struct lease_mem *mem)
+{
+    return mem->host->now(mem->host->ctx);
+}
+
+/* Every slot begins here: behind it, what the table calls live is live. */
+static void
 enter(struct lease_mem *mem)
 {
     (void)pthread_mutex_lock(&mem->lock);
-    uint64_t now = mem->host->now(mem->host->ctx);
-    lease_table_retire(&mem->table, now);
-    return now;
+    if (lease_table_ends(&mem->table))
+        lease_table_retire(&mem->table, now(mem));
 }
 
 static void
@@ -62,10 +67,13 @@ dispose(struct lease_mem *mem, struct lease_entry *list)
 static void
 fill(const struct lease_entry *entry, struct pk_lease *ret_lease)
 {
+    if (ret_lease->struct_size >= sizeof(*ret_lease)) {
+        lease_entry_describe(entry, ret_lease);
+        return;
+    }
     struct pk_lease lease = { .struct_size = ret_lease->struct_size };
     lease_entry_describe(entry, &lease);
-    memcpy(ret_lease, &lease,
-           ret_lease->struct_size < sizeof(lease) ? ret_lease->struct_size : sizeof(lease));
+    memcpy(ret_lease, &lease, ret_lease->struct_size);
     explicit_bzero(lease.lease_id, sizeof(lease.lease_id));
 }
 
@@ -86,23 +94,36 @@ no_such_lease(struct pk_error *err)
     return pk_fail(err, -ESTALE, "no such lease, or it has ended");
 }
 
+/* Returns where it ends. */
+static char *
+write_hex(char *to, const uint8_t *bytes, size_t count)
+{
+    static const char digits[] = "0123456789abcdef";
+    for (size_t i = 0; i < count; i++) {
+        *to++ = digits[bytes[i] >> 4U];
+        *to++ = digits[bytes[i] & 0x0fU];
+    }
+    return to;
+}
+
 /* UUIDv4 (RFC 9562, section 5.4). */
 static int32_t
 new_lease_id(const struct pk_host *host, char *ret_id, struct pk_error *err)
 {
-    static const char digits[] = "0123456789abcdef";
     uint8_t b[16];
     if (host->random(host->ctx, b, sizeof(b)) != 0)
         return pk_fail(err, -EIO, "no randomness for a lease id");
     b[6] = (uint8_t)((b[6] & 0x0f) | 0x40);
     b[8] = (uint8_t)((b[8] & 0x3f) | 0x80);
-    char *at = ret_id;
-    for (size_t i = 0; i < sizeof(b); i++) {
-        if (i == 4 || i == 6 || i == 8 || i == 10)
-            *at++ = '-';
-        *at++ = digits[b[i] >> 4U];
-        *at++ = digits[b[i] & 0x0fU];
-    }
+    char *at = write_hex(ret_id, b, 4);
+    *at++ = '-';
+    at = write_hex(at, b + 4, 2);
+    *at++ = '-';
+    at = write_hex(at, b + 6, 2);
+    *at++ = '-';
+    at = write_hex(at, b + 8, 2);
+    *at++ = '-';
+    at = write_hex(at, b + 10, 6);
     *at = '\0';
     explicit_bzero(b, sizeof(b));
     return 0;
@@ -186,10 +207,17 @@ next_epoch(const struct lease_mem *mem, uint64_t floor, uint64_t *ret_epoch, str
     return 0;
 }
 
-/* With the lock. lease brings its id, which is not in use. */
+/* With the lock: when what begins now ends. */
+static uint64_t
+end_of(const struct lease_mem *mem, uint64_t ttl)
+{
+    return ttl == PK_FOREVER ? PK_FOREVER : lease_terms_end(now(mem), ttl);
+}
+
+/* With the lock. lease brings its id. -EAGAIN: that is in use. */
 static int32_t
-grant_live(struct lease_mem *mem, uint64_t now, const struct pk_lease_request *request,
-           struct pk_lease *lease, struct pk_lease *ret_lease, struct pk_error *err)
+grant_live(struct lease_mem *mem, const struct pk_lease_request *request, struct pk_lease *lease,
+           struct pk_lease *ret_lease, struct pk_error *err)
 {
     struct pk_key key = request->key;
     int create = request->access == PK_ACCESS_CREATE;
@@ -203,30 +231,27 @@ grant_live(struct lease_mem *mem, uint64_t now, const struct pk_lease_request *r
         return rc;
     lease->access = request->access;
     lease->ttl = lease_terms_ttl(&mem->terms, request->ttl);
-    lease->expires_at = lease_terms_end(now, lease->ttl);
-    const struct lease_entry *entry = lease_table_add(&mem->table, &key, lease);
-    if (entry == NULL)
-        return pk_fail(err, -ENOMEM, "out of memory");
+    lease->expires_at = end_of(mem, lease->ttl);
+    const struct lease_entry *entry = NULL;
+    rc = lease_table_add(&mem->table, &key, lease, &entry);
+    if (rc < 0)
+        return pk_fail(err, rc, rc == -EAGAIN ? "a lease id came up twice" : "out of memory");
     mem->epoch = create ? key.epoch : mem->epoch;
     mem->granted++;
     fill(entry, ret_lease);
     return 0;
 }
 
-/* -EAGAIN: the id that was drawn is in use. */
 static int32_t
 grant_once(struct lease_mem *mem, const struct pk_lease_request *request,
            struct pk_lease *ret_lease, struct pk_error *err)
 {
-    struct pk_lease lease = { .struct_size = sizeof(lease) };
+    struct pk_lease lease;
     int32_t rc = new_lease_id(mem->host, lease.lease_id, err);
     if (rc < 0)
         return rc;
-    uint64_t now = enter(mem);
-    if (lease_table_find(&mem->table, lease.lease_id) != NULL)
-        rc = pk_fail(err, -EAGAIN, "a lease id came up twice");
-    else
-        rc = grant_live(mem, now, request, &lease, ret_lease, err);
+    enter(mem);
+    rc = grant_live(mem, request, &lease, ret_lease, err);
     leave(mem);
     explicit_bzero(lease.lease_id, sizeof(lease.lease_id));
     return rc;
@@ -255,7 +280,7 @@ lease_mem_find(void *instance, const char *lease_id, struct pk_lease *ret_lease,
                struct pk_error *err)
 {
     struct lease_mem *mem = instance;
-    (void)enter(mem);
+    enter(mem);
     struct lease_entry *entry = lease_table_find(&mem->table, lease_id);
     if (entry != NULL)
         fill(entry, ret_lease);
@@ -268,11 +293,11 @@ lease_mem_renew(void *instance, const char *lease_id, uint64_t ttl, struct pk_le
                 struct pk_error *err)
 {
     struct lease_mem *mem = instance;
-    uint64_t now = enter(mem);
+    enter(mem);
     struct lease_entry *entry = lease_table_find(&mem->table, lease_id);
     if (entry != NULL) {
         ttl = lease_terms_ttl(&mem->terms, ttl);
-        lease_table_extend(&mem->table, entry, ttl, lease_terms_end(now, ttl));
+        lease_table_extend(&mem->table, entry, ttl, end_of(mem, ttl));
         fill(entry, ret_lease);
     }
     leave(mem);
@@ -283,7 +308,7 @@ static int32_t
 lease_mem_downgrade(void *instance, const char *lease_id, struct pk_error *err)
 {
     struct lease_mem *mem = instance;
-    (void)enter(mem);
+    enter(mem);
     struct lease_entry *entry = lease_table_find(&mem->table, lease_id);
     if (entry != NULL)
         lease_table_downgrade(&mem->table, entry);
@@ -296,7 +321,7 @@ lease_mem_release(void *instance, const char *lease_id, struct pk_error *err)
 {
     struct lease_mem *mem = instance;
     (void)err;
-    (void)enter(mem);
+    enter(mem);
     struct lease_entry *entry = lease_table_find(&mem->table, lease_id);
     if (entry != NULL) {
         lease_table_remove(&mem->table, entry);
@@ -315,7 +340,7 @@ lease_mem_revoke(void *instance, const struct pk_key *key, uint32_t access, pk_l
     struct lease_mem *mem = instance;
     if (access != PK_ACCESS_CREATE && access != PK_ACCESS_READ)
         return pk_fail(err, -EINVAL, "no such access: %" PRIu32, access);
-    (void)enter(mem);
+    enter(mem);
     struct lease_entry *list = lease_table_revoke(&mem->table, key, access);
     leave(mem);
     emit_all(list, emit, arg);
@@ -329,7 +354,7 @@ lease_mem_holders(void *instance, const struct pk_key *key, uint64_t *ret_count,
 {
     struct lease_mem *mem = instance;
     (void)err;
-    (void)enter(mem);
+    enter(mem);
     *ret_count = lease_table_holders(&mem->table, key);
     leave(mem);
     return 0;
@@ -346,14 +371,14 @@ lease_mem_next_expiry(void *instance)
 }
 
 static int32_t
-lease_mem_expire(void *instance, uint64_t now, pk_lease_emit_fn *emit, void *arg,
+lease_mem_expire(void *instance, uint64_t by, pk_lease_emit_fn *emit, void *arg,
                  struct pk_error *err)
 {
     struct lease_mem *mem = instance;
     (void)err;
-    (void)enter(mem);
-    lease_table_retire(&mem->table, now);
-    struct lease_entry *list = lease_table_take_over(&mem->table, now);
+    enter(mem);
+    lease_table_retire(&mem->table, by);
+    struct lease_entry *list = lease_table_take_over(&mem->table, by);
     leave(mem);
     emit_all(list, emit, arg);
     dispose(mem, list);
@@ -364,7 +389,7 @@ static void
 lease_mem_stats(void *instance, void (*emit)(void *arg, const struct pk_stat *stat), void *arg)
 {
     struct lease_mem *mem = instance;
-    (void)enter(mem);
+    enter(mem);
     const struct pk_stat stats[] = {
         { sizeof(stats[0]), PK_STAT_GAUGE, "leases", "Leases that live",
           lease_table_count(&mem->table) },

@@ -6,6 +6,7 @@
  */
 #include "table.h"
 
+#include <errno.h>
 #include <packice/cleanup.h>
 #include <string.h>
 #include <utlist.h>
@@ -45,35 +46,54 @@ zeroed(size_t size)
 #define KEY_OFFSET offsetof(struct lease_holder, epoch)
 #define KEY_HEAD (offsetof(struct lease_holder, id) - KEY_OFFSET)
 
+/* What by_key knows an object by. */
+struct wanted {
+    size_t id_size;
+    uint32_t hash;
+    char bytes[KEY_HEAD + PK_ID_MAX];
+};
+
+/* False: no object has such an id. */
+static bool
+want(const struct lease_table *table, const struct pk_key *key, struct wanted *ret_wanted)
+{
+    size_t id_size = strnlen(key->id, PK_ID_MAX + 1);
+    if (id_size > PK_ID_MAX)
+        return false;
+    memcpy(ret_wanted->bytes, &key->epoch, sizeof(key->epoch));
+    memcpy(ret_wanted->bytes + KEY_HEAD, key->id, id_size);
+    ret_wanted->id_size = id_size;
+    ret_wanted->hash = hash_of(table, ret_wanted->bytes, KEY_HEAD + id_size);
+    return true;
+}
+
+static struct lease_holder *
+find_wanted(const struct lease_table *table, const struct wanted *wanted)
+{
+    struct lease_holder *holder = NULL;
+    HASH_FIND_BYHASHVALUE(by_key, table->holders, wanted->bytes, KEY_HEAD + wanted->id_size,
+                          wanted->hash, holder);
+    return holder;
+}
+
 static struct lease_holder *
 find_holder(const struct lease_table *table, const struct pk_key *key)
 {
-    char wanted[KEY_HEAD + PK_ID_MAX];
-    size_t id_size = strnlen(key->id, PK_ID_MAX + 1);
-    struct lease_holder *holder = NULL;
-    if (id_size > PK_ID_MAX)
-        return NULL;
-    memcpy(wanted, &key->epoch, sizeof(key->epoch));
-    memcpy(wanted + KEY_HEAD, key->id, id_size);
-    HASH_FIND_BYHASHVALUE(by_key, table->holders, wanted, KEY_HEAD + id_size,
-                          hash_of(table, wanted, KEY_HEAD + id_size), holder);
-    return holder;
+    struct wanted wanted;
+    return want(table, key, &wanted) ? find_wanted(table, &wanted) : NULL;
 }
 
 /* Adds an empty one. */
 static struct lease_holder *
-new_holder(struct lease_table *table, const struct pk_key *key)
+new_holder(struct lease_table *table, const struct wanted *wanted)
 {
-    size_t id_size = strlen(key->id);
-    struct lease_holder *holder = zeroed(sizeof(*holder) + id_size + 1);
+    struct lease_holder *holder = zeroed(sizeof(*holder) + wanted->id_size + 1);
     if (holder == NULL)
         return NULL;
-    holder->epoch = key->epoch;
-    holder->id_size = id_size;
-    memcpy(holder->id, key->id, id_size + 1);
-    const char *bytes = (char *)holder + KEY_OFFSET;
-    HASH_ADD_KEYPTR_BYHASHVALUE(by_key, table->holders, bytes, KEY_HEAD + id_size,
-                                hash_of(table, bytes, KEY_HEAD + id_size), holder);
+    memcpy((char *)holder + KEY_OFFSET, wanted->bytes, KEY_HEAD + wanted->id_size);
+    holder->id_size = wanted->id_size;
+    HASH_ADD_KEYPTR_BYHASHVALUE(by_key, table->holders, (char *)holder + KEY_OFFSET,
+                                KEY_HEAD + wanted->id_size, wanted->hash, holder);
     if (holder->by_key.tbl == NULL) {
         free(holder);
         return NULL;
@@ -125,14 +145,26 @@ lease_table_claims(const struct lease_table *table)
     return HASH_CNT(by_id, table->claims);
 }
 
+static struct lease_entry *
+find_entry(const struct lease_table *table, const char *lease_id, uint32_t hash)
+{
+    struct lease_entry *entry = NULL;
+    HASH_FIND_BYHASHVALUE(by_id, table->entries, lease_id, PK_LEASE_ID_LEN, hash, entry);
+    return entry;
+}
+
 struct lease_entry *
 lease_table_find(const struct lease_table *table, const char *lease_id)
 {
-    struct lease_entry *entry = NULL;
-    if (strnlen(lease_id, PK_LEASE_ID_LEN + 1) == PK_LEASE_ID_LEN)
-        HASH_FIND_BYHASHVALUE(by_id, table->entries, lease_id, PK_LEASE_ID_LEN,
-                              hash_of(table, lease_id, PK_LEASE_ID_LEN), entry);
-    return entry;
+    if (strnlen(lease_id, PK_LEASE_ID_LEN + 1) != PK_LEASE_ID_LEN)
+        return NULL;
+    return find_entry(table, lease_id, hash_of(table, lease_id, PK_LEASE_ID_LEN));
+}
+
+bool
+lease_table_ends(const struct lease_table *table)
+{
+    return !RB_EMPTY(&table->ends);
 }
 
 bool
@@ -218,43 +250,64 @@ unhold(struct lease_table *table, struct lease_entry *entry)
     drop_holder(table, holder);
 }
 
-/* Knows its id and nothing else yet. */
-static struct lease_entry *
-new_entry(struct lease_table *table, const struct pk_lease *lease)
+/* Knows its id and nothing else yet. -EAGAIN: the id is in use. */
+static int32_t
+new_entry(struct lease_table *table, const struct pk_lease *lease, struct lease_entry **ret_entry)
 {
+    uint32_t hash = hash_of(table, lease->lease_id, PK_LEASE_ID_LEN);
+    if (find_entry(table, lease->lease_id, hash) != NULL)
+        return -EAGAIN;
     struct lease_entry *entry = zeroed(sizeof(*entry));
     if (entry == NULL)
-        return NULL;
+        return -ENOMEM;
     entry->access = lease->access;
     memcpy(entry->id, lease->lease_id, sizeof(entry->id));
-    HASH_ADD_KEYPTR_BYHASHVALUE(by_id, table->entries, entry->id, PK_LEASE_ID_LEN,
-                                hash_of(table, entry->id, PK_LEASE_ID_LEN), entry);
+    HASH_ADD_KEYPTR_BYHASHVALUE(by_id, table->entries, entry->id, PK_LEASE_ID_LEN, hash, entry);
     if (entry->by_id.tbl == NULL) {
         free(entry);
-        return NULL;
+        return -ENOMEM;
     }
-    return entry;
+    *ret_entry = entry;
+    return 0;
 }
 
-struct lease_entry *
-lease_table_add(struct lease_table *table, const struct pk_key *key, const struct pk_lease *lease)
+/* Puts the entry under the holder of its object, which is made where there is none. -ENOMEM: and
+ * nothing changed. */
+static int32_t
+hold_object(struct lease_table *table, struct lease_entry *entry, const struct pk_key *key)
 {
-    struct lease_holder *holder = find_holder(table, key);
+    struct wanted wanted;
+    if (!want(table, key, &wanted))
+        return -EINVAL;
+    struct lease_holder *holder = find_wanted(table, &wanted);
     if (holder == NULL)
-        holder = new_holder(table, key);
+        holder = new_holder(table, &wanted);
     if (holder == NULL)
-        return NULL;
-    struct lease_entry *entry = new_entry(table, lease);
-    if (entry != NULL && !hold(table, entry, holder)) {
+        return -ENOMEM;
+    if (hold(table, entry, holder))
+        return 0;
+    drop_holder(table, holder);
+    return -ENOMEM;
+}
+
+int32_t
+lease_table_add(struct lease_table *table, const struct pk_key *key, const struct pk_lease *lease,
+                const struct lease_entry **ret_entry)
+{
+    struct lease_entry *entry = NULL;
+    int32_t rc = new_entry(table, lease, &entry);
+    if (rc < 0)
+        return rc;
+    rc = hold_object(table, entry, key);
+    if (rc < 0) {
         HASH_DELETE(by_id, table->entries, entry);
+        explicit_bzero(entry->id, sizeof(entry->id));
         free(entry);
-        entry = NULL;
+        return rc;
     }
-    if (entry == NULL)
-        drop_holder(table, holder);
-    else
-        set_end(table, entry, lease->ttl, lease->expires_at);
-    return entry;
+    set_end(table, entry, lease->ttl, lease->expires_at);
+    *ret_entry = entry;
+    return 0;
 }
 
 void

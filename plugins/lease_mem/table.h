@@ -81,17 +81,20 @@ uint64_t lease_table_claims(const struct lease_table *table);
 /* The live lease of this id, or NULL. */
 struct lease_entry *lease_table_find(const struct lease_table *table, const char *lease_id);
 
+/* Whether any live lease has an end. */
+bool lease_table_ends(const struct lease_table *table);
+
 /* Whether a live lease claims the name. */
 bool lease_table_claimed(const struct lease_table *table, const char *object_id);
 
 /* How many live leases the object has. */
 uint64_t lease_table_holders(const struct lease_table *table, const struct pk_key *key);
 
-/* Adds a live lease; a CREATE lease claims the name. The caller has looked: neither the lease id
- * nor, for CREATE, the name or the epoch is in use. lease holds lease_id, access, ttl and
- * expires_at; the rest of it is not read. NULL: no memory, and nothing changed. */
-struct lease_entry *lease_table_add(struct lease_table *table, const struct pk_key *key,
-                                    const struct pk_lease *lease);
+/* Adds a live lease; a CREATE lease claims the name. The caller has looked: neither the name nor
+ * the epoch is in use for CREATE. lease holds lease_id, access, ttl and expires_at; the rest of it
+ * is not read. -EAGAIN: the lease id is in use; -ENOMEM; and nothing changed. */
+int32_t lease_table_add(struct lease_table *table, const struct pk_key *key,
+                        const struct pk_lease *lease, const struct lease_entry **ret_entry);
 
 /* Changes when a live lease ends. */
 void lease_table_extend(struct lease_table *table, struct lease_entry *entry, uint64_t ttl,

@@ -26,18 +26,18 @@ on_single(struct http_connection *connection, struct http_ask *ask)
 static void
 on_batch(struct http_connection *connection, struct http_ask *ask)
 {
-    const char **texts = calloc(ask->count + 1, sizeof(*texts));
+    const struct pk_wire_reply_format format = { .http = true };
+    struct pk_wire_item *items = calloc(ask->count + 1, sizeof(*items));
     char *text = NULL;
     size_t size = 0;
-    bool whole = texts != NULL;
+    bool whole = items != NULL;
     for (size_t i = 0; whole && i < ask->count; i++) {
-        texts[i] = ask->answers[i].text;
-        whole = texts[i] != NULL;
+        items[i] = (struct pk_wire_item){ ask->answers[i].text, ask->answers[i].text_size };
+        whole = items[i].text != NULL;
     }
-    if (whole
-        && pk_wire_batch_reply_encode(texts, ask->count, PK_WIRE_NO_FDS, 0, NULL, &text, &size) < 0)
+    if (whole && pk_wire_batch_reply_encode(items, ask->count, 0, 0, &format, &text, &size) < 0)
         text = NULL;
-    free(texts);
+    free(items);
     http_respond_json(connection, 200, "", text, size);
 }
 
@@ -85,6 +85,7 @@ ask_item(struct http_ask *ask, size_t index, const struct pk_wire_request *reque
     }
     struct pk_request asked = request->request;
     asked.inline_max = 0; /* bytes are GET's */
+    asked.known_epoch = 0;
     http_ask_peer(ask, index, &asked);
 }
 

@@ -65,21 +65,26 @@ make_batch(struct uds_call *call, size_t count)
     return 0;
 }
 
+static void
+drop_passed(struct uds_call *call)
+{
+    call->connection->passed -= call->fd_count;
+    free(pk_steal(call->fds));
+}
+
 /* The call's descriptors are somebody else's from now on. */
 static void
 forget_passed(struct uds_call *call)
 {
-    uds_passed_forget(&call->connection->transport->passed, call->fd_count);
-    call->connection->passed -= call->fd_count;
-    free(pk_steal(call->fds));
+    uds_passed_forget(&call->connection->input.passer, call->fd_count);
+    drop_passed(call);
 }
 
 static void
 close_passed(struct uds_call *call)
 {
-    for (uint32_t i = 0; i < call->fd_count; i++)
-        (void)close(call->fds[i]);
-    forget_passed(call);
+    uds_passed_close(&call->connection->input.passer, call->fds, call->fd_count);
+    drop_passed(call);
 }
 
 static void
@@ -157,9 +162,9 @@ static void
 tell(struct uds_item *item, char *text, size_t size)
 {
     struct uds_call *call = item->call;
-    item->told = true;
     if (call->batch) {
         item->begin = (size_t)(text - call->texts.bytes);
+        item->size = size;
     } else {
         call->reply.text = text;
         call->reply.text_size = size;
@@ -365,16 +370,18 @@ answer_rollback(struct uds_item *item, const struct pk_reply *reply, const struc
 
 /* One text of all the items' texts; without one of them there is none. */
 static void
-join_texts(struct uds_call *call, const char **texts)
+join_texts(struct uds_call *call, struct pk_wire_item *items)
 {
     struct uds_reply *reply = &call->reply;
+    const struct pk_wire_reply_format format = { .tag = call->tag };
     for (size_t i = 0; i < call->item_count; i++) {
-        if (!call->items[i].told)
+        const struct uds_item *item = &call->items[i];
+        items[i] = (struct pk_wire_item){ call->texts.bytes + item->begin, item->size };
+        if (item->size == 0)
             return;
-        texts[i] = call->texts.bytes + call->items[i].begin;
     }
-    if (pk_wire_batch_reply_encode(texts, call->item_count, reply->fd_count, reply->data_size,
-                                   call->tag, &reply->text, &reply->text_size)
+    if (pk_wire_batch_reply_encode(items, call->item_count, reply->fd_count, reply->data_size,
+                                   &format, &reply->text, &reply->text_size)
         < 0)
         reply->text = NULL;
 }
@@ -383,10 +390,10 @@ join_texts(struct uds_call *call, const char **texts)
 static void
 join_items(struct uds_call *call)
 {
-    const char **texts = calloc(call->item_count + 1, sizeof(*texts));
-    if (texts != NULL)
-        join_texts(call, texts);
-    free(texts);
+    struct pk_wire_item *items = calloc(call->item_count + 1, sizeof(*items));
+    if (items != NULL)
+        join_texts(call, items);
+    free(items);
 }
 
 static void

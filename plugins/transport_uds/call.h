@@ -16,8 +16,8 @@ struct uds_connection;
 /* What is asked of the peer for a call: all of it, or one request of a batch. */
 struct uds_item {
     struct uds_call *call;
-    size_t begin;                       /* of a batch: where in its texts the answer begins */
-    bool told;                          /* there is an answer: not so without memory for it */
+    size_t begin; /* of a batch: where in its texts the answer is */
+    size_t size;  /* of a batch: its bytes; 0 = none yet, or there was no memory for it */
     char rollback[PK_LEASE_ID_LEN + 1]; /* a lease that the client never hears of; "" = none */
 };
 

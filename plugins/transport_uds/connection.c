@@ -10,6 +10,7 @@
 #include <sys/socket.h>
 
 #define UDS_LINGER_MS 50 /* until it is looked at again whether descriptors are still in flight */
+#define UDS_DEFER_MS 10  /* until it is tried again to receive */
 
 static void
 on_in(evutil_socket_t fd, short what, void *arg)
@@ -33,6 +34,55 @@ on_out(evutil_socket_t fd, short what, void *arg)
     uds_loop_settle(&connection->transport->loop);
 }
 
+void
+uds_connection_defer(struct uds_connection *connection)
+{
+    struct timeval time = { .tv_usec = UDS_DEFER_MS * 1000 };
+    connection->deferred = true;
+    if (evtimer_add(&connection->later, &time) < 0)
+        connection->gone = true;
+}
+
+static void
+disconnect(struct uds_connection *connection, const char *why)
+{
+    struct uds_transport *transport = connection->transport;
+    uds_count(&transport->counters.dropped, 1);
+    pk_host_log(transport->host, PK_LOG_INFO, "disconnected a client that %s: %s", why,
+                transport->options.path);
+    uds_connection_close(connection);
+    uds_loop_settle(&transport->loop);
+}
+
+static void
+on_patience(evutil_socket_t fd, short what, void *arg)
+{
+    (void)fd;
+    (void)what;
+    struct uds_connection *connection = arg;
+    uint64_t since;
+    connection->impatient = false;
+    if (!uds_input_waits(&connection->input, &since))
+        return;
+    if (since != connection->waits_since || connection->stalled)
+        uds_connection_grow_impatient(connection, since);
+    else
+        disconnect(connection, "does not ask for what it passed");
+}
+
+void
+uds_connection_grow_impatient(struct uds_connection *connection, uint64_t since)
+{
+    struct timeval time = uds_transport_patience(connection->transport);
+    if (connection->patience == NULL)
+        connection->patience =
+            evtimer_new(connection->transport->loop.base, on_patience, connection);
+    connection->waits_since = since;
+    connection->impatient =
+        connection->patience != NULL && evtimer_add(connection->patience, &time) == 0;
+    connection->gone = connection->gone || !connection->impatient;
+}
+
 static void
 on_timeout(evutil_socket_t fd, short what, void *arg)
 {
@@ -46,29 +96,47 @@ on_timeout(evutil_socket_t fd, short what, void *arg)
         uds_loop_settle(&transport->loop);
         return;
     }
-    uds_count(&transport->counters.dropped, 1);
-    pk_host_log(transport->host, PK_LOG_INFO, "disconnected a client that does not read: %s",
-                transport->options.path);
-    uds_connection_close(connection);
-    uds_loop_settle(&transport->loop);
+    disconnect(connection, "does not read");
 }
 
 static int32_t
 start_lingering(struct uds_connection *connection)
 {
     struct timeval time = { .tv_usec = UDS_LINGER_MS * 1000 };
-    return evtimer_add(&connection->linger, &time);
+    return evtimer_add(&connection->later, &time);
+}
+
+/* Whether it leaves nothing behind that others would have to answer for. */
+static bool
+may_release(struct uds_connection *connection)
+{
+    struct uds_output *output = &connection->output;
+    return uds_flight_is_over(output->flights, &output->flight)
+           && uds_passer_is_idle(&connection->input.passer)
+           && uds_closer_may_hang_up(connection->transport->passed.closer, connection->fd);
 }
 
 static void
-on_linger(evutil_socket_t fd, short what, void *arg)
+linger_on(struct uds_connection *connection)
+{
+    if (may_release(connection) || start_lingering(connection) < 0)
+        uds_connection_release(connection);
+}
+
+static void
+on_later(evutil_socket_t fd, short what, void *arg)
 {
     (void)fd;
     (void)what;
     struct uds_connection *connection = arg;
-    struct uds_output *output = &connection->output;
-    if (uds_flight_is_over(output->flights, &output->flight) || start_lingering(connection) < 0)
-        uds_connection_release(connection);
+    struct uds_loop *loop = &connection->transport->loop;
+    if (connection->dead) {
+        linger_on(connection);
+        return;
+    }
+    connection->deferred = false;
+    uds_loop_enqueue(loop, connection);
+    uds_loop_settle(loop);
 }
 
 static int32_t
@@ -76,6 +144,10 @@ open_session(struct uds_connection *connection, struct pk_error *err)
 {
     struct ucred peer;
     socklen_t size = sizeof(peer);
+    int yes = 1;
+    /* Or the kernel would drop a byte that is out of band, and close what came with it. */
+    if (setsockopt(connection->fd, SOL_SOCKET, SO_OOBINLINE, &yes, sizeof(yes)) < 0)
+        return pk_fail(err, -errno, "can't have all bytes in their order");
     if (getsockopt(connection->fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) < 0)
         return pk_fail(err, -errno, "can't tell who connects");
     struct pk_principal principal = {
@@ -99,7 +171,7 @@ assign_events(struct uds_connection *connection)
                        on_out, connection);
     (void)evtimer_assign(&connection->timeout, base, on_timeout, connection);
     (void)evtimer_assign(&connection->retry, base, on_out, connection);
-    (void)evtimer_assign(&connection->linger, base, on_linger, connection);
+    (void)evtimer_assign(&connection->later, base, on_later, connection);
 }
 
 int32_t
@@ -145,6 +217,24 @@ drop_held(struct uds_connection *connection)
     }
 }
 
+/* Lets go of what it received and what it was to be sent, while its leases still hold the storage
+ * of that; decides whether it lingers, now that nothing comes in any more. */
+static void
+finish_socket(struct uds_connection *connection)
+{
+    struct uds_transport *transport = connection->transport;
+    uds_uncount(&transport->counters.queued, connection->output.bytes);
+    drop_held(connection);
+    if (connection->filling != NULL)
+        uds_call_drop(pk_steal(connection->filling));
+    uds_output_finish(&connection->output);
+    uds_input_finish(&connection->input);
+    (void)shutdown(connection->fd, SHUT_RD);
+    connection->lingers = !may_release(connection);
+    if (!connection->lingers)
+        uds_uncount(&transport->counters.clients, 1);
+}
+
 /* Either way the client reads what was sent, and then the end. */
 static void
 linger(struct uds_connection *connection)
@@ -161,11 +251,12 @@ uds_connection_release(struct uds_connection *connection)
 {
     struct uds_transport *transport = connection->transport;
     TAILQ_REMOVE(&transport->lingering, connection, link);
-    (void)event_del(&connection->linger);
+    (void)event_del(&connection->later);
     uds_flight_forget(&transport->flights, &connection->output.flight);
     if (connection->lingers)
         uds_uncount(&transport->counters.clients, 1);
-    (void)close(pk_steal_fd(connection->fd));
+    uds_closer_hang_up(transport->passed.closer, pk_steal(connection->input.passer.closing),
+                       pk_steal_fd(connection->fd));
     uds_connection_unref(connection);
 }
 
@@ -175,22 +266,17 @@ uds_connection_close(struct uds_connection *connection)
     struct uds_transport *transport = connection->transport;
     const struct pk_host *host = transport->host;
     connection->dead = true;
-    connection->lingers = !uds_flight_is_over(&transport->flights, &connection->output.flight);
-    if (!connection->lingers)
-        uds_uncount(&transport->counters.clients, 1);
-    uds_uncount(&transport->counters.queued, connection->output.bytes);
     uds_loop_dequeue(&transport->loop, connection);
     TAILQ_REMOVE(&transport->connections, connection, link);
     (void)event_del(&connection->in);
     (void)event_del(&connection->out);
     (void)event_del(&connection->timeout);
     (void)event_del(&connection->retry);
+    (void)event_del(&connection->later);
+    if (connection->patience != NULL)
+        event_free(pk_steal(connection->patience));
+    finish_socket(connection);
     host->session_close(host->ctx, pk_steal(connection->session));
-    drop_held(connection);
-    if (connection->filling != NULL)
-        uds_call_drop(pk_steal(connection->filling));
-    uds_output_finish(&connection->output);
-    uds_input_finish(&connection->input);
     linger(connection);
     if (transport->stopping && TAILQ_EMPTY(&transport->connections))
         (void)event_base_loopbreak(transport->loop.base);

@@ -28,7 +28,7 @@ drop_parcels(struct uds_input *input, uint64_t offset)
 {
     for (size_t i = 0; i < 2; i++)
         if (input->parcels[i].count > 0 && !is_within(&input->parcels[i], offset))
-            uds_parcel_drop(input->passed, &input->parcels[i]);
+            uds_parcel_drop(&input->passer, &input->parcels[i]);
 }
 
 int32_t
@@ -38,7 +38,7 @@ uds_input_claim(struct uds_input *input, size_t size, uint32_t count, int **ret_
     uint64_t offset = input->received - (input->end - input->begin) - size;
     for (size_t i = 0; i < 2; i++)
         if (is_within(&input->parcels[i], offset))
-            return uds_parcel_claim(input->passed, &input->parcels[i], count, ret_fds, err);
+            return uds_parcel_claim(&input->passer, &input->parcels[i], count, ret_fds, err);
     return pk_fail(err, -EINVAL, "fds: %u, but none came", count);
 }
 
@@ -59,7 +59,7 @@ forget(struct uds_input *input)
 void
 uds_input_init(struct uds_input *input, struct uds_passed *passed)
 {
-    *input = (struct uds_input){ .passed = passed };
+    *input = (struct uds_input){ .passer = { .all = passed } };
 }
 
 void
@@ -175,20 +175,41 @@ make_room(struct uds_input *input)
 
 /* ---- the socket ---- */
 
+static bool
+has_descriptors(const struct msghdr *message)
+{
+    return message->msg_controllen > 0 || (message->msg_flags & MSG_CTRUNC) != 0;
+}
+
+/* Room for one part of `size` bytes and what comes with it. */
+struct letter {
+    struct msghdr message;
+    struct iovec part;
+    union {
+        char space[UDS_PASSED_CONTROL];
+        struct cmsghdr align;
+    } control;
+};
+
 /* Receives one message. */
 static int32_t
-receive(int fd, struct msghdr *message, struct uds_received *ret_received)
+receive(struct uds_input *input, int fd, struct letter *letter, char *to, size_t size,
+        struct uds_received *ret_received)
 {
-    ssize_t received;
-    do {
-        received = recvmsg(fd, message, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
-    } while (received < 0 && errno == EINTR);
+    letter->part = (struct iovec){ to, size };
+    letter->message = (struct msghdr){
+        .msg_iov = &letter->part,
+        .msg_iovlen = 1,
+        .msg_control = &letter->control,
+        .msg_controllen = sizeof(letter->control),
+    };
+    ssize_t received = uds_passer_receive(&input->passer, fd, &letter->message);
     if (received < 0)
-        return -errno;
+        return (int32_t)received;
     /* The kernel stops behind what had descriptors with it, whatever comes next. */
-    bool stopped = message->msg_controllen > 0 || (message->msg_flags & MSG_CTRUNC) != 0;
     ret_received->size = (size_t)received;
-    ret_received->drained = !stopped && (size_t)received < message->msg_iov->iov_len;
+    ret_received->drained = !has_descriptors(&letter->message) && (size_t)received < size;
+    input->received += (size_t)received;
     return 0;
 }
 
@@ -196,12 +217,10 @@ int32_t
 uds_input_receive_to(struct uds_input *input, int fd, void *to, size_t size,
                      struct uds_received *ret_received)
 {
-    struct iovec part = { to, size };
-    struct msghdr message = { .msg_iov = &part, .msg_iovlen = 1 };
-    /* Without room for descriptors, so that the kernel closes those that are sent here. */
-    int32_t r = receive(fd, &message, ret_received);
-    if (r == 0)
-        input->received += ret_received->size;
+    struct letter letter;
+    int32_t r = receive(input, fd, &letter, to, size, ret_received);
+    if (r == 0 && has_descriptors(&letter.message))
+        uds_parcel_refuse(&input->passer, &letter.message);
     return r;
 }
 
@@ -210,33 +229,10 @@ static void
 keep_parcel(struct uds_input *input, struct msghdr *message, size_t size)
 {
     struct uds_parcel *parcel = &input->parcels[input->parcels[0].count > 0 ? 1 : 0];
-    if (!uds_parcel_open(input->passed, message, parcel))
+    if (!uds_parcel_open(&input->passer, message, parcel))
         return;
     parcel->begin = input->received - size;
     parcel->end = input->received;
-}
-
-static int32_t
-receive_passed(struct uds_input *input, int fd, struct iovec *part,
-               struct uds_received *ret_received)
-{
-    union {
-        char space[UDS_PASSED_CONTROL];
-        struct cmsghdr align;
-    } control;
-    struct msghdr message = { .msg_iov = part, .msg_iovlen = 1 };
-    if (uds_passed_are_wanted(input->passed)) {
-        message.msg_control = &control;
-        message.msg_controllen = sizeof(control);
-    }
-    int32_t r = receive(fd, &message, ret_received);
-    if (r < 0)
-        return r;
-    input->end += ret_received->size;
-    input->received += ret_received->size;
-    if (message.msg_controllen > 0 || (message.msg_flags & MSG_CTRUNC) != 0)
-        keep_parcel(input, &message, ret_received->size);
-    return 0;
 }
 
 int32_t
@@ -252,6 +248,13 @@ uds_input_receive(struct uds_input *input, char *shared, int fd, struct uds_rece
         input->borrowed = true;
         input->room = UDS_INPUT_SHARED;
     }
-    struct iovec part = { input->data + input->end, input->room - input->end };
-    return receive_passed(input, fd, &part, ret_received);
+    struct letter letter;
+    int32_t r = receive(input, fd, &letter, input->data + input->end, input->room - input->end,
+                        ret_received);
+    if (r < 0)
+        return r;
+    input->end += ret_received->size;
+    if (has_descriptors(&letter.message))
+        keep_parcel(input, &letter.message, ret_received->size);
+    return 0;
 }

@@ -21,7 +21,7 @@ struct uds_input {
     size_t end;     /* behind the last byte */
     struct pk_wire_frame frame;
     uint64_t received; /* bytes, since the start */
-    struct uds_passed *passed;
+    struct uds_passer passer;
     /* The second one may come before the first was claimed: with bytes that begin with the end of a
      * request. */
     struct uds_parcel parcels[2];
@@ -62,12 +62,26 @@ int32_t uds_input_next(struct uds_input *input, size_t max, const char **ret_tex
 int32_t uds_input_claim(struct uds_input *input, size_t size, uint32_t count, int **ret_fds,
                         struct pk_error *err);
 
+/* Whether descriptors wait for a request that has not come whole; *ret_since: what came before they
+ * did, which tells them from others. */
+static inline bool
+uds_input_waits(const struct uds_input *input, uint64_t *ret_since)
+{
+    const struct uds_parcel *parcels = input->parcels;
+    const struct uds_parcel *first = &parcels[0];
+    if (parcels[1].fds != NULL && (first->fds == NULL || parcels[1].begin < first->begin))
+        first = &parcels[1];
+    *ret_since = first->begin;
+    return first->fds != NULL;
+}
+
 /* Moves up to `size` bytes that were received, and follow the last request, to `to`: how many. */
 size_t uds_input_take(struct uds_input *input, void *to, size_t size);
 
 /* Receives once, when there is no request left: into `shared` if nothing is left at all. 0;
- * -EAGAIN: nothing there; -ENOMEM; else the connection is of no more use. The descriptors that come
- * are kept until no request can claim them any more. */
+ * -EAGAIN: nothing there; -EBUSY: something that came before is being closed; -ENOMEM; else the
+ * connection is of no more use. The descriptors that come are kept until no request can claim them
+ * any more. */
 int32_t uds_input_receive(struct uds_input *input, char *shared, int fd,
                           struct uds_received *ret_received);
 /* As that, up to `size` bytes, to `to`, when nothing is left; no descriptor belongs there. */

@@ -9,6 +9,7 @@
 #include "connection.h"
 #include "descriptors.h"
 #include "transport_uds.h"
+#include <errno.h>
 #include <fcntl.h>
 #include <packice/cleanup.h>
 #include <string.h>
@@ -29,7 +30,8 @@ refuse(struct uds_transport *transport, int fd, int32_t code, const char *why)
         ssize_t ignored = send(fd, text, size, MSG_NOSIGNAL | MSG_DONTWAIT);
         (void)ignored;
     }
-    (void)close(fd);
+    (void)shutdown(fd, SHUT_RDWR);
+    uds_closer_hang_up(transport->passed.closer, NULL, fd);
 }
 
 static void
@@ -89,11 +91,24 @@ shed(struct uds_transport *transport)
     listener->spare = open_spare();
 }
 
+/* Whether the next one would be turned away, and it can't be closed now what that one may have
+ * brought. */
+static bool
+must_wait(const struct uds_transport *transport)
+{
+    return atomic_load(&transport->counters.clients) >= transport->options.max_clients
+           && !uds_closer_is_ready(transport->passed.closer);
+}
+
 /* False: no more for now. */
 static bool
 accept_one(struct uds_transport *transport)
 {
     struct uds_listener *listener = &transport->listener;
+    if (must_wait(transport)) {
+        pause_accept(listener);
+        return false;
+    }
     int fd = accept4(listener->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
     if (fd >= 0) {
         welcome(transport, fd);
@@ -142,6 +157,7 @@ uds_listener_init(struct uds_listener *listener, struct uds_transport *transport
 {
     struct event_base *base = transport->loop.base;
     listener->fd = fd;
+    listener->closer = transport->passed.closer;
     listener->spare = open_spare();
     (void)event_assign(&listener->event, base, fd, EV_READ | EV_PERSIST, on_client, transport);
     (void)evtimer_assign(&listener->resume, base, on_resume, transport);
@@ -158,6 +174,21 @@ uds_listener_start(struct uds_listener *listener, struct pk_error *err)
     return 0;
 }
 
+/* Clients that were never accepted, and what they sent, end with the socket. */
+static void
+close_socket(struct uds_listener *listener)
+{
+    int fd = pk_steal_fd(listener->fd);
+    (void)shutdown(fd, SHUT_RDWR);
+    int client = accept4(fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+    if (client >= 0)
+        uds_closer_close(listener->closer, NULL, &client, 1);
+    if (client < 0 && errno == EINVAL) /* there was none */
+        (void)close(fd);
+    else
+        uds_closer_close(listener->closer, NULL, &fd, 1);
+}
+
 void
 uds_listener_finish(struct uds_listener *listener)
 {
@@ -165,7 +196,7 @@ uds_listener_finish(struct uds_listener *listener)
         return;
     (void)event_del(&listener->event);
     (void)event_del(&listener->resume);
-    (void)close(pk_steal_fd(listener->fd));
+    close_socket(listener);
     if (listener->spare >= 0)
         (void)close(pk_steal_fd(listener->spare));
 }

@@ -11,14 +11,16 @@
 #include <packice/types.h>
 #include <stdbool.h>
 
+struct uds_closer;
 struct uds_transport;
 
 struct uds_listener {
-    struct event event;  /* somebody wants to connect */
-    struct event resume; /* the end of a pause */
-    int fd;              /* -1 = closed */
-    int spare;           /* given up to accept, and turn away, when descriptors run out */
-    bool complained;     /* of a failing accept, since the last one that worked */
+    struct event event;        /* somebody wants to connect */
+    struct event resume;       /* the end of a pause */
+    struct uds_closer *closer; /* borrowed */
+    int fd;                    /* -1 = closed */
+    int spare;                 /* given up to accept, and turn away, when descriptors run out */
+    bool complained;           /* of a failing accept, since the last one that worked */
 };
 
 /* Makes ready to accept from fd, which is the listener's from now on: finish it on failure too.

@@ -76,6 +76,17 @@ struct uds_transport {
     bool closed; /* under the loop's lock: the last call to complete frees the transport */
 };
 
+/* write_timeout. */
+static inline struct timeval
+uds_transport_patience(const struct uds_transport *transport)
+{
+    uint64_t patience = transport->options.write_timeout;
+    return (struct timeval){
+        .tv_sec = (time_t)(patience / 1000000000U),
+        .tv_usec = (suseconds_t)(patience % 1000000000U / 1000U),
+    };
+}
+
 /* Lets the memory of a closed transport go: by close, or by the last call that outlived it. */
 void uds_transport_free(struct uds_transport *transport);
 

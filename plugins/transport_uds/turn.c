@@ -28,8 +28,9 @@ static bool
 may_take(struct uds_connection *connection)
 {
     const struct uds_options *options = &connection->transport->options;
-    return may_start(connection) && connection->pending < options->max_pending
-           && connection->cost < options->max_request && connection->passed < PK_WIRE_FDS_MAX;
+    return may_start(connection) && !connection->deferred
+           && connection->pending < options->max_pending && connection->cost < options->max_request
+           && connection->passed < PK_WIRE_FDS_MAX;
 }
 
 static bool
@@ -58,11 +59,7 @@ unblock(struct uds_connection *connection)
 static void
 block(struct uds_connection *connection, int32_t why, bool moved)
 {
-    uint64_t patience = connection->transport->options.write_timeout;
-    struct timeval timeout = {
-        .tv_sec = (time_t)(patience / 1000000000U),
-        .tv_usec = (suseconds_t)(patience % 1000000000U / 1000U),
-    };
+    struct timeval timeout = uds_transport_patience(connection->transport);
     struct timeval retry = { .tv_usec = UDS_RETRY_MS * 1000 };
     connection->blocked = true;
     connection->waits = true;
@@ -263,6 +260,10 @@ receive(struct uds_connection *connection)
 {
     struct uds_received received = { 0 };
     int32_t r = receive_some(connection, &received);
+    if (r == -EBUSY) {
+        uds_connection_defer(connection);
+        return;
+    }
     if (r < 0) {
         connection->readable = false;
         connection->gone = connection->gone || r != -EAGAIN;
@@ -344,6 +345,14 @@ look(struct uds_connection *connection)
         connection->gone = true;
 }
 
+static void
+watch_descriptors(struct uds_connection *connection)
+{
+    uint64_t since;
+    if (uds_input_waits(&connection->input, &since) && !connection->impatient)
+        uds_connection_grow_impatient(connection, since);
+}
+
 static bool
 is_done(struct uds_connection *connection)
 {
@@ -379,6 +388,7 @@ uds_connection_turn(struct uds_connection *connection)
     }
     connection->transport->loop.spent += UDS_BUDGET - connection->budget;
     look(connection);
+    watch_descriptors(connection);
     flush(connection);
     if (more || reads_on(connection) || (connection->stalled && !is_limited(connection)))
         uds_loop_enqueue(&connection->transport->loop, connection);

@@ -78,6 +78,37 @@ class LifecycleTest(NodeCase):
         ))
         self.client.release(made["lease_id"])
 
+    def test_read_of_what_is_known_brings_a_lease_and_no_descriptor(self):
+        """As if it were not known: the lease keeps the object, and is released. Another epoch is
+        not known, nor is the object of a repeat."""
+        self.put(self.client, "known", b"ab", b"cde")
+        read = {"object_id": "known", "intent": "read", "bind": "connection"}
+        first = self.client.read("known")
+        epoch = first["epoch"]
+        again = self.client.ok("acquire", **{**read, "known_epoch": epoch})
+        self.assertEqual((again["epoch"], again["fds"], again["handles"]), (epoch, 0, []))
+        self.assertEqual(
+            [(blob["kind"], blob["size"]) for blob in again["blobs"]], [("known", 2), ("known", 3)]
+        )
+        self.assertNotEqual(again["lease_id"], first["lease_id"])
+        self.assertEqual(self.node.stats()["leases"], 2)
+        batch = self.client.ok("batch", requests=[
+            {"command": "acquire", **read, **known}
+            for known in ({"known_epoch": epoch}, {"known_epoch": epoch + 1}, {})
+        ])
+        self.assertEqual(batch["fds"], 4)
+        batch.close()
+        kinds = [reply["blobs"][0]["kind"] for reply in batch["replies"]]
+        self.assertEqual([kind == "known" for kind in kinds], [True, False, False])
+        self.client.release(first["lease_id"])
+        self.discard(self.client, "known")
+        self.assertGreater(self.node.stats()["bytes"], 0, "the lease did not keep it")
+        self.put(self.client, "known", b"new")
+        other = self.client.ok("acquire", **{**read, "known_epoch": epoch})
+        self.assertEqual((other["epoch"] > epoch, other["fds"]), (True, 1))
+        self.assertEqual(os.pread(other.fds[0], 10, other["blobs"][0]["offset"]), b"new")
+        other.close()
+
     def test_read_of_nothing_is_not_found(self):
         self.refused("not_found", self.client.request("acquire", object_id="no", intent="read"))
 

@@ -110,9 +110,9 @@ check_text(struct pk_wire_json *json, struct pk_wire_value *value, json_t *tree)
     json_object_foreach(tree, name, entry)
     {
         FUZZ_CHECK(strcmp(pk_wire_json_string(json, at), name) == 0);
-        FUZZ_CHECK(at->count == pk_wire_name_find(name, strlen(name)));
-        FUZZ_CHECK(at->count == PK_NAME_NONE
-                   || strcmp(pk_wire_name_text((enum pk_wire_name)at->count), name) == 0);
+        FUZZ_CHECK(at->name == pk_wire_name_find(name, strlen(name)));
+        FUZZ_CHECK(at->name == PK_NAME_NONE
+                   || strcmp(pk_wire_name_text((enum pk_wire_name)at->name), name) == 0);
         at += 1 + at[1].span;
     }
 }

@@ -1,14 +1,15 @@
 /* SPDX-FileCopyrightText: PackIce authors */
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Decodes what any node may send, as the answer to the verb that the first byte picks. What could
- * be decoded is encoded again as a node would, and a client has to take it.
+ * Decodes what any node may send, in either notation, as the answer to the verb that the first byte
+ * picks. What could be decoded is encoded again as a node would, in both, and a client has to take
+ * it: then both say the same.
  */
+#include "core/wire/member_in.h"
 #include "core/wire/wire.h"
-#include "fuzz.h"
+#include "message.h"
 
 #include <errno.h>
-#include <jansson.h>
 #include <packice/cleanup.h>
 #include <string.h>
 
@@ -29,8 +30,10 @@ check_handles(const struct pk_reply *reply, uint32_t fds)
     for (uint32_t i = 0; i < reply->blob_count; i++) {
         const struct pk_handle *handle = &reply->handles[i];
         FUZZ_CHECK(handle->fd >= 0 || handle->kind != PK_HANDLE_FD);
-        FUZZ_CHECK(handle->kind == PK_HANDLE_FD || handle->kind == PK_HANDLE_DATA
+        FUZZ_CHECK((handle->kind != PK_HANDLE_PATH && handle->kind != PK_HANDLE_URL)
                    || strlen(handle->text) > 0);
+        FUZZ_CHECK(handle->fd < 0 || handle->kind == PK_HANDLE_FD
+                   || handle->kind == PK_HANDLE_PATH);
         if (handle->fd < 0)
             continue;
         FUZZ_CHECK((uint32_t)handle->fd < fds && seen[handle->fd] == 0);
@@ -69,15 +72,17 @@ check_objects(const struct pk_reply *reply)
     }
 }
 
-static void
-check_again(const struct pk_wire_reply *wire)
+/* Encodes in one notation what was read of another; returns it as JSON, once read again. */
+static char *
+encode_again(const struct pk_wire_reply *wire, bool binary)
 {
-    const struct pk_wire_reply_format format = { .tag = wire->tag };
+    const struct pk_wire_reply_format format = { .tag = wire->tag, .binary = binary };
+    const struct pk_wire_reply_format json = { .tag = wire->tag };
     pk_autofree char *text = NULL;
     size_t size = 0;
     struct pk_wire_reply *again = NULL;
     int32_t rc = pk_wire_reply_encode(&wire->reply, &format, &text, &size);
-    FUZZ_CHECK(rc == 0 && strlen(text) == size);
+    FUZZ_CHECK(rc == 0 && text[size] == '\0' && (binary || strlen(text) == size));
     FUZZ_CHECK(pk_wire_reply_parse(text, size, &again, NULL) == 0);
     FUZZ_CHECK(pk_wire_reply_decode(again, wire->reply.verb, 0, NULL) == 0);
     FUZZ_CHECK(again->reply.status == wire->reply.status);
@@ -86,7 +91,18 @@ check_again(const struct pk_wire_reply *wire)
     FUZZ_CHECK(again->reply.bytes == wire->reply.bytes);
     FUZZ_CHECK(again->fds == pk_wire_reply_fds(&wire->reply));
     FUZZ_CHECK(again->data == pk_wire_reply_data(&wire->reply));
+    char *said = NULL;
+    FUZZ_CHECK(pk_wire_reply_encode(&again->reply, &json, &said, &size) == 0);
     pk_wire_reply_free(again);
+    return said;
+}
+
+static void
+check_again(const struct pk_wire_reply *wire)
+{
+    pk_autofree char *json = encode_again(wire, false);
+    pk_autofree char *binary = encode_again(wire, true);
+    FUZZ_CHECK(strcmp(json, binary) == 0);
 }
 
 static void
@@ -102,6 +118,16 @@ check_reply(const struct pk_wire_reply *wire, uint32_t fds, uint64_t data)
         check_again(wire);
 }
 
+/* As many as it holds: a client knows, and asks for no others. */
+static size_t
+count_replies(const struct pk_wire_reply *wire)
+{
+    struct pk_wire_in in;
+    pk_wire_in_open(&in, wire->json, wire->value, -EPROTO, NULL);
+    const struct pk_wire_value *replies = pk_wire_in_get(&in, PK_NAME_REPLIES);
+    return replies != NULL && replies->kind == PK_WIRE_ARRAY ? replies->count : 0;
+}
+
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
@@ -110,15 +136,13 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (size == 0)
         return 0;
     uint32_t verb = verbs[data[0] % VERB_COUNT];
-    int32_t rc = pk_wire_reply_parse((const char *)data + 1, size - 1, &wire, &err);
+    size_t text_size = size - 1;
+    pk_autofree char *text = fuzz_message(data + 1, text_size);
+    int32_t rc = pk_wire_reply_parse(text, text_size, &wire, &err);
     FUZZ_CHECK(rc == 0 || (rc == -EPROTO && err.message[0] != '\0'));
     if (rc != 0)
         return 0;
-    /* as many as it holds: a client knows, and asks for no others */
-    json_t *json = json_loadb((const char *)data + 1, size - 1, 0, NULL);
-    size_t count = json_array_size(json_object_get(json, "replies"));
-    json_decref(json);
-    rc = pk_wire_reply_decode(wire, verb, count, &err);
+    rc = pk_wire_reply_decode(wire, verb, count_replies(wire), &err);
     FUZZ_CHECK(rc == 0 || (rc == -EPROTO && err.message[0] != '\0'));
     if (rc == 0)
         check_reply(wire, wire->fds, wire->data);

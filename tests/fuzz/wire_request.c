@@ -1,11 +1,11 @@
 /* SPDX-FileCopyrightText: PackIce authors */
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Decodes what any caller may send. What could be decoded is encoded again as a client would, and
- * has to come out as the same request.
+ * Decodes what any caller may send, in either notation. What could be decoded is encoded again as a
+ * client would, in both, and has to come out as the same request.
  */
 #include "core/wire/wire.h"
-#include "fuzz.h"
+#include "message.h"
 
 #include <errno.h>
 #include <packice/cleanup.h>
@@ -30,6 +30,7 @@ check_same(const struct pk_request *a, const struct pk_request *b)
         FUZZ_CHECK(a->sizes[i] == b->sizes[i]);
     FUZZ_CHECK(a->limit == b->limit && a->cursor == b->cursor);
     FUZZ_CHECK(a->inline_max == b->inline_max && a->data_size == b->data_size);
+    FUZZ_CHECK(a->known_epoch == b->known_epoch);
     /* fractions of long times lose their last digits */
     FUZZ_CHECK((a->ttl == 0) == (b->ttl == 0) && (a->wait == 0) == (b->wait == 0));
     FUZZ_CHECK((a->object_ttl == 0) == (b->object_ttl == 0));
@@ -61,27 +62,39 @@ place_handles(struct pk_request *request, const struct pk_wire_request *wire,
 }
 
 static void
-check_again(const struct pk_wire_request *wire)
+check_again_in(const struct pk_wire_request *wire, bool binary)
 {
     pk_autofree char *text = NULL;
     size_t size = 0;
     struct pk_wire_request *again = NULL;
     struct pk_handle handles[PK_BLOBS_MAX];
     struct pk_request request = wire->request;
-    const struct pk_wire_request_format format = { wire->tag, wire->releases, wire->release_count };
+    const struct pk_wire_request_format format = { .tag = wire->tag,
+                                                   .releases = wire->releases,
+                                                   .release_count = wire->release_count,
+                                                   .binary = binary };
     check_bounds(&request);
     place_handles(&request, wire, handles);
     int32_t rc = pk_wire_request_encode(&request, &format, &text, &size, NULL);
-    FUZZ_CHECK(rc == 0 && strlen(text) == size);
-    FUZZ_CHECK(text[size - 1] == (request.data_size > 0 ? '}' : '\n'));
+    FUZZ_CHECK(rc == 0 && text[size] == '\0');
+    FUZZ_CHECK(binary || strlen(text) == size);
+    FUZZ_CHECK(binary || text[size - 1] == (request.data_size > 0 ? '}' : '\n'));
     rc = pk_wire_request_decode(text, size, NULL, &again, NULL);
     FUZZ_CHECK(rc == 0 && again->error.code == 0 && same_text(wire->tag, again->tag));
+    FUZZ_CHECK(again->binary == binary);
     FUZZ_CHECK(wire->request_fds == again->request_fds);
     FUZZ_CHECK(wire->release_count == again->release_count);
     for (uint32_t i = 0; i < wire->release_count; i++)
         FUZZ_CHECK(same_text(wire->releases[i], again->releases[i]));
     check_same(&wire->request, &again->request);
     pk_wire_request_free(again);
+}
+
+static void
+check_again(const struct pk_wire_request *wire)
+{
+    check_again_in(wire, false);
+    check_again_in(wire, true);
 }
 
 static void
@@ -104,7 +117,8 @@ int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct pk_wire_request *wire = NULL;
-    FUZZ_CHECK(pk_wire_request_decode((const char *)data, size, NULL, &wire, NULL) == 0);
+    pk_autofree char *text = fuzz_message(data, size);
+    FUZZ_CHECK(pk_wire_request_decode(text, size, NULL, &wire, NULL) == 0);
     int32_t code = wire->error.code;
     FUZZ_CHECK(code == 0 || code == -EINVAL || code == -EOPNOTSUPP);
     FUZZ_CHECK((code == 0) == (wire->request.verb != 0));

@@ -197,6 +197,66 @@ START_TEST(sdk_tells_errors_by_their_names)
 }
 END_TEST
 
+#define KNOWN(size) "\"blobs\":[{\"kind\":\"known\",\"size\":" size ",\"offset\":0}],\"fds\":0}"
+#define LATER(id, epoch) \
+    "{\"status\":\"ok\",\"tag\":TAG,\"lease_id\":\"" LEASE "\",\"object_id\":\"" id \
+    "\",\"epoch\":" epoch \
+    ",\"ttl_seconds\":null,\"meta\":{},\"handles\":[],\"intent\":\"read\",\"state\":\"sealed\","
+
+/* Gets "x" from a node that answers like this, twice, and releases both. */
+static int
+get_twice(const char *text)
+{
+    packice_client *client = NULL;
+    packice_lease *leases[2] = { NULL, NULL };
+    char bytes[10];
+    uint64_t count = 0;
+    int fd = fake_memfd(10, SEALED);
+    const struct fake_reply replies[] = {
+        { .text = READ_HEAD BLOB("10") "\"fds\":1}", .fds = { fd } },
+        { .text = text },
+    };
+    struct fake_node *node = fake_node_start(fake_path, replies, 2);
+    MUST(packice_connect(fake_path, &client));
+    MUST(packice_get(client, "x", 0, &leases[0]));
+    int rc = packice_get(client, "x", 0, &leases[1]);
+    for (int i = 0; i < 2; i++) {
+        if (leases[i] != NULL)
+            MUST(packice_read(leases[i], 0, 0, bytes, 10, &count));
+        MUST(packice_release(leases[i]));
+    }
+    packice_client_free(client);
+    char *heard = fake_node_stop(node);
+    ck_assert_ptr_nonnull(strstr(heard, "\"known_epoch\":1"));
+    free(heard);
+    (void)close(fd);
+    return rc;
+}
+
+START_TEST(sdk_takes_a_nodes_word_that_it_holds_what_it_holds)
+{
+    MUST(get_twice(LATER("x", "1") KNOWN("10")));
+    FAILS(get_twice(LATER("x", "2") KNOWN("10")), -EPROTO);
+    FAILS(get_twice(LATER("y", "1") KNOWN("10")), -EPROTO);
+    FAILS(get_twice(LATER("x", "1") KNOWN("9")), -EPROTO);
+    FAILS(get_twice(LATER("x", "1") KNOWN("null")), -EPROTO);
+    FAILS(get_twice(LATER("x", "1") "\"blobs\":[{\"kind\":\"known\",\"size\":10,\"offset\":0},"
+                                    "{\"kind\":\"known\",\"size\":10,\"offset\":0}],\"fds\":0}"),
+          -EPROTO);
+    FAILS(get_twice(LATER("x", "1") "\"blobs\":[{\"kind\":\"known\",\"size\":10,\"offset\":0},"
+                                    "{\"kind\":\"url\",\"url\":\"a:b\",\"size\":10,\"offset\":0}],"
+                                    "\"fds\":0}"),
+          -EPROTO);
+}
+END_TEST
+
+START_TEST(sdk_holds_nothing_that_it_did_not_tell_of)
+{
+    const struct fake_reply reply = { .text = READ_HEAD KNOWN("10") };
+    FAILS(fake_get(&reply, 1, NULL), -EPROTO);
+}
+END_TEST
+
 int
 main(void)
 {
@@ -209,6 +269,8 @@ main(void)
         sdk_drops_a_node_that_answers_twice,
         sdk_takes_replies_in_any_pieces,
         sdk_tells_errors_by_their_names,
+        sdk_takes_a_nodes_word_that_it_holds_what_it_holds,
+        sdk_holds_nothing_that_it_did_not_tell_of,
     };
     return RUN_FAKE_CASES("sdk_bad_node", cases);
 }

@@ -200,6 +200,18 @@ play_put(struct play *play, const struct history_op *op, uint32_t id, uint32_t s
         model_put(&play->model, record);
 }
 
+/* The epoch that was last told of under this name, if any was. */
+static uint64_t
+last_epoch(const struct world *world, uint32_t id)
+{
+    uint64_t epoch = 0;
+
+    for (uint32_t i = 0; i < world->record_count; i++)
+        if (world->records[i].id == id && world->records[i].epoch != 0)
+            epoch = world->records[i].epoch;
+    return epoch;
+}
+
 static void
 play_read(struct play *play, const struct history_op *op, uint32_t id, uint32_t session)
 {
@@ -211,6 +223,8 @@ play_read(struct play *play, const struct history_op *op, uint32_t id, uint32_t 
         request.wait = (1 + op->d % 8) * (uint64_t)WORLD_SECOND;
     if (op->d / 8 % 3 == 0)
         request.inline_max = 1 + op->d / 24 % 80;
+    if (op->d / 2000 % 2 == 0)
+        request.known_epoch = last_epoch(&play->world, id);
     struct record *record = world_call(&play->world, session, id, &request);
     if (play->exact)
         model_read(&play->model, &request, record);

@@ -49,8 +49,9 @@ struct record {
     uint32_t step;        /* of the history, when it was made */
     uint32_t answered_at; /* step; valid once answers > 0 */
     uint32_t answers;
-    bool bound;   /* asked to be */
-    bool unsized; /* CREATE: some blob without a size */
+    uint64_t known_epoch; /* said to be known; 0 = none */
+    bool bound;           /* asked to be */
+    bool unsized;         /* CREATE: some blob without a size */
     int32_t status;
     uint64_t epoch;
     uint32_t state;

@@ -131,9 +131,16 @@ fs_create_blob(struct fs_node *node, const char *id, uint64_t epoch, uint64_t si
 }
 
 void
-fs_put(struct fs_node *node, void *blob, const char *text)
+fs_write_blob(struct fs_node *node, void *blob, const char *text)
 {
     must(node, node->ops->write(blob, 0, text, strlen(text), &node->err));
+}
+
+int32_t
+fs_try_put(struct fs_node *node, const char *id, uint64_t epoch, const char *text, void **ret_blob)
+{
+    const struct pk_key key = { id, epoch };
+    return node->ops->put(node->fs, &key, 0, text, strlen(text), ret_blob, &node->err);
 }
 
 void
@@ -165,7 +172,7 @@ void *
 fs_store(struct fs_node *node, const char *id, uint64_t epoch, const char *text)
 {
     void *blob = fs_create_blob(node, id, epoch, strlen(text));
-    fs_put(node, blob, text);
+    fs_write_blob(node, blob, text);
     fs_seal_blob(node, blob);
     must(node, fs_try_publish(node, id, epoch, strlen(text), blob));
     return blob;

@@ -45,7 +45,10 @@ void fs_crash(void (*steps)(struct fs_node *node), bool shared);
 int32_t fs_try_create(struct fs_node *node, const char *id, uint64_t epoch, uint32_t index,
                       uint64_t size, void **ret_blob);
 void *fs_create_blob(struct fs_node *node, const char *id, uint64_t epoch, uint64_t size);
-void fs_put(struct fs_node *node, void *blob, const char *text);
+void fs_write_blob(struct fs_node *node, void *blob, const char *text);
+/* Blob 0 of the object, of this text, by put. */
+int32_t fs_try_put(struct fs_node *node, const char *id, uint64_t epoch, const char *text,
+                   void **ret_blob);
 void fs_seal_blob(struct fs_node *node, void *blob);
 int32_t fs_try_publish(struct fs_node *node, const char *id, uint64_t epoch, uint64_t size,
                        void *blob);

@@ -28,6 +28,7 @@ struct answer {
     uint32_t access;
     uint32_t state;
     uint32_t handles;
+    uint32_t known; /* of them */
     uint32_t object_count;
     char listed[8][PK_ID_MAX + 1];
     uint64_t sizes[8];
@@ -51,6 +52,7 @@ copy_answer(void *arg, const struct pk_reply *reply)
         (void)snprintf(answer->object_id, sizeof(answer->object_id), "%s", reply->object_id);
     for (uint32_t i = 0; i < reply->blob_count; i++) {
         const struct pk_handle *handle = &reply->handles[i];
+        answer->known += handle->kind == PK_HANDLE_KNOWN;
         if (handle->kind != PK_HANDLE_DATA)
             continue;
         if (handle->size <= sizeof(answer->data) - answer->data_size)
@@ -186,6 +188,14 @@ read_inline(const char *id, uint64_t inline_max)
                                     .access = PK_ACCESS_READ,
                                     .object_id = id,
                                     .inline_max = inline_max });
+}
+
+/* A read by who has the handles of this epoch. */
+static inline struct answer
+read_known(const char *id, uint64_t epoch)
+{
+    return ask((struct pk_request){
+        .verb = PK_VERB_ACQUIRE, .access = PK_ACCESS_READ, .object_id = id, .known_epoch = epoch });
 }
 
 /* An object of one blob, made of this text. */

@@ -35,7 +35,7 @@ START_TEST(object_is_found_once_it_is_published)
 {
     void *blob = fs_create_blob(&node, ID, 7, 5);
     fs_assert_missing(&node, ID);
-    fs_put(&node, blob, "hello");
+    fs_write_blob(&node, blob, "hello");
     fs_seal_blob(&node, blob);
     fs_assert_missing(&node, ID);
     ck_assert_int_eq(fs_try_publish(&node, ID, 7, 5, blob), 0);
@@ -120,7 +120,7 @@ START_TEST(successor_is_made_while_its_predecessor_is_removed)
     void *first = fs_create_blob(&node, "x", 7, 5);
     void *second = fs_create_blob(&node, "x", 8, 5);
     ck_assert_int_eq(node.ops->remove(first, &node.err), 0);
-    fs_put(&node, second, "hello");
+    fs_write_blob(&node, second, "hello");
     fs_seal_blob(&node, second);
     ck_assert_int_eq(fs_try_publish(&node, "x", 8, 5, second), 0);
     node.ops->free(second);

@@ -197,6 +197,21 @@ struct life {
     bool discarded; /* likewise */
 };
 
+#define BY_PUT (PK_UNSIZED - 1) /* no size, but the other way to make it */
+
+static int32_t
+make(struct fs_node *of, uint64_t size, void **ret_blob)
+{
+    if (size == BY_PUT)
+        return fs_try_put(of, "x", 7, "hello", ret_blob);
+    int32_t rc = fs_try_create(of, "x", 7, 0, size, ret_blob);
+    if (rc == 0)
+        rc = of->ops->write(*ret_blob, 0, "hello", 5, &of->err);
+    if (rc == 0)
+        rc = of->ops->seal(*ret_blob, 5, &of->err);
+    return rc;
+}
+
 /* An object's life as a host would go on with it, up to the first error; then its end. */
 static struct life
 live(uint64_t size)
@@ -206,12 +221,9 @@ live(uint64_t size)
     struct fs_node *of = &node;
     void *blob = NULL;
     of->err = (struct pk_error)PK_ERROR_INIT;
-    life.rc = fs_try_create(of, "x", 7, 0, size, &blob);
-    if (life.rc != 0)
+    life.rc = make(of, size, &blob);
+    if (blob == NULL)
         return life;
-    life.rc = of->ops->write(blob, 0, "hello", 5, &of->err);
-    if (life.rc == 0)
-        life.rc = of->ops->seal(blob, 5, &of->err);
     if (life.rc == 0)
         life.rc = fs_try_publish(of, "x", 7, 5, blob);
     life.published = life.rc == 0;
@@ -303,6 +315,8 @@ START_TEST(every_call_fails_once)
         for (size_t e = 0; e < sizeof(errors) / sizeof(errors[0]); e++)
             ck_assert_int_gt(fail_each(NULL, errors[e], 5), 30);
         ck_assert_int_gt(fail_each(NULL, ESTALE, PK_UNSIZED), 30);
+        ck_assert_int_gt(fail_each(NULL, EIO, BY_PUT), 25);
+        ck_assert_int_gt(fail_each(NULL, ENOSPC, BY_PUT), 25);
     }
 }
 END_TEST
@@ -326,6 +340,7 @@ START_TEST(every_allocation_fails_once)
         share(i == 1);
         ck_assert_int_gt(fail_each("calloc", ENOMEM, 5), 3);
         ck_assert_int_gt(fail_each("malloc", ENOMEM, 5), 2);
+        ck_assert_int_gt(fail_each("calloc", ENOMEM, BY_PUT), 3);
     }
 }
 END_TEST
@@ -384,7 +399,7 @@ END_TEST
 START_TEST(publish_syncs_blobs_manifest_and_folder)
 {
     void *blob = fs_create_blob(&node, "x", 7, 5);
-    fs_put(&node, blob, "hello");
+    fs_write_blob(&node, blob, "hello");
     fault.syncs = 0;
     fs_seal_blob(&node, blob);
     ck_assert_uint_eq(fault.syncs, 0);
@@ -394,6 +409,11 @@ START_TEST(publish_syncs_blobs_manifest_and_folder)
     ck_assert_uint_eq(fault.syncs, 4);
     ck_assert_int_eq(node.ops->remove(blob, &node.err), 0);
     ck_assert_uint_eq(fault.syncs, 4);
+    ck_assert_int_eq(fs_try_put(&node, "x", 7, "hello", &blob), 0);
+    ck_assert_uint_eq(fault.syncs, 4);
+    ck_assert_int_eq(fs_try_publish(&node, "x", 7, 5, blob), 0);
+    ck_assert_uint_eq(fault.syncs, 7);
+    fs_discard(&node, "x", 7, blob);
 }
 END_TEST
 
@@ -417,8 +437,7 @@ START_TEST(object_whose_sync_failed_is_never_published)
         int after;
         bool manifest; /* the one that fails is its: it is written anew each time */
     } syncs[] = {
-        { "sync_file_range", 0, true }, { "sync_file_range", 1, false },
-        { "sync_file_range", 2, true }, { "fsync", 0, false },
+        { "sync_file_range", 0, true }, { "sync_file_range", 1, false }, { "fsync", 0, false },
         { "fsync", 1, true },           { "fsync", 2, false },
     };
     void *blob = fs_create_blob(&node, "x", 7, 5);
@@ -427,6 +446,8 @@ START_TEST(object_whose_sync_failed_is_never_published)
     ck_assert_int_eq(node.ops->seal(blob, 5, &node.err), -EIO);
     ck_assert_ptr_nonnull(strstr(node.err.message, "a sync failed before"));
     ck_assert_int_eq(node.ops->remove(blob, &node.err), 0);
+    fail_one("sync_file_range", EIO, 0);
+    ck_assert_int_eq(fs_try_put(&node, "x", 7, "hello", &blob), -EIO);
     for (size_t i = 0; i < sizeof(syncs) / sizeof(syncs[0]); i++) {
         blob = fs_create_blob(&node, "x", 7, 5);
         fs_seal_blob(&node, blob);
@@ -529,7 +550,9 @@ START_TEST(full_disk_is_no_space_and_nothing_is_half_made)
     while (write(fd, byte, sizeof(byte)) > 0)
         ;
     ck_assert_int_eq(node.ops->write(blob, 0, "hello", 5, &node.err), -ENOSPC);
-    fs_put(&node, sized, "hello"); /* its room is its own */
+    ck_assert_int_eq(fs_try_put(&node, "put", 9, "hello", &none), -ENOSPC);
+    ck_assert_uint_eq(fs_count("objects", ""), 4);
+    fs_write_blob(&node, sized, "hello"); /* its room is its own */
     fs_seal_blob(&node, sized);
     ck_assert_int_eq(fs_try_publish(&node, "sized", 8, 5, sized), -ENOSPC);
     fs_assert_missing(&node, "sized");

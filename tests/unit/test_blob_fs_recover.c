@@ -59,7 +59,7 @@ go_some_way(struct fs_node *of)
     if (step() && fs_try_create(of, "half", 9, 1, PK_UNSIZED, &blobs[1]) != 0)
         abort();
     if (step())
-        fs_put(of, blobs[1], "abc");
+        fs_write_blob(of, blobs[1], "abc");
     if (step())
         fs_seal_blob(of, blobs[0]);
     if (step())
@@ -140,7 +140,7 @@ START_TEST(recovery_leaves_what_is_being_made)
     fs_open(&node);
     void *blob = fs_create_blob(&node, "x", 7, 5);
     ck_assert_uint_eq(fs_recover_all(&node), 0);
-    fs_put(&node, blob, "hello");
+    fs_write_blob(&node, blob, "hello");
     fs_seal_blob(&node, blob);
     ck_assert_uint_eq(fs_recover_all(&node), 0);
     ck_assert_int_eq(fs_try_publish(&node, "x", 7, 5, blob), 0);

@@ -62,7 +62,7 @@ START_TEST(writer_that_is_left_makes_it_busy)
     ck_assert_int_eq(node.ops->seal(blob, 5, &node.err), -EBUSY);
     ck_assert_int_eq(mode_of(path), 0644);
     ck_assert_int_eq(pwrite(writer, "hello", 5, 0), 5);
-    fs_put(&node, blob, "HE");
+    fs_write_blob(&node, blob, "HE");
     ck_assert_int_eq(close(pk_steal_fd(writer)), 0);
     ck_assert_int_eq(node.ops->seal(blob, 5, &node.err), 0);
     ck_assert_int_eq(mode_of(path), 0444);

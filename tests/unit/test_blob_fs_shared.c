@@ -147,7 +147,7 @@ END_TEST
 static void
 seal_five(struct fs_node *node, void *blob)
 {
-    fs_put(node, blob, "hello");
+    fs_write_blob(node, blob, "hello");
     fs_seal_blob(node, blob);
 }
 

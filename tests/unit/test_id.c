@@ -72,6 +72,24 @@ START_TEST(refuses_what_is_not_clean_utf8)
 }
 END_TEST
 
+/* Long runs are looked at in words, so whatever is wrong may stand anywhere in one. */
+START_TEST(finds_what_is_wrong_wherever_it_stands)
+{
+    for (uint32_t byte = 1; byte < 256; byte++) {
+        for (size_t at = 0; at < 20; at++) {
+            struct pk_error err = PK_ERROR_INIT;
+            char id[] = "plain ~ text of twenty";
+            char where[32];
+            id[at] = (char)byte;
+            bool fine = byte >= 0x20 && byte < 0x7f;
+            ck_assert_int_eq(pk_id_check(id, &err), fine ? 0 : -EINVAL);
+            (void)snprintf(where, sizeof(where), "at byte %zu", at);
+            ck_assert(fine || strstr(err.message, where) != NULL);
+        }
+    }
+}
+END_TEST
+
 START_TEST(bounds_the_size_in_bytes)
 {
     struct pk_error err = PK_ERROR_INIT;
@@ -192,10 +210,10 @@ int
 main(void)
 {
     const TTest *const cases[] = {
-        accepts_any_script_and_any_path,  refuses_what_is_not_clean_utf8,
-        bounds_the_size_in_bytes,         fills_any_size_with_different_bytes,
-        uuids_have_the_form_of_version_4, threads_never_get_the_same_bytes,
-        a_forked_child_gets_other_bytes,
+        accepts_any_script_and_any_path,        refuses_what_is_not_clean_utf8,
+        finds_what_is_wrong_wherever_it_stands, bounds_the_size_in_bytes,
+        fills_any_size_with_different_bytes,    uuids_have_the_form_of_version_4,
+        threads_never_get_the_same_bytes,       a_forked_child_gets_other_bytes,
     };
     return SUITE_RUN("id", cases);
 }

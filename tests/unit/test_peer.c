@@ -156,6 +156,41 @@ START_TEST(repeat_while_the_first_is_under_way_waits_for_it)
 }
 END_TEST
 
+START_TEST(handles_that_are_known_are_not_made_again)
+{
+    struct answer made = put("x", 5);
+    world.storage.fault =
+        FAULT_HANDLE_BUSY; /* the next handle that is asked for is not to be had */
+    struct answer read = read_known("x", made.epoch);
+    ck_assert_int_eq(read.status, 0);
+    ck_assert_uint_eq(read.known, 1);
+    ck_assert_uint_eq(read.handles, 1);
+    ck_assert_uint_eq(read.epoch, made.epoch);
+    ck_assert_uint_eq(strlen(read.lease_id), PK_LEASE_ID_LEN); /* a lease as any other */
+    ck_assert_uint_eq(stat_of("leases"), 2);
+    ck_assert_int_eq(lease_verb(PK_VERB_RELEASE, read.lease_id).status, 0);
+    ck_assert_int_eq(lease_verb(PK_VERB_RELEASE, read.lease_id).status, 0);
+    ck_assert_int_eq(read_known("x", made.epoch + 1).status, -EBUSY);
+    struct answer other = read_known("x", made.epoch + 1);
+    ck_assert_int_eq(other.status, 0);
+    ck_assert_uint_eq(other.known, 0);
+    ck_assert_str_ne(other.handle, "");
+}
+END_TEST
+
+START_TEST(successor_of_what_is_known_is_not)
+{
+    struct answer old = put("x", 5);
+    ck_assert_int_eq(object_verb(PK_VERB_DISCARD, "x").status, 0);
+    ck_assert_int_eq(read_known("x", old.epoch).status, -ENOENT);
+    struct answer young = put("x", 5);
+    struct answer read = read_known("x", old.epoch);
+    ck_assert_int_eq(read.status, 0);
+    ck_assert_uint_eq(read.known, 0);
+    ck_assert_uint_eq(read.epoch, young.epoch);
+}
+END_TEST
+
 START_TEST(no_space_changes_nothing)
 {
     ck_assert_int_eq(create_sized("large", 601).status, -EFBIG);
@@ -500,6 +535,8 @@ main(void)
         seal_with_sizes_that_contradict_changes_nothing,
         repeat_of_a_request_gets_the_same_lease,
         repeat_while_the_first_is_under_way_waits_for_it,
+        handles_that_are_known_are_not_made_again,
+        successor_of_what_is_known_is_not,
         no_space_changes_nothing,
         discarded_object_is_read_on_and_freed_with_its_last_lease,
         discard_belongs_to_the_owner_root_and_the_node,

@@ -44,21 +44,53 @@ create_unsized(const char *id)
         .verb = PK_VERB_ACQUIRE, .access = PK_ACCESS_CREATE, .object_id = id });
 }
 
-START_TEST(read_that_a_discard_forestalls_holds_nothing)
+/* Of 600 bytes, when the read has begun and waits for its lease to be granted. */
+static void
+discard_amid_a_read(struct answer *read)
+{
+    struct answer discarded;
+    struct answer sealed = put("x", 600);
+
+    (void)lease_verb(PK_VERB_RELEASE, sealed.lease_id);
+    world.watch.block_op[WATCH_LEASE] = PK_LEASE_GRANT;
+    begin(
+        (struct pk_request){ .verb = PK_VERB_ACQUIRE, .access = PK_ACCESS_READ, .object_id = "x" },
+        read);
+    begin((struct pk_request){ .verb = PK_VERB_DISCARD, .object_id = "x" }, &discarded);
+    ck_assert_int_eq(discarded.status, 0);
+    ck_assert_uint_eq(read->answers, 0);
+}
+
+START_TEST(read_that_a_discard_overtakes_is_answered)
 {
     struct answer read;
 
     open_plain();
-    struct answer sealed = put("x", 600);
-    (void)lease_verb(PK_VERB_RELEASE, sealed.lease_id);
-    world.leases.block_percent = 100;
-    begin(
-        (struct pk_request){ .verb = PK_VERB_ACQUIRE, .access = PK_ACCESS_READ, .object_id = "x" },
-        &read);
-    ck_assert_int_eq(object_verb(PK_VERB_DISCARD, "x").status, 0);
+    discard_amid_a_read(&read);
+    ck_assert_uint_eq(stat_of("bytes"), 600);
     world_settle(&world);
     ck_assert_uint_eq(read.answers, 1);
-    ck_assert_int_eq(read.status, -ENOENT);
+    ck_assert_int_eq(read.status, 0);
+    ck_assert_uint_eq(stat_of("bytes"), 600);
+    ck_assert_int_eq(lease_verb(PK_VERB_RELEASE, read.lease_id).status, 0);
+    ck_assert_uint_eq(stat_of("bytes"), 0);
+    ck_assert_uint_eq(stat_of("lease_mem_leases"), 0);
+    ck_assert_int_eq(world.storage.stored, 0);
+    close_world();
+}
+END_TEST
+
+START_TEST(read_that_a_discard_overtakes_and_that_fails_holds_nothing)
+{
+    struct answer read;
+
+    open_plain();
+    discard_amid_a_read(&read);
+    world.watch.fail_with = -EBUSY;
+    world_settle(&world);
+    world.watch.fail_with = 0;
+    ck_assert_uint_eq(read.answers, 1);
+    ck_assert_int_eq(read.status, -EBUSY);
     ck_assert_uint_eq(stat_of("bytes"), 0);
     ck_assert_uint_eq(stat_of("lease_mem_leases"), 0);
     ck_assert_int_eq(world.storage.stored, 0);
@@ -311,7 +343,8 @@ int
 main(void)
 {
     const TTest *const cases[] = {
-        read_that_a_discard_forestalls_holds_nothing,
+        read_that_a_discard_overtakes_is_answered,
+        read_that_a_discard_overtakes_and_that_fails_holds_nothing,
         object_that_does_not_grow_is_not_blamed_for_one_that_does,
         many_blobs_without_a_size_are_looked_at_a_few_at_once,
         size_that_can_not_be_told_does_not_doom_the_object,

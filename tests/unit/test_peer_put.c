@@ -456,6 +456,19 @@ START_TEST(object_that_went_away_elsewhere_is_not_told)
 }
 END_TEST
 
+START_TEST(object_that_went_away_elsewhere_is_known_no_more)
+{
+    struct answer made = ask(put_request("x", "hello"));
+    struct answer read = read_known("x", made.epoch);
+    ck_assert_int_eq(read.status, 0);
+    ck_assert_uint_eq(read.known, 0); /* the storage was asked for a handle */
+    storage_publish_elsewhere(&world.storage, "x", 99, 3);
+    ck_assert_uint_eq(read_known("x", made.epoch).epoch, 99);
+    storage_unpublish_elsewhere(&world.storage, "x");
+    ck_assert_int_eq(read_known("x", 99).status, -ENOENT);
+}
+END_TEST
+
 int
 main(void)
 {
@@ -482,6 +495,7 @@ main(void)
     const TTest *const durable[] = {
         put_is_published_or_not_at_all,
         object_that_went_away_elsewhere_is_not_told,
+        object_that_went_away_elsewhere_is_known_no_more,
     };
     const TTest *const without_put[] = {
         what_is_put_is_sealed_and_nobody_has_to_release_it,

@@ -2,16 +2,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * transport_uds: descriptors that clients pass with their puts, and those that they pass to do
- * harm.
+ * harm; how they are closed is for test_transport_uds_closer.c.
  */
 #include "suite.h"
 #include "transport_uds_fixture.h"
-#include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <netinet/in.h>
 #include <packice/cleanup.h>
-#include <poll.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
@@ -456,60 +453,6 @@ START_TEST(out_of_descriptors_puts_are_busy)
 }
 END_TEST
 
-/* A TCP connection whose close waits until what it has to send was received. */
-static int
-new_lingering(int *ret_reader)
-{
-    struct sockaddr_in name = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
-    socklen_t size = sizeof(name);
-    int listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    ck_assert_int_eq(bind(listener, (struct sockaddr *)&name, size), 0);
-    ck_assert_int_eq(listen(listener, 1), 0);
-    ck_assert_int_eq(getsockname(listener, (struct sockaddr *)&name, &size), 0);
-    int writer = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    ck_assert_int_eq(connect(writer, (struct sockaddr *)&name, size), 0);
-    *ret_reader = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
-    ck_assert_int_ge(*ret_reader, 0);
-    (void)close(listener);
-    struct linger linger = { 1, 3600 };
-    ck_assert_int_eq(setsockopt(writer, SOL_SOCKET, SO_LINGER, &linger, sizeof(linger)), 0);
-    char bytes[65536] = { 0 };
-    struct pollfd entry = { .fd = writer, .events = POLLOUT };
-    while (poll(&entry, 1, 100) == 1)
-        ck_assert_int_gt(send(writer, bytes, sizeof(bytes), MSG_DONTWAIT), 0);
-    return writer;
-}
-
-START_TEST(a_descriptor_whose_close_lingers_holds_nobody_up)
-{
-    struct uds_fixture fixture;
-    fixture_start(&fixture, NULL);
-    struct client client;
-    struct client other;
-    client_open(&client, &fixture);
-    client_open(&other, &fixture);
-    enum { COUNT = 2 };
-    int readers[COUNT];
-    for (uint32_t i = 0; i < COUNT; i++) {
-        int fd = new_lingering(&readers[i]);
-        send_acquire(&other, "block:0:a", NULL);
-        fake_host_wait_started(fixture.host, 2 * i + 1);
-        client_pass(&client, text, put_text("now:0:a", 1), &fd, 1);
-        (void)close(fd); /* so that the node's is the last one */
-        fake_host_unblock(fixture.host);
-        client_expect(&other, 0, NULL, 0);
-        client_expect(&client, -EINVAL, NULL, 0);
-        send_acquire(&client, "now:0:b", NULL);
-        client_expect(&client, 0, NULL, 0);
-    }
-    for (int i = 0; i < COUNT; i++)
-        (void)close(readers[i]);
-    client_close(&other);
-    client_close(&client);
-    fixture_end(&fixture, true);
-}
-END_TEST
-
 int
 main(void)
 {
@@ -528,7 +471,6 @@ main(void)
         descriptors_of_one_client_are_bounded,
         descriptors_of_all_clients_are_bounded,
         out_of_descriptors_puts_are_busy,
-        a_descriptor_whose_close_lingers_holds_nobody_up,
     };
     return SUITE_RUN("transport_uds_passed", cases);
 }

@@ -5,6 +5,7 @@
  * released beside: what is told of them, and what is refused by name.
  */
 #include "core/wire/wire.h"
+#include "notation.h"
 
 #include <check.h>
 #include <errno.h>
@@ -19,7 +20,7 @@ static struct pk_wire_request *
 decode(const char *text)
 {
     struct pk_wire_request *wire = NULL;
-    ck_assert_int_eq(pk_wire_request_decode(text, strlen(text), NULL, &wire, NULL), 0);
+    ck_assert_int_eq(notation_request_decode(text, strlen(text), &wire, NULL), 0);
     return wire;
 }
 
@@ -111,6 +112,8 @@ static const struct {
     { PUT "\"fds\":[],\"sizes\":[4]}", "fds: not an integer from 0 to 253", PK_UNSIZED },
     { READ "\"inline_max\":-1}", "inline_max: not an integer from 0 to " HUGE, 0 },
     { READ "\"inline_max\":true}", "inline_max: not an integer from 0 to " HUGE, 0 },
+    { READ "\"known_epoch\":0}", "known_epoch: not an integer from 1 to " HUGE, 0 },
+    { READ "\"known_epoch\":\"7\"}", "known_epoch: not an integer from 1 to " HUGE, 0 },
     { READ "\"data\":7}", "data: only put has bytes", 7 },
     { "{\"command\":\"stat\",\"object_id\":\"a\",\"fds\":1}", "fds: only put has descriptors", 0 },
     { "{\"command\":\"stats\",\"data\":1}", "data: only put has bytes", 1 },
@@ -277,6 +280,51 @@ START_TEST(what_goes_beside_a_request_is_said)
 }
 END_TEST
 
+START_TEST(what_is_known_is_said_and_told_without_a_descriptor)
+{
+    const struct pk_request request = {
+        .verb = PK_VERB_ACQUIRE, .access = PK_ACCESS_READ, .object_id = "a", .known_epoch = 42
+    };
+    const struct pk_handle handle = {
+        .struct_size = sizeof(handle), .kind = PK_HANDLE_KNOWN, .fd = -1, .size = 5
+    };
+    const struct pk_reply reply = {
+        .verb = PK_VERB_ACQUIRE,
+        .access = PK_ACCESS_READ,
+        .message = "",
+        .lease_id = LEASE,
+        .object_id = "a",
+        .epoch = 42,
+        .ttl = PK_FOREVER,
+        .state = PK_STATE_SEALED,
+        .blob_count = 1,
+        .meta = "",
+        .handles = &handle,
+        .handle_stride = sizeof(handle),
+    };
+    const struct pk_wire_reply_format format = { .tag = "7" };
+    struct pk_wire_reply *again = NULL;
+    pk_autofree char *text = NULL;
+    size_t size = 0;
+    expect_request(&request, NULL, READ "\"known_epoch\":42}\n");
+    struct pk_wire_request *wire = decode(READ "\"known_epoch\":42}");
+    ck_assert_uint_eq(wire->request.known_epoch, 42);
+    pk_wire_request_free(wire);
+    ck_assert_uint_eq(pk_wire_reply_fds(&reply), 0);
+    ck_assert_uint_eq(pk_wire_reply_data(&reply), 0);
+    ck_assert_int_eq(pk_wire_reply_encode(&reply, &format, &text, &size), 0);
+    ck_assert_ptr_nonnull(strstr(text, "\"blobs\":[{\"kind\":\"known\",\"size\":5,\"offset\":0}]"
+                                       ",\"fds\":0}"));
+    ck_assert_int_eq(pk_wire_reply_parse(text, size, &again, NULL), 0);
+    ck_assert_int_eq(pk_wire_reply_decode(again, PK_VERB_ACQUIRE, 0, NULL), 0);
+    ck_assert_uint_eq(again->reply.blob_count, 1);
+    ck_assert_uint_eq(again->reply.handles[0].kind, PK_HANDLE_KNOWN);
+    ck_assert_uint_eq(again->reply.handles[0].size, 5);
+    ck_assert_int_eq(again->reply.handles[0].fd, -1);
+    pk_wire_reply_free(again);
+}
+END_TEST
+
 START_TEST(a_batch_says_all_its_bytes)
 {
     struct pk_request requests[] = {
@@ -368,7 +416,7 @@ START_TEST(a_put_is_answered_with_its_name)
     struct pk_wire_reply *wire = NULL;
     pk_autofree char *text = encode_reply(&reply, &format);
     ck_assert_str_eq(text, "{\"status\":\"sealed\",\"object_id\":\"a\",\"epoch\":5,\"fds\":0}");
-    ck_assert_int_eq(pk_wire_reply_parse(text, strlen(text), &wire, NULL), 0);
+    ck_assert_int_eq(notation_reply_parse(text, strlen(text), &wire, NULL), 0);
     ck_assert_int_eq(pk_wire_reply_decode(wire, PK_VERB_PUT, 0, NULL), 0);
     ck_assert_str_eq(wire->reply.object_id, "a");
     ck_assert_uint_eq(wire->reply.epoch, 5);
@@ -383,14 +431,15 @@ START_TEST(a_reply_with_bytes_is_read_back_as_it_was)
                                                     { .item = true, .first_data = 3 } };
     pk_autofree char *first = encode_reply(&inline_reply, &formats[0]);
     pk_autofree char *second = encode_reply(&inline_reply, &formats[1]);
-    const char *const items[] = { first, second };
+    const struct pk_wire_item items[] = { { first, strlen(first) }, { second, strlen(second) } };
+    const struct pk_wire_reply_format whole = { .tag = "1" };
     pk_autofree char *text = NULL;
     size_t size = 0;
     struct pk_wire_reply *wire = NULL;
-    ck_assert_int_eq(pk_wire_batch_reply_encode(items, 2, 0, 6, "1", &text, &size), 0);
+    ck_assert_int_eq(pk_wire_batch_reply_encode(items, 2, 0, 6, &whole, &text, &size), 0);
     ck_assert_uint_eq(size, strlen(text));
     ck_assert_ptr_nonnull(strstr(text, "],\"fds\":0,\"data\":6}"));
-    ck_assert_int_eq(pk_wire_reply_parse(text, size, &wire, NULL), 0);
+    ck_assert_int_eq(notation_reply_parse(text, size, &wire, NULL), 0);
     ck_assert_uint_eq(wire->data, 6);
     ck_assert_int_eq(pk_wire_reply_decode(wire, PK_WIRE_VERB_BATCH, 2, NULL), 0);
     for (size_t i = 0; i < 2; i++) {
@@ -444,7 +493,7 @@ static const struct {
       "blobs[0].kind: not one of: data" },
     { PK_VERB_ACQUIRE, REPLY(DATA("1", "0") ",{}"), "blobs[1].kind: missing" },
     { PK_VERB_ACQUIRE, REPLY(""), "blobs: not an array of 1 to 253 entries" },
-    { PK_VERB_ACQUIRE, LEASED(DATA("1", "0")), "blobs[0].kind: not one of: fd, path, url, http" },
+    { PK_VERB_ACQUIRE, LEASED(DATA("1", "0")), "blobs[0].kind: not one of: fd, path, url, http, known" },
     { PK_VERB_ACQUIRE, "{\"status\":\"ok\",\"data\":-1}", "data: not an integer from 0 to " HUGE },
     { PK_VERB_ACQUIRE, "{\"status\":\"ok\",\"data\":1.5}", "data: not an integer from 0 to " HUGE },
     { PK_VERB_PUT, "{\"status\":\"ok\"}", "status: not one of: sealed" },
@@ -458,7 +507,7 @@ START_TEST(a_reply_that_is_wrong_is_refused)
     struct pk_wire_reply *wire = NULL;
     struct pk_error err = PK_ERROR_INIT;
     const char *text = distrusted[_i].text;
-    int32_t rc = pk_wire_reply_parse(text, strlen(text), &wire, &err);
+    int32_t rc = notation_reply_parse(text, strlen(text), &wire, &err);
     if (rc == 0)
         rc = pk_wire_reply_decode(wire, distrusted[_i].verb, 0, &err);
     ck_assert_int_eq(rc, -EPROTO);
@@ -473,7 +522,7 @@ START_TEST(items_share_the_bytes_of_the_whole_reply)
         "3", "1") "]}," INLINE_HEAD DATA("1", "0") "]}," INLINE_HEAD DATA("1", "0") "]}]}";
     struct pk_wire_reply *wire = NULL;
     struct pk_error err = PK_ERROR_INIT;
-    ck_assert_int_eq(pk_wire_reply_parse(text, strlen(text), &wire, NULL), 0);
+    ck_assert_int_eq(notation_reply_parse(text, strlen(text), &wire, NULL), 0);
     ck_assert_int_eq(pk_wire_reply_decode(wire, PK_WIRE_VERB_BATCH, 3, NULL), 0);
     ck_assert_int_eq(pk_wire_reply_decode(wire->items[0], PK_VERB_ACQUIRE, 0, NULL), 0);
     ck_assert_int_eq(pk_wire_reply_decode(wire->items[1], PK_VERB_ACQUIRE, 0, NULL), 0);
@@ -498,6 +547,7 @@ main(void)
     tcase_add_test(tcase, releases_come_with_any_request);
     tcase_add_test(tcase, a_put_ends_where_its_bytes_begin);
     tcase_add_test(tcase, what_goes_beside_a_request_is_said);
+    tcase_add_test(tcase, what_is_known_is_said_and_told_without_a_descriptor);
     tcase_add_test(tcase, a_batch_says_all_its_bytes);
     tcase_add_test(tcase, a_reply_tells_where_its_bytes_are);
     tcase_add_test(tcase, a_put_is_answered_with_its_name);

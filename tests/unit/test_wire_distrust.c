@@ -4,6 +4,7 @@
  * Replies that no honest node would send: a client refuses each, and says which member was wrong.
  */
 #include "core/wire/wire.h"
+#include "notation.h"
 
 #include <check.h>
 #include <errno.h>
@@ -17,7 +18,7 @@ static int32_t
 read_reply(const char *text, uint32_t verb, size_t count, struct pk_error *err)
 {
     struct pk_wire_reply *wire = NULL;
-    int32_t rc = pk_wire_reply_parse(text, strlen(text), &wire, err);
+    int32_t rc = notation_reply_parse(text, strlen(text), &wire, err);
     if (rc == 0)
         rc = pk_wire_reply_decode(wire, verb, count, err);
     for (size_t i = 0; rc == 0 && i < wire->item_count; i++)
@@ -76,7 +77,7 @@ static const struct {
     { PK_VERB_ACQUIRE, BLOBS(""), "blobs: not an array of 1 to 253 entries" },
     { PK_VERB_ACQUIRE, BLOBS("7"), "blobs[0].kind: missing" },
     { PK_VERB_ACQUIRE, BLOBS("{\"kind\":\"ftp\"}"),
-      "blobs[0].kind: not one of: fd, path, url, http" },
+      "blobs[0].kind: not one of: fd, path, url, http, known" },
     { PK_VERB_ACQUIRE, BLOBS("{\"kind\":\"http\"}"), "blobs[0].url: missing" },
     { PK_VERB_ACQUIRE, BLOBS("{\"kind\":\"http\",\"url\":\"http://x/\"}"),
       "blobs[0].url: not a path of the node" },
@@ -189,7 +190,7 @@ START_TEST(a_batch_in_a_batch_is_refused)
     const char *text = "{\"status\":\"ok\",\"replies\":[{\"status\":\"ok\",\"replies\":[]}]}";
     struct pk_wire_reply *wire = NULL;
     struct pk_error err = PK_ERROR_INIT;
-    ck_assert_int_eq(pk_wire_reply_parse(text, strlen(text), &wire, &err), 0);
+    ck_assert_int_eq(notation_reply_parse(text, strlen(text), &wire, &err), 0);
     ck_assert_int_eq(pk_wire_reply_decode(wire, PK_WIRE_VERB_BATCH, 1, &err), 0);
     ck_assert_int_eq(pk_wire_reply_decode(wire->items[0], PK_WIRE_VERB_BATCH, 0, &err), -EINVAL);
     pk_wire_reply_free(wire);
@@ -202,7 +203,7 @@ START_TEST(an_unknown_error_code_is_internal)
         "{\"status\":\"error\",\"error\":\"on_fire\",\"message\":\"\\u001b[31mhot\"}";
     struct pk_wire_reply *wire = NULL;
     struct pk_error err = PK_ERROR_INIT;
-    ck_assert_int_eq(pk_wire_reply_parse(text, strlen(text), &wire, &err), 0);
+    ck_assert_int_eq(notation_reply_parse(text, strlen(text), &wire, &err), 0);
     ck_assert_int_eq(wire->reply.status, -EPROTO);
     ck_assert_str_eq(wire->reply.message, "?[31mhot");
     pk_wire_reply_free(wire);
@@ -217,7 +218,7 @@ START_TEST(every_prefix_of_a_reply_is_refused)
         struct pk_wire_reply *wire = NULL;
         ck_assert_ptr_nonnull(part);
         memcpy(part, text, size);
-        ck_assert_int_eq(pk_wire_reply_parse(part, size, &wire, NULL), -EPROTO);
+        ck_assert_int_eq(notation_reply_parse(part, size, &wire, NULL), -EPROTO);
         ck_assert_ptr_null(wire);
     }
 }

@@ -91,10 +91,10 @@ END_TEST
 START_TEST(a_batch_has_no_descriptors)
 {
     pk_autofree char *text = NULL;
-    const char *const replies[] = { "{}", "{}" };
+    const struct pk_wire_item replies[] = { { "{}", 2 }, { "{}", 2 } };
+    const struct pk_wire_reply_format whole = { .http = true };
     size_t size = 0;
-    ck_assert_int_eq(pk_wire_batch_reply_encode(replies, 2, PK_WIRE_NO_FDS, 0, NULL, &text, &size),
-                     0);
+    ck_assert_int_eq(pk_wire_batch_reply_encode(replies, 2, 0, 0, &whole, &text, &size), 0);
     ck_assert_str_eq(text, "{\"status\":\"ok\",\"replies\":[{},{}]}");
     ck_assert_uint_eq(size, strlen(text));
 }

@@ -4,6 +4,7 @@
  * Replies as a node encodes them: their text, and that a client reads back what the peer said.
  */
 #include "core/wire/wire.h"
+#include "notation.h"
 
 #include <check.h>
 #include <errno.h>
@@ -40,7 +41,7 @@ decode(const char *text, uint32_t verb, size_t count)
 {
     struct pk_wire_reply *wire = NULL;
     struct pk_error err = PK_ERROR_INIT;
-    int32_t rc = pk_wire_reply_parse(text, strlen(text), &wire, &err);
+    int32_t rc = notation_reply_parse(text, strlen(text), &wire, &err);
     ck_assert_msg(rc == 0, "%s: %s", text, err.message);
     rc = pk_wire_reply_decode(wire, verb, count, &err);
     ck_assert_msg(rc == 0, "%s: %s", text, err.message);
@@ -414,9 +415,10 @@ START_TEST(a_batch_numbers_its_descriptors_through)
     size_t size = 0;
     ck_assert_int_eq(pk_wire_error_encode(-ENOENT, NULL, &formats[0], &b, &size), 0);
     ck_assert_str_eq(b, "{\"status\":\"error\",\"error\":\"not_found\",\"message\":\"\"}");
-    const char *const replies[] = { a, b, c };
+    const struct pk_wire_item replies[] = { { a, strlen(a) }, { b, strlen(b) }, { c, strlen(c) } };
+    const struct pk_wire_reply_format whole = { .tag = "1" };
     pk_autofree char *text = NULL;
-    ck_assert_int_eq(pk_wire_batch_reply_encode(replies, 3, 3, 0, "1", &text, &size), 0);
+    ck_assert_int_eq(pk_wire_batch_reply_encode(replies, 3, 3, 0, &whole, &text, &size), 0);
     ck_assert_uint_eq(size, strlen(text));
 
     struct pk_wire_reply *wire = decode(text, PK_WIRE_VERB_BATCH, 3);
@@ -460,7 +462,8 @@ START_TEST(an_empty_batch_is_answered)
 {
     pk_autofree char *text = NULL;
     size_t size = 0;
-    ck_assert_int_eq(pk_wire_batch_reply_encode(NULL, 0, 0, 0, NULL, &text, &size), 0);
+    const struct pk_wire_reply_format whole = { .tag = NULL };
+    ck_assert_int_eq(pk_wire_batch_reply_encode(NULL, 0, 0, 0, &whole, &text, &size), 0);
     ck_assert_str_eq(text, "{\"status\":\"ok\",\"replies\":[],\"fds\":0}");
     pk_wire_reply_free(decode(text, PK_WIRE_VERB_BATCH, 0));
 }

@@ -5,6 +5,7 @@
  * the error that names it.
  */
 #include "core/wire/wire.h"
+#include "notation.h"
 
 #include <check.h>
 #include <errno.h>
@@ -21,7 +22,7 @@ decode(const char *text)
 {
     struct pk_wire_request *wire = NULL;
     struct pk_error err = PK_ERROR_INIT;
-    ck_assert_int_eq(pk_wire_request_decode(text, strlen(text), NULL, &wire, &err), 0);
+    ck_assert_int_eq(notation_request_decode(text, strlen(text), &wire, &err), 0);
     ck_assert_msg(wire->error.code == 0, "%s: %s", text, wire->error.message);
     ck_assert_uint_eq(wire->request.struct_size, sizeof(wire->request));
     return wire;
@@ -31,7 +32,7 @@ static void
 refuse_code(const char *text, int32_t code, const char *message)
 {
     struct pk_wire_request *wire = NULL;
-    ck_assert_int_eq(pk_wire_request_decode(text, strlen(text), NULL, &wire, NULL), 0);
+    ck_assert_int_eq(notation_request_decode(text, strlen(text), &wire, NULL), 0);
     struct pk_error *error = &wire->error;
     ck_assert_msg(error->code == code, "%s: %d, %s", text, error->code, error->message);
     if (strcmp(message, NOT_JSON) == 0)

@@ -89,10 +89,11 @@ pk_fail(struct pk_error *err, int32_t code, const char *format, ...)
 #define PK_STATE_SEALED 2U
 
 /* How a caller reaches the bytes of one blob. */
-#define PK_HANDLE_FD 1U   /* an open descriptor; it belongs to whoever receives the handle */
-#define PK_HANDLE_PATH 2U /* an absolute path on this machine; valid as long as the lease */
-#define PK_HANDLE_URL 3U  /* an absolute URL; valid as long as the lease, and until expires_at */
-#define PK_HANDLE_DATA 4U /* the bytes themselves, in this process; borrowed for the call */
+#define PK_HANDLE_FD 1U    /* an open descriptor; it belongs to whoever receives the handle */
+#define PK_HANDLE_PATH 2U  /* an absolute path on this machine; valid as long as the lease */
+#define PK_HANDLE_URL 3U   /* an absolute URL; valid as long as the lease, and until expires_at */
+#define PK_HANDLE_DATA 4U  /* the bytes themselves, in this process; borrowed for the call */
+#define PK_HANDLE_KNOWN 5U /* the one that the caller has already: it asked with known_epoch */
 
 struct pk_handle {
     uint32_t struct_size;
@@ -184,7 +185,8 @@ struct pk_lease {
  *            an unsized object will come to; counted and refused as sizes are, but the storage
  *            sets nothing aside
  *            READ: wait; inline_max: if the object comes to so many bytes at most, they are in the
- *            reply, and nothing is left to be released: no lease is granted
+ *            reply, and nothing is left to be released: no lease is granted; known_epoch: if it
+ *            is the object's, the handles may be KNOWN ones, all of them
  *   SEAL     lease_id; sizes (NULL = what was written) with blob_count
  *   RENEW    lease_id; ttl
  *   RELEASE  lease_id
@@ -229,6 +231,7 @@ struct pk_request {
     const struct pk_handle *handles; /* FD, of sizes of their own; NULL = none */
     uint32_t handle_stride;          /* bytes from one handle to the next */
     uint32_t reserved2;
+    uint64_t known_epoch; /* of the object of this id that the caller has handles to; 0 = none */
 };
 
 /* One object, as stat and list tell of it. Borrowed with its reply. */

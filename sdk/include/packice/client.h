@@ -252,7 +252,8 @@ PACKICE_EXPORT uint32_t packice_lease_blob_count(const packice_lease *lease);
 PACKICE_EXPORT int packice_lease_blob_size(const packice_lease *lease, uint32_t blob,
                                            uint64_t *ret_size);
 /* A duplicate of the blob's descriptor, close-on-exec, the caller's to close: read-only once
- * sealed. Its file offset is shared with the other duplicates: use pread(2). One that was taken
+ * sealed. Its file offset is shared with the other duplicates, also those of other leases of this
+ * client on the object: use pread(2). One that was taken
  * before the seal can be a writer that keeps it from sealing (-EBUSY): close it first. -EINVAL: no
  * such blob; -EOPNOTSUPP: the blob is not behind a descriptor; -EACCES as in packice_write. */
 PACKICE_EXPORT int packice_lease_blob_fd(const packice_lease *lease, uint32_t blob, int *ret_fd);
@@ -274,7 +275,8 @@ PACKICE_EXPORT int packice_read(packice_lease *lease, uint32_t blob, uint64_t of
 /* Maps a whole blob: under a CREATE lease to write, under a READ lease read-only (a store there is
  * a SIGSEGV; a read never fails, whatever becomes of lease or node). Asked again it gives the same
  * map, or, for an unsized blob that has grown, another. A map is the lease's: it goes when the
- * lease is released, with packice_unmap, and, if it is writable, with packice_seal. A blob of 0
+ * lease is released, with packice_unmap, and, if it is writable, with packice_seal. Leases of one
+ * client on one sealed object may give the same map: it goes with the last of them. A blob of 0
  * bytes gives a *ret_data that is not NULL, and *ret_size 0. ret_size may be NULL. Errors: -EINVAL:
  * no such blob; -EACCES as in packice_write; -EOPNOTSUPP: not behind a descriptor; -ENOMEM. */
 PACKICE_EXPORT int packice_map(packice_lease *lease, uint32_t blob, void **ret_data,
