@@ -113,6 +113,7 @@ packice_conn_open(const char *path, uint64_t generation, uint64_t deadline,
     conn->generation = generation;
     conn->fd = pk_steal_fd(fd);
     packice_stream_init(&conn->stream, conn->fd);
+    conn->room = (struct pk_wire_room){ .memory = conn->memory, .size = sizeof(conn->memory) };
     *ret_conn = conn;
     return 0;
 }

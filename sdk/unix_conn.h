@@ -56,6 +56,9 @@ struct packice_releases {
 #define PACKICE_NOTATION_JSON 1U
 #define PACKICE_NOTATION_BINARY 2U
 
+/* Replies to one request that say little are read in so many bytes. */
+#define PACKICE_REPLY_ROOM 4096U
+
 struct packice_conn {
     atomic_uint_fast64_t refs;
     int fd;
@@ -76,6 +79,8 @@ struct packice_conn {
     struct packice_stream stream;
     struct pk_wire_reply *unfinished; /* read already, while bytes behind it are still to come; goes
                                          with the stream */
+    struct pk_wire_room room; /* for the reply that is read: of who has the stream, as is memory */
+    _Alignas(max_align_t) char memory[PACKICE_REPLY_ROOM];
 };
 
 /* Connects. -ECONNREFUSED: nobody answers there; -EACCES; -ENAMETOOLONG; -ETIMEDOUT; -ENOMEM,

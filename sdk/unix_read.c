@@ -14,10 +14,13 @@
 static uint64_t
 read_tag(const char *tag)
 {
-    char *end = NULL;
-    errno = 0;
-    uint64_t number = tag != NULL ? strtoull(tag, &end, 10) : 0;
-    return tag == NULL || errno != 0 || end == tag || *end != '\0' ? 0 : number;
+    uint64_t number = 0;
+    for (const char *at = tag; at != NULL && *at != '\0'; at++) {
+        if (*at < '0' || *at > '9' || number > UINT64_MAX / 10 - 1)
+            return 0;
+        number = 10 * number + (uint64_t)(*at - '0');
+    }
+    return number;
 }
 
 /* What a reply is to. */
@@ -178,7 +181,7 @@ dispatch(struct packice_conn *conn, const char *text, size_t size, struct pk_err
     int32_t rc = 0;
     arrival.reply = pk_steal(conn->unfinished);
     if (arrival.reply == NULL)
-        rc = pk_wire_reply_parse(text, size, &arrival.reply, err);
+        rc = pk_wire_reply_parse_in(&conn->room, text, size, &arrival.reply, err);
     if (rc != 0)
         return rc;
     learn_notation(conn, arrival.reply);

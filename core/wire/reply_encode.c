@@ -40,7 +40,7 @@ object_at(const struct pk_reply *reply, uint32_t index)
 static struct pk_wire_out
 begin(const char *status, const struct pk_wire_reply_format *format)
 {
-    struct pk_wire_out out = pk_wire_out_new(format->binary, format->item);
+    struct pk_wire_out out = pk_wire_out_new(format->binary, format->item, format->into);
     pk_wire_out_word(&out, PK_NAME_STATUS, status);
     if (!format->item)
         pk_wire_out_tag(&out, format->tag);
@@ -116,6 +116,8 @@ put_local(struct pk_wire_out *out, const struct pk_handle *handle, uint32_t fd)
     if (is_path(handle))
         pk_wire_out_text(out, PK_NAME_PATH, handle->text);
     pk_wire_out_integer(out, PK_NAME_FD, fd);
+    if ((handle->flags & PK_HANDLE_SHARED) != 0)
+        pk_wire_out_true(out, PK_NAME_SHARED);
 }
 
 static void

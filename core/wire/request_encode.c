@@ -79,6 +79,8 @@ put_acquire(struct pk_wire_out *out, const struct pk_request *request, struct pk
         pk_wire_out_seconds(out, PK_NAME_WAIT_SECONDS, request->wait);
     if (request->inline_max != 0)
         pk_wire_out_integer(out, PK_NAME_INLINE_MAX, request->inline_max);
+    if ((request->flags & PK_REQUEST_SHARE) != 0)
+        pk_wire_out_true(out, PK_NAME_SHARED);
     if (request->known_epoch != 0)
         pk_wire_out_integer(out, PK_NAME_KNOWN_EPOCH, request->known_epoch);
     return 0;
@@ -248,7 +250,7 @@ pk_wire_request_encode(const struct pk_request *request,
                        size_t *ret_size, struct pk_error *err)
 {
     format = format != NULL ? format : &no_format;
-    struct pk_wire_out out = pk_wire_out_new(format->binary, false);
+    struct pk_wire_out out = pk_wire_out_new(format->binary, false, NULL);
     int32_t rc = check_format(format, err);
     if (rc == 0)
         rc = put_request(&out, request, format, err);
@@ -316,7 +318,7 @@ pk_wire_batch_encode(const struct pk_request *requests, size_t count,
         rc = add_data(requests, count, &data, err);
     if (rc != 0)
         return rc;
-    struct pk_wire_out out = pk_wire_out_new(format->binary, false);
+    struct pk_wire_out out = pk_wire_out_new(format->binary, false, NULL);
     pk_wire_out_word(&out, PK_NAME_COMMAND, "batch");
     put_format(&out, format);
     if (data > 0)

@@ -437,6 +437,27 @@ START_TEST(a_batch_numbers_its_descriptors_through)
 }
 END_TEST
 
+START_TEST(texts_lie_one_behind_the_other)
+{
+    struct pk_wire_texts texts = { 0 };
+    const struct pk_wire_reply_format format = { .item = true, .into = &texts };
+    const char *expected = "{\"status\":\"error\",\"error\":\"io\",\"message\":\"gone\"}";
+    size_t begins[100]; /* more than there is room for at first */
+    for (size_t i = 0; i < 100; i++) {
+        char *text = NULL;
+        size_t size = 0;
+        begins[i] = texts.size;
+        ck_assert_int_eq(pk_wire_error_encode(-EIO, "gone", &format, &text, &size), 0);
+        ck_assert_ptr_eq(text, texts.bytes + begins[i]);
+        ck_assert_uint_eq(size, strlen(expected));
+        ck_assert_uint_eq(texts.size, begins[i] + size + 1);
+    }
+    for (size_t i = 0; i < 100; i++)
+        ck_assert_str_eq(texts.bytes + begins[i], expected);
+    free(texts.bytes);
+}
+END_TEST
+
 START_TEST(an_empty_batch_is_answered)
 {
     pk_autofree char *text = NULL;
@@ -469,6 +490,7 @@ main(void)
     tcase_add_test(tcase, an_error_has_no_descriptors_whatever_its_handles);
     tcase_add_test(tcase, messages_are_valid_whatever_a_plugin_wrote);
     tcase_add_test(tcase, a_batch_numbers_its_descriptors_through);
+    tcase_add_test(tcase, texts_lie_one_behind_the_other);
     tcase_add_test(tcase, an_empty_batch_is_answered);
     suite_add_tcase(suite, tcase);
     SRunner *runner = srunner_create(suite);
