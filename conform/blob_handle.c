@@ -50,7 +50,7 @@ must_be_well_formed(struct world *world, const struct handles *handles)
          "a handle of kind %" PRIu32, handle->kind);
     must(world, handle->struct_size >= sizeof(*handle), "its struct_size is %" PRIu32,
          handle->struct_size);
-    must(world, handle->reserved == 0, "its `reserved` is not 0");
+    must(world, handle->flags == 0, "its `flags` are not 0");
     if (handle->kind == PK_HANDLE_FD)
         must(world, handle->fd >= 0 && handle->text == NULL, "an FD handle with fd %d and text %s",
              handle->fd, handles->text);
@@ -324,8 +324,8 @@ static const struct rule rules[] = {
     { "handle: out of descriptors is -EBUSY, and emits nothing",
       "On failure every ret_* is as it was, nothing was emitted", 0, no_descriptors },
     { "handle: any number at once of a sealed blob, with read, bytes and verify",
-      "`handle`, `read`, `bytes` and `verify` of one sealed blob are the exception: any number at "
-      "once.",
+      "`handle`, `share`, `read`, `bytes` and `verify` of one sealed blob are the exception: any "
+      "number at once.",
       0, any_number_at_once },
 };
 

@@ -184,7 +184,7 @@ may_block(struct world *world)
 {
     static const uint64_t sizes[] = { 0, 1, 4096, 1U << 30, PK_SIZE_MAX, PK_UNSIZED };
     struct unit *unit = unit_open(world, 0);
-    uint32_t last = is_blob(world) ? PK_BLOB_BYTES : PK_LEASE_EXPIRE;
+    uint32_t last = is_blob(world) ? PK_BLOB_SHARE : PK_LEASE_EXPIRE;
     for (uint32_t op = 1; op <= last; op++) {
         for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
             uint32_t answer = ask_may_block(world, unit, op, sizes[i]);

@@ -29,6 +29,7 @@ struct world;
 #define NEEDS_PUT 8192U
 #define NEEDS_BYTES 16384U
 #define NEEDS_ADOPT 32768U
+#define NEEDS_SHARE 65536U
 
 struct rule {
     const char *name;     /* "slot: what it does" */
@@ -56,6 +57,7 @@ extern const struct rule_group blob_put_rules;
 extern const struct rule_group blob_seal_rules;
 extern const struct rule_group blob_sealed_rules;
 extern const struct rule_group blob_handle_rules;
+extern const struct rule_group blob_share_rules;
 extern const struct rule_group blob_remove_rules;
 extern const struct rule_group blob_thread_rules;
 extern const struct rule_group blob_publish_rules;

@@ -22,10 +22,10 @@
 #include <unistd.h>
 
 static const struct rule_group *const blob_groups[] = {
-    &instance_rules,     &blob_traits_rules, &blob_create_rules,  &blob_bytes_rules,
-    &blob_put_rules,     &blob_seal_rules,   &blob_sealed_rules,  &blob_handle_rules,
-    &blob_remove_rules,  &blob_thread_rules, &blob_publish_rules, &blob_lookup_rules,
-    &blob_recover_rules,
+    &instance_rules,    &blob_traits_rules,  &blob_create_rules, &blob_bytes_rules,
+    &blob_put_rules,    &blob_seal_rules,    &blob_sealed_rules, &blob_handle_rules,
+    &blob_share_rules,  &blob_remove_rules,  &blob_thread_rules, &blob_publish_rules,
+    &blob_lookup_rules, &blob_recover_rules,
 };
 
 static const struct rule_group *const lease_groups[] = {

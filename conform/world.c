@@ -273,6 +273,8 @@ pointless(struct world *world, const struct unit *unit, uint32_t needs)
         return "it has no put";
     if ((needs & NEEDS_ADOPT) && blob->adopt == NULL)
         return "it has no adopt";
+    if ((needs & NEEDS_SHARE) && blob->share == NULL)
+        return "it has no share";
     if ((needs & NEEDS_BYTES) && blob->bytes == NULL)
         return "it has no bytes";
     if ((needs & NEEDS_VERIFY) && blob->verify == NULL)

@@ -175,6 +175,27 @@ take_handle(void *arg, const struct pk_handle *handle)
     emitted->handle.text = text;
 }
 
+/* What a slot emitted, and returned. */
+static int32_t
+check_handle(const struct pk_instance *blob, int32_t rc, struct emitted_handle *emitted,
+             struct pk_handle *ret_handle, struct pk_error *err)
+{
+    const struct pk_handle *handle = &emitted->handle;
+
+    if (rc == 0 && emitted->status != 0)
+        rc = pk_fail(err, emitted->status, "%s: handle without text", blob->module->plugin.name);
+    else if (rc == 0
+             && (emitted->count != 1 || handle->kind < PK_HANDLE_FD || handle->kind > PK_HANDLE_URL
+                 || (handle->kind == PK_HANDLE_FD && handle->fd < 0)))
+        rc = pk_fail(err, -EIO, "%s: no handle where one was due", blob->module->plugin.name);
+    if (rc != 0) {
+        pk_handle_finish(&emitted->handle);
+        return rc;
+    }
+    *ret_handle = *handle;
+    return 0;
+}
+
 int32_t
 pk_blob_handle(const struct pk_instance *blob, void *bytes, uint32_t access,
                struct pk_handle *ret_handle, struct pk_error *err)
@@ -182,20 +203,22 @@ pk_blob_handle(const struct pk_instance *blob, void *bytes, uint32_t access,
     struct emitted_handle emitted = { .handle = { .fd = -1 } };
     int32_t rc =
         pk_slot_answer(blob, blob->ops.blob.handle(bytes, access, take_handle, &emitted, err), err);
-    const struct pk_handle *handle = &emitted.handle;
 
-    if (rc == 0 && emitted.status != 0)
-        rc = pk_fail(err, emitted.status, "%s: handle without text", blob->module->plugin.name);
-    else if (rc == 0
-             && (emitted.count != 1 || handle->kind < PK_HANDLE_FD || handle->kind > PK_HANDLE_URL
-                 || (handle->kind == PK_HANDLE_FD && handle->fd < 0)))
-        rc = pk_fail(err, -EIO, "%s: no handle where one was due", blob->module->plugin.name);
-    if (rc != 0) {
-        pk_handle_finish(&emitted.handle);
-        return rc;
-    }
-    *ret_handle = emitted.handle;
-    return 0;
+    emitted.handle.flags = 0;
+    return check_handle(blob, rc, &emitted, ret_handle, err);
+}
+
+int32_t
+pk_blob_share(const struct pk_instance *blob, void *bytes, struct pk_handle *ret_handle,
+              struct pk_error *err)
+{
+    struct emitted_handle emitted = { .handle = { .fd = -1 } };
+
+    if (blob->ops.blob.share == NULL)
+        return pk_blob_handle(blob, bytes, PK_ACCESS_READ, ret_handle, err);
+    int32_t rc = pk_slot_answer(blob, blob->ops.blob.share(bytes, take_handle, &emitted, err), err);
+    emitted.handle.flags &= PK_HANDLE_SHARED;
+    return check_handle(blob, rc, &emitted, ret_handle, err);
 }
 
 void

@@ -42,6 +42,9 @@ int32_t pk_blob_seal(const struct pk_instance *blob, void *bytes, uint64_t size,
 /* *ret_handle is the caller's: its descriptor, and its text, which is allocated. */
 int32_t pk_blob_handle(const struct pk_instance *blob, void *bytes, uint32_t access,
                        struct pk_handle *ret_handle, struct pk_error *err);
+/* The same of a sealed blob, for READ: PK_HANDLE_SHARED where the factory can. */
+int32_t pk_blob_share(const struct pk_instance *blob, void *bytes, struct pk_handle *ret_handle,
+                      struct pk_error *err);
 void pk_blob_free(const struct pk_instance *blob, void *bytes);
 int32_t pk_blob_remove(const struct pk_instance *blob, void *bytes, struct pk_error *err);
 

@@ -84,40 +84,6 @@ copy_text(char **at, const char *text, size_t room)
     return copy;
 }
 
-/* ---- descriptors that a put brings ---- */
-
-static bool
-gives(const struct pk_request *request)
-{
-    return request->verb == PK_VERB_PUT && request->handles != NULL;
-}
-
-static struct pk_handle
-given_at(const struct pk_request *request, uint32_t index)
-{
-    struct pk_handle given = { .fd = -1 };
-    size_t size = request->handle_stride < sizeof(given) ? request->handle_stride : sizeof(given);
-
-    memcpy(&given, (const char *)request->handles + (size_t)index * request->handle_stride, size);
-    return given;
-}
-
-static void
-close_given(const struct pk_handle *given)
-{
-    if (given->kind == PK_HANDLE_FD && given->fd >= 0)
-        (void)close(given->fd); /* nothing was written through it */
-}
-
-void
-pk_call_refuse(const struct pk_request *request)
-{
-    for (uint32_t i = 0; gives(request) && i < request->blob_count; i++) {
-        const struct pk_handle given = given_at(request, i);
-        close_given(&given);
-    }
-}
-
 /* ---- memory ---- */
 
 /* Calls are larger than what malloc keeps at hand, so those that fit are kept here. With a
@@ -188,8 +154,8 @@ static struct pk_call *
 copy_request(struct pk_peer *peer, const struct pk_request *request,
              const struct pk_call_texts *texts)
 {
-    size_t given_room = gives(request) ? request->blob_count * sizeof(struct pk_handle) : 0;
-    bool has_sizes = request->sizes != NULL || gives(request);
+    size_t given_room = pk_given_any(request) ? request->blob_count * sizeof(struct pk_handle) : 0;
+    bool has_sizes = request->sizes != NULL || pk_given_any(request);
     size_t sizes_room = has_sizes ? request->blob_count * sizeof(uint64_t) : 0;
     size_t room =
         texts->object_id + texts->lease_id + texts->request_id + texts->prefix + texts->meta;
@@ -209,7 +175,7 @@ copy_request(struct pk_peer *peer, const struct pk_request *request,
     if (request->sizes != NULL && sizes_room > 0)
         memcpy(call->sizes, request->sizes, sizes_room);
     for (uint32_t i = 0; call->given != NULL && i < request->blob_count; i++) {
-        call->given[i] = given_at(request, i);
+        call->given[i] = pk_given_at(request, i);
         if (request->sizes == NULL)
             call->sizes[i] = call->given[i].size;
     }
@@ -456,7 +422,7 @@ complete(struct pk_call *call)
     pk_call_drop_handles(call);
     free_handles(call);
     for (uint32_t i = 0; call->given != NULL && i < call->request.blob_count; i++)
-        close_given(&call->given[i]);
+        pk_given_end(peer, &call->given[i]);
     pk_peer_lock(peer);
     if (call->object != NULL)
         pk_object_unuse(call->object);
@@ -569,17 +535,27 @@ pk_call_handle_room(struct pk_call *call, uint32_t count)
     return call->handles != NULL ? 0 : pk_fail(&call->error, -ENOMEM, "out of memory");
 }
 
+static int32_t
+make_handle(struct pk_call *call, const struct pk_object *object, uint32_t index)
+{
+    const struct pk_instance *factory = call->peer->blob;
+    struct pk_handle *handle = &call->handles[index];
+    void *blob = object->blobs[index];
+
+    if (index >= object->sealed_count)
+        return pk_blob_handle(factory, blob, PK_ACCESS_CREATE, handle, &call->error);
+    if (call->request.flags & PK_REQUEST_SHARE)
+        return pk_blob_share(factory, blob, handle, &call->error);
+    return pk_blob_handle(factory, blob, PK_ACCESS_READ, handle, &call->error);
+}
+
 int32_t
 pk_call_make_handles(struct pk_call *call, struct pk_object *object)
 {
-    struct pk_peer *peer = call->peer;
-
     if (pk_call_handle_room(call, object->blob_count) != 0)
         return -ENOMEM;
     for (uint32_t i = 0; i < object->blob_count; i++) {
-        uint32_t access = i < object->sealed_count ? PK_ACCESS_READ : PK_ACCESS_CREATE;
-        int32_t rc =
-            pk_blob_handle(peer->blob, object->blobs[i], access, &call->handles[i], &call->error);
+        int32_t rc = make_handle(call, object, i);
         if (rc != 0) {
             pk_call_drop_handles(call);
             return rc;

@@ -111,8 +111,6 @@ struct pk_call_texts {
  * verb can mean; ret_texts is written to in any case. */
 int32_t pk_call_check(const struct pk_request *request, struct pk_call_texts *ret_texts,
                       struct pk_error *err);
-/* Closes the descriptors of a request that becomes no call. */
-void pk_call_refuse(const struct pk_request *request);
 
 /* -- with the peer's lock held -- */
 
@@ -162,5 +160,14 @@ int32_t pk_call_handle_room(struct pk_call *call, uint32_t count);
 /* Gets a handle to each blob of the object: to read what is sealed of it, to write the rest. */
 int32_t pk_call_make_handles(struct pk_call *call, struct pk_object *object);
 void pk_call_drop_handles(struct pk_call *call);
+
+/* -- descriptors that a put brings: given.c; any of these with the lock held or without -- */
+
+bool pk_given_any(const struct pk_request *request);
+struct pk_handle pk_given_at(const struct pk_request *request, uint32_t index);
+/* Closes one that nobody took, a large one on a worker of the storage's. */
+void pk_given_end(struct pk_peer *peer, const struct pk_handle *given);
+/* Closes all of a request that becomes no call. */
+void pk_given_refuse(struct pk_peer *peer, const struct pk_request *request);
 
 #endif

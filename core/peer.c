@@ -210,7 +210,8 @@ whole_request(const struct pk_request *request, struct pk_request *room)
 
 /* An answer to a request that never became a call. */
 static void
-refuse(const struct pk_request *request, const struct pk_error *err, pk_done_fn *done, void *arg)
+refuse(struct pk_peer *peer, const struct pk_request *request, const struct pk_error *err,
+       pk_done_fn *done, void *arg)
 {
     const struct pk_reply reply = {
         .struct_size = sizeof(reply),
@@ -218,11 +219,12 @@ refuse(const struct pk_request *request, const struct pk_error *err, pk_done_fn 
         .status = err->code,
         .message = err->message,
     };
-    pk_call_refuse(request);
+    pk_given_refuse(peer, request);
     done(arg, &reply);
 }
 
-/* With the lock held. Whether the session may have one more call. */
+/* With the lock held. Whether the session may have one more call: a release makes room, is of a
+ * lease that was granted, or is answered at once. */
 static bool
 enter_session(struct pk_call *call, uint64_t *ret_call)
 {
@@ -235,7 +237,8 @@ enter_session(struct pk_call *call, uint64_t *ret_call)
     session->call_count++;
     call->peer->running++;
     TAILQ_INSERT_TAIL(&session->calls, call, in_session);
-    return session->call_count <= call->peer->options.max_calls;
+    return session->call_count <= call->peer->options.max_calls
+           || call->request.verb == PK_VERB_RELEASE;
 }
 
 void
@@ -256,18 +259,18 @@ pk_peer_call(struct pk_session *session, const struct pk_request *request, pk_do
     pk_call_fn *begin = verb_begin(whole->verb);
     if (begin == NULL) {
         (void)pk_fail(&err, -EOPNOTSUPP, "verb %u is not known", whole->verb);
-        refuse(whole, &err, done, arg);
+        refuse(peer, whole, &err, done, arg);
         return;
     }
     if (pk_call_check(whole, &texts, &err) != 0) {
-        refuse(whole, &err, done, arg);
+        refuse(peer, whole, &err, done, arg);
         return;
     }
     uint64_t started = session->figures != NULL ? pk_executor_now(peer->executor) : 0;
     pk_peer_lock(peer);
     if (pk_call_new(peer, session, whole, &texts, &call, &err) != 0) {
         pk_peer_unlock(peer);
-        refuse(whole, &err, done, arg);
+        refuse(peer, whole, &err, done, arg);
         return;
     }
     call->started = started;

@@ -149,6 +149,7 @@ pk_table_lack(struct pk_blob_ops *ops, uint64_t absent, const char *label, struc
         SLOT(PK_BLOB_EVICT, evict),     SLOT(PK_BLOB_EXPORT, export_blob),
         SLOT(PK_BLOB_ADOPT, adopt),     SLOT(PK_BLOB_VERIFY, verify),
         SLOT(PK_BLOB_PUT, put),         SLOT(PK_BLOB_BYTES, bytes),
+        SLOT(PK_BLOB_SHARE, share),
     };
 #undef SLOT
     void (*const nothing)(void) = NULL;

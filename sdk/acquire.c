@@ -8,6 +8,7 @@
 #include "core/id.h"
 #include "core/wire/request.h"
 #include "sdk/error.h"
+#include "sdk/handle.h"
 #include "sdk/lease.h"
 #include "sdk/moment.h"
 #include "sdk/options.h"
@@ -122,6 +123,8 @@ packice_acquire_get(struct packice_acquire *acquire, packice_client *client,
         rc = pk_id_check(mine.id, err);
     if (rc != 0)
         return rc;
+    if (packice_handle_can_reopen())
+        acquire->request.flags |= PK_REQUEST_SHARE;
     if (acquire->request.wait > PACKICE_LONGEST)
         acquire->request.wait = PACKICE_LONGEST; /* what a node can be told */
     acquire->request.object_id = mine.id;

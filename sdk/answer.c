@@ -16,21 +16,25 @@ struct packer {
     size_t used;
 };
 
-/* align: of the address, a power of two. */
+/* Room for the next piece; NULL without memory. align: of the address, a power of two. */
+static void *
+reserve(struct packer *packer, size_t size, size_t align)
+{
+    if (packer->memory == NULL) {
+        packer->used += align - 1 + size; /* the most that it can come to */
+        return NULL;
+    }
+    packer->used += -((uintptr_t)packer->memory + packer->used) & (align - 1);
+    void *place = packer->memory + packer->used;
+    packer->used += size;
+    return place;
+}
+
 static void *
 pack(struct packer *packer, const void *data, size_t size, size_t align)
 {
-    if (packer->memory != NULL)
-        packer->used += -((uintptr_t)packer->memory + packer->used) & (align - 1);
-    else
-        packer->used += align - 1; /* the most that it can come to */
-    void *place = NULL;
-    if (packer->memory != NULL && data != NULL) {
-        place = packer->memory + packer->used;
-        memcpy(place, data, size);
-    }
-    packer->used += size;
-    return place;
+    void *place = reserve(packer, size, align);
+    return place != NULL ? memcpy(place, data, size) : NULL;
 }
 
 static const char *
@@ -69,16 +73,11 @@ copy_sized(void *to, size_t to_size, const void *from, size_t stride, uint32_t s
 static void
 pack_handles(struct packer *packer, const struct pk_reply *reply, struct packice_answer *answer)
 {
-    struct pk_handle handle;
-    size_t align = _Alignof(struct pk_handle);
-    (void)pack(packer, NULL, 0, align);
-    struct pk_handle *first = NULL;
-    if (packer->memory != NULL)
-        first = (struct pk_handle *)(void *)(packer->memory + packer->used);
-    for (uint32_t i = 0; i < reply->blob_count; i++) {
+    struct pk_handle *first =
+        reserve(packer, reply->blob_count * sizeof(*first), _Alignof(struct pk_handle));
+    for (uint32_t i = 0; first != NULL && i < reply->blob_count; i++) {
         const struct pk_handle *from = handle_at(reply, i);
-        copy_sized(&handle, sizeof(handle), from, reply->handle_stride, from->struct_size);
-        (void)pack(packer, &handle, sizeof(handle), align);
+        copy_sized(&first[i], sizeof(first[i]), from, reply->handle_stride, from->struct_size);
     }
     for (uint32_t i = 0; i < reply->blob_count; i++) {
         const struct pk_handle *from = handle_at(reply, i);
@@ -116,16 +115,11 @@ pack_object(struct packer *packer, const struct pk_object_info *from, struct pk_
 static void
 pack_objects(struct packer *packer, const struct pk_reply *reply, struct packice_answer *answer)
 {
-    struct pk_object_info info;
-    size_t align = _Alignof(struct pk_object_info);
-    (void)pack(packer, NULL, 0, align);
-    struct pk_object_info *first = NULL;
-    if (packer->memory != NULL)
-        first = (struct pk_object_info *)(void *)(packer->memory + packer->used);
-    for (uint32_t i = 0; i < reply->object_count; i++) {
+    struct pk_object_info *first =
+        reserve(packer, reply->object_count * sizeof(*first), _Alignof(struct pk_object_info));
+    for (uint32_t i = 0; first != NULL && i < reply->object_count; i++) {
         const struct pk_object_info *from = object_at(reply, i);
-        copy_sized(&info, sizeof(info), from, reply->object_stride, from->struct_size);
-        (void)pack(packer, &info, sizeof(info), align);
+        copy_sized(&first[i], sizeof(first[i]), from, reply->object_stride, from->struct_size);
     }
     for (uint32_t i = 0; i < reply->object_count; i++)
         pack_object(packer, object_at(reply, i), first != NULL ? &first[i] : NULL);

@@ -75,6 +75,7 @@ packice_blob_init(struct packice_blob *blob, struct packice_held *held, uint32_t
         .offset = answer->handles[index].offset,
         .size = answer->handles[index].size,
         .writable = held->writable,
+        .shared = (answer->handles[index].flags & PK_HANDLE_SHARED) != 0,
         .remote = answer->remote,
         .moving = PTHREAD_MUTEX_INITIALIZER,
     };
@@ -214,6 +215,23 @@ spool_bytes(struct packice_blob *blob, struct pk_error *err)
     return rc;
 }
 
+/* With the lock held: whoever reads gets a description of its own, that of a file which it may not
+ * open excepted. */
+static int32_t
+give_descriptor(const struct packice_blob *blob, int *ret_fd, struct pk_error *err)
+{
+    if (!blob->writable) {
+        int32_t rc = packice_spool_reopen(blob->fd, ret_fd, err);
+        if (rc == 0 || blob->shared)
+            return rc;
+    }
+    int fd = fcntl(blob->fd, F_DUPFD_CLOEXEC, 0);
+    if (fd < 0)
+        return pk_fail(err, -errno, "can't duplicate a descriptor: %m");
+    *ret_fd = fd;
+    return 0;
+}
+
 int32_t
 packice_blob_fd(struct packice_blob *blob, int *ret_fd, struct pk_error *err)
 {
@@ -221,13 +239,8 @@ packice_blob_fd(struct packice_blob *blob, int *ret_fd, struct pk_error *err)
     int32_t rc = usable(blob, err);
     if (rc == 0 && blob->fd < 0)
         rc = spool_bytes(blob, err);
-    if (rc == 0) {
-        int fd = fcntl(blob->fd, F_DUPFD_CLOEXEC, 0);
-        if (fd >= 0)
-            *ret_fd = fd;
-        else
-            rc = pk_fail(err, -errno, "can't duplicate a descriptor: %m");
-    }
+    if (rc == 0)
+        rc = give_descriptor(blob, ret_fd, err);
     (void)pthread_rwlock_unlock(&blob->lock);
     return rc;
 }

@@ -32,6 +32,7 @@ struct packice_blob {
     uint64_t offset;   /* where it begins behind fd */
     uint64_t size;     /* PK_UNSIZED: grows */
     bool writable;
+    bool shared; /* the description behind fd is others' too: nobody reads where it stands */
     bool remote; /* its bytes are elsewhere: fd is a spool of them, or -1 until they came */
     char *path;  /* remote: where the peer says they are on its machine; NULL = nowhere */
     pthread_mutex_t moving; /* remote: held while they are on their way; guards sent */

@@ -33,6 +33,20 @@ is_memfd(const struct stat *status)
     return (uint_fast64_t)status->st_dev + 1 == known;
 }
 
+bool
+packice_handle_can_reopen(void)
+{
+    static atomic_bool known; /* that it can */
+    if (atomic_load(&known))
+        return true;
+    pk_autoclose int fd = packice_spool_memfd("packice-probe");
+    pk_autoclose int again = -1;
+    if (fd < 0 || packice_spool_reopen(fd, &again, NULL) != 0)
+        return false;
+    atomic_store(&known, true);
+    return true;
+}
+
 static int32_t
 check_sealed(int fd, uint64_t end, const struct stat *status, struct pk_error *err)
 {

@@ -15,4 +15,8 @@
 int32_t packice_handle_take(struct packice_answer *answer, uint32_t index, bool writable,
                             int *ret_fd, struct pk_error *err);
 
+/* Whether this process can open anew what it has a descriptor of, as it must before it gives one
+ * away that is PK_HANDLE_SHARED. */
+bool packice_handle_can_reopen(void);
+
 #endif

@@ -175,13 +175,14 @@ exchange_with(struct http_link *link, const struct packice_ask *ask, bool last,
 
 /* ---- calls ---- */
 
-/* Requests as they are sent: no connection holds a lease, and no ttl is endless. */
+/* Requests as they are sent: no connection holds a lease, no ttl is endless, and no descriptor
+ * comes. */
 static void
 unbind(const struct pk_request *from, size_t count, struct pk_request *to)
 {
     for (size_t i = 0; i < count; i++) {
         to[i] = from[i];
-        to[i].flags &= ~PK_REQUEST_BIND;
+        to[i].flags &= ~(PK_REQUEST_BIND | PK_REQUEST_SHARE);
         if (to[i].ttl == PK_FOREVER)
             to[i].ttl = 0; /* the node's, again and again */
     }

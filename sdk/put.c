@@ -47,7 +47,8 @@ put_bytes(packice_client *client, const struct pk_request *request, const void *
     return ask(client, &mine, &client->no_put, err);
 }
 
-/* They are written and sealed here, and the peer takes them over as they are. */
+/* They are written and sealed here, and the peer takes them over as they are. One that is busy, for
+ * want of descriptors that others pass, may take bytes all the same: -EOPNOTSUPP, this once. */
 static int32_t
 put_sealed(packice_client *client, const struct pk_request *request, const void *data,
            uint64_t size, struct pk_error *err)
@@ -64,7 +65,8 @@ put_sealed(packice_client *client, const struct pk_request *request, const void 
     struct pk_request mine = *request;
     mine.handles = &handle;
     mine.handle_stride = (uint32_t)sizeof(handle);
-    return ask(client, &mine, &client->no_adoption, err);
+    rc = ask(client, &mine, &client->no_adoption, err);
+    return rc == -EBUSY ? -EOPNOTSUPP : rc;
 }
 
 /* -EOPNOTSUPP: it can't be done in one request. */

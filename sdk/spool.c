@@ -108,9 +108,11 @@ packice_spool_reopen(int fd, int *ret_fd, struct pk_error *err)
 {
     char path[40];
     (void)snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
-    int mine = open(path, O_RDONLY | O_CLOEXEC);
-    if (mine < 0)
-        return pk_fail(err, -errno, "can't open a blob for reading: %m");
-    *ret_fd = mine;
+    pk_autoclose int mine = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    if (mine < 0 && errno == EAGAIN) /* which would say: not sealed */
+        return pk_fail(err, -EBUSY, "can't open a blob for reading: a lease is on its file");
+    if (mine < 0 || fcntl(mine, F_SETFL, 0) != 0)
+        return pk_fail(err, -errno, "can't open a blob for reading, by /proc/self/fd: %m");
+    *ret_fd = pk_steal_fd(mine);
     return 0;
 }

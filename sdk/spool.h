@@ -24,7 +24,8 @@ int32_t packice_spool_bytes(const void *data, uint64_t size, int *ret_fd, struct
  * -EBUSY: somebody still has a writable map. */
 int32_t packice_spool_seal(int fd, uint64_t *ret_size, struct pk_error *err);
 
-/* A descriptor for reading alone, with an offset of its own. -EMFILE, ... */
+/* A descriptor for reading alone, with an offset of its own. Does not wait. -EMFILE, ...; -EBUSY: a
+ * lease (F_SETLEASE) on the file would hold up whoever opens it; -ENOENT: /proc is not mounted. */
 int32_t packice_spool_reopen(int fd, int *ret_fd, struct pk_error *err);
 
 #endif

@@ -83,6 +83,15 @@ open_socket(const char *path, uint64_t deadline, int *ret_fd, struct pk_error *e
     return rc;
 }
 
+/* Binary, if the node takes it, but for people who want to read what goes over the socket. */
+static unsigned
+choose_notation(void)
+{
+    const char *wanted = getenv("PACKICE_NOTATION");
+    bool json = wanted != NULL && strcmp(wanted, "json") == 0;
+    return json ? PACKICE_NOTATION_JSON : PACKICE_NOTATION_ASKS;
+}
+
 int32_t
 packice_conn_open(const char *path, uint64_t generation, uint64_t deadline,
                   struct packice_conn **ret_conn, struct pk_error *err)
@@ -98,11 +107,13 @@ packice_conn_open(const char *path, uint64_t generation, uint64_t deadline,
     }
     (void)pthread_mutex_init(&conn->lock, NULL); /* can't fail with default attributes */
     atomic_init(&conn->refs, 1);
+    atomic_init(&conn->notation, choose_notation());
     TAILQ_INIT(&conn->exchanges);
     TAILQ_INIT(&conn->orphans);
     conn->generation = generation;
     conn->fd = pk_steal_fd(fd);
     packice_stream_init(&conn->stream, conn->fd);
+    conn->room = (struct pk_wire_room){ .memory = conn->memory, .size = sizeof(conn->memory) };
     *ret_conn = conn;
     return 0;
 }

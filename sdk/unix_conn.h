@@ -51,6 +51,14 @@ struct packice_releases {
     size_t capacity;
 };
 
+/* How requests are said over one connection. */
+#define PACKICE_NOTATION_ASKS 0U /* in JSON, until the node said whether it takes the other one */
+#define PACKICE_NOTATION_JSON 1U
+#define PACKICE_NOTATION_BINARY 2U
+
+/* Replies to one request that say little are read in so many bytes. */
+#define PACKICE_REPLY_ROOM 4096U
+
 struct packice_conn {
     atomic_uint_fast64_t refs;
     int fd;
@@ -67,7 +75,10 @@ struct packice_conn {
     size_t orphan_count;
     struct packice_releases releases;
     struct packice_releases riding; /* with the request that is being sent: the sender's */
+    atomic_uint notation;
     struct packice_stream stream;
+    struct pk_wire_room room; /* for the reply that is read: of who has the stream, as is memory */
+    _Alignas(max_align_t) char memory[PACKICE_REPLY_ROOM];
 };
 
 /* Connects. -ECONNREFUSED: nobody answers there; -EACCES; -ENAMETOOLONG; -ETIMEDOUT; -ENOMEM,

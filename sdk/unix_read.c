@@ -14,10 +14,13 @@
 static uint64_t
 read_tag(const char *tag)
 {
-    char *end = NULL;
-    errno = 0;
-    uint64_t number = tag != NULL ? strtoull(tag, &end, 10) : 0;
-    return tag == NULL || errno != 0 || end == tag || *end != '\0' ? 0 : number;
+    uint64_t number = 0;
+    for (const char *at = tag; at != NULL && *at != '\0'; at++) {
+        if (*at < '0' || *at > '9' || number > UINT64_MAX / 10 - 1)
+            return 0;
+        number = 10 * number + (uint64_t)(*at - '0');
+    }
+    return number;
 }
 
 /* What a reply is to. */
@@ -159,6 +162,15 @@ deal_with(struct packice_conn *conn, struct packice_arrival *arrival, struct que
     return 0;
 }
 
+/* A reply to a request that asked for the notation tells it. */
+static void
+learn_notation(struct packice_conn *conn, const struct pk_wire_reply *reply)
+{
+    if (reply->tag != NULL && atomic_load(&conn->notation) == PACKICE_NOTATION_ASKS)
+        atomic_store(&conn->notation,
+                     reply->takes_binary ? PACKICE_NOTATION_BINARY : PACKICE_NOTATION_JSON);
+}
+
 static int32_t
 dispatch(struct packice_conn *conn, const char *text, size_t size, struct pk_error *err)
 {
@@ -166,9 +178,10 @@ dispatch(struct packice_conn *conn, const char *text, size_t size, struct pk_err
     struct packice_arrival arrival = { .fds = &fds, .generation = conn->generation };
     struct question question;
     bool whole = false;
-    int32_t rc = pk_wire_reply_parse(text, size, &arrival.reply, err);
+    int32_t rc = pk_wire_reply_parse_in(&conn->room, text, size, &arrival.reply, err);
     if (rc != 0)
         return rc;
+    learn_notation(conn, arrival.reply);
     (void)pthread_mutex_lock(&conn->lock);
     rc = take_question(conn, &arrival, &question, &whole, err);
     bool broken = conn->broken != 0;

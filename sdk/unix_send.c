@@ -83,7 +83,12 @@ write_letter(struct packice_conn *conn, const struct pk_request *requests, size_
 {
     const char *releases[PK_WIRE_RELEASES_MAX];
     char number[NUMBER_MAX];
-    struct pk_wire_request_format format = { .releases = releases };
+    unsigned notation = atomic_load(&conn->notation);
+    struct pk_wire_request_format format = {
+        .releases = releases,
+        .binary = notation == PACKICE_NOTATION_BINARY,
+        .offer = notation == PACKICE_NOTATION_ASKS,
+    };
     format.tag = number_text(tag, number);
     for (size_t i = 0; i < conn->riding.count && i < PK_WIRE_RELEASES_MAX; i++)
         releases[format.release_count++] = conn->riding.ids[i];

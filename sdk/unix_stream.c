@@ -186,16 +186,17 @@ packice_stream_behind(struct packice_stream *stream, uint64_t size, const char *
                       struct pk_error *err)
 {
     uint64_t there = stream->size - stream->scanned;
-    if (there > 0 && stream->data[stream->scanned] != '\n')
+    size_t newline = pk_wire_is_binary(stream->data[stream->given]) ? 0 : 1;
+    if (newline > 0 && there > 0 && stream->data[stream->scanned] != '\n')
         return pk_fail(err, -EPROTO, "the node sent no newline before the bytes of a reply");
-    if (there >= size + 1) {
-        *ret_data = stream->data + stream->scanned + 1;
-        stream->scanned += (size_t)size + 1;
+    if (there >= size + newline) {
+        *ret_data = stream->data + stream->scanned + newline;
+        stream->scanned += (size_t)size + newline;
         stream->start = stream->scanned;
         return 0;
     }
     stream->held = stream->scanned - stream->given;
-    stream->behind = size + 1;
+    stream->behind = size + newline;
     stream->start = stream->given;
     *ret_data = NULL;
     return 0;

@@ -48,8 +48,8 @@ int32_t packice_stream_fill(struct packice_stream *stream, uint64_t deadline, st
 int32_t packice_stream_next(struct packice_stream *stream, const char **ret_text, size_t *ret_size,
                             struct pk_error *err);
 
-/* The bytes behind the reply that next gave and behind its newline, size of them, borrowed as that;
- * *ret_data NULL: they are not all there yet. -EPROTO: no newline. */
+/* The bytes behind the reply that next gave, and behind the newline of JSON, size of them, borrowed
+ * as that; *ret_data NULL: they are not all there yet. -EPROTO: no newline. */
 int32_t packice_stream_behind(struct packice_stream *stream, uint64_t size, const char **ret_data,
                               struct pk_error *err);
 

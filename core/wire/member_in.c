@@ -163,6 +163,18 @@ pk_wire_in_word(const struct pk_wire_in *in, enum pk_wire_name name, const char 
 }
 
 int32_t
+pk_wire_in_flag(const struct pk_wire_in *in, enum pk_wire_name name, bool *ret_flag)
+{
+    const struct pk_wire_value *value = pk_wire_in_get(in, name);
+    if (value == NULL)
+        return 0;
+    if (value->kind != PK_WIRE_TRUE && value->kind != PK_WIRE_FALSE)
+        return pk_wire_in_fail(in, name, "not true or false");
+    *ret_flag = value->kind == PK_WIRE_TRUE;
+    return 0;
+}
+
+int32_t
 pk_wire_in_integer(const struct pk_wire_in *in, enum pk_wire_name name, int64_t min, int64_t max,
                    int64_t *ret_value)
 {

@@ -69,6 +69,9 @@ int32_t pk_wire_in_lease_id(const struct pk_wire_in *in, const char **ret_id);
 int32_t pk_wire_in_word(const struct pk_wire_in *in, enum pk_wire_name name,
                         const char *const *words, size_t count, size_t *ret_index);
 
+/* true or false. */
+int32_t pk_wire_in_flag(const struct pk_wire_in *in, enum pk_wire_name name, bool *ret_flag);
+
 /* An integer from min to max. */
 int32_t pk_wire_in_integer(const struct pk_wire_in *in, enum pk_wire_name name, int64_t min,
                            int64_t max, int64_t *ret_value);

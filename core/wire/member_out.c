@@ -180,9 +180,9 @@ put_number(struct pk_wire_out *out, enum pk_wire_name name, uint64_t value)
 }
 
 static void
-put_null(struct pk_wire_out *out)
+put_kind(struct pk_wire_out *out, enum pk_wire_name name, unsigned kind)
 {
-    char *at = begin_binary(out, PK_NAME_NONE, PK_BINARY_NULL, 0);
+    char *at = begin_binary(out, name, kind, 0);
     if (at != NULL)
         extend(out, at);
 }
@@ -377,7 +377,16 @@ pk_wire_out_null(struct pk_wire_out *out, enum pk_wire_name name)
     if (!out->binary)
         pk_wire_out_json(out, name, "null");
     else if (name == PK_NAME_NONE)
-        put_null(out);
+        put_kind(out, name, PK_BINARY_NULL);
+}
+
+void
+pk_wire_out_true(struct pk_wire_out *out, enum pk_wire_name name)
+{
+    if (out->binary)
+        put_kind(out, name, PK_BINARY_TRUE);
+    else
+        pk_wire_out_json(out, name, "true");
 }
 
 void

@@ -55,6 +55,9 @@ void pk_wire_out_integer(struct pk_wire_out *out, enum pk_wire_name name, uint64
 /* Puts null: what is absent is the same, so binary has it in arrays alone. */
 void pk_wire_out_null(struct pk_wire_out *out, enum pk_wire_name name);
 
+/* Puts true. */
+void pk_wire_out_true(struct pk_wire_out *out, enum pk_wire_name name);
+
 /* Puts a size, null for PK_UNSIZED. */
 void pk_wire_out_size(struct pk_wire_out *out, enum pk_wire_name name, uint64_t size);
 

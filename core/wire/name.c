@@ -51,6 +51,7 @@ pk_wire_name_find(const char *text, size_t size)
         IF_NAME("cursor", PK_NAME_CURSOR);
         IF_NAME("status", PK_NAME_STATUS);
         IF_NAME("offset", PK_NAME_OFFSET);
+        IF_NAME("shared", PK_NAME_SHARED);
         break;
     case 7:
         IF_NAME("command", PK_NAME_COMMAND);

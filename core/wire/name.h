@@ -56,7 +56,8 @@
     X(PK_NAME_REPLIES, "replies") \
     X(PK_NAME_HANDLES, "handles") \
     X(PK_NAME_BINARY, "binary") \
-    X(PK_NAME_KNOWN_EPOCH, "known_epoch")
+    X(PK_NAME_KNOWN_EPOCH, "known_epoch") \
+    X(PK_NAME_SHARED, "shared")
 
 #define PK_WIRE_NAME_CONSTANT(constant, text) constant,
 enum pk_wire_name {

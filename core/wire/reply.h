@@ -7,6 +7,7 @@
 #ifndef PK_WIRE_REPLY_H
 #define PK_WIRE_REPLY_H
 
+#include "core/wire/room.h"
 #include <packice/types.h>
 #include <stdbool.h>
 #include <stddef.h>
@@ -113,6 +114,10 @@ struct pk_wire_reply {
  * -ENOMEM; -EPROTO with the member at fault: the node is not trusted either. */
 int32_t pk_wire_reply_parse(const char *text, size_t size, struct pk_wire_reply **ret_reply,
                             struct pk_error *err);
+
+/* The same, in the room (NULL = none). */
+int32_t pk_wire_reply_parse_in(struct pk_wire_room *room, const char *text, size_t size,
+                               struct pk_wire_reply **ret_reply, struct pk_error *err);
 
 /* Second step, once: fills reply->reply (or items, or stats) as the answer to verb (PK_VERB_* or
  * PK_WIRE_VERB_*). An error reply (status not 0) needs nothing more: 0 at once. The items of a

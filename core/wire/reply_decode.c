@@ -273,7 +273,14 @@ int32_t
 pk_wire_reply_parse(const char *text, size_t size, struct pk_wire_reply **ret_reply,
                     struct pk_error *err)
 {
-    struct pk_wire_json *json = pk_wire_json_new(NULL, sizeof(struct pk_wire_reply), text, size);
+    return pk_wire_reply_parse_in(NULL, text, size, ret_reply, err);
+}
+
+int32_t
+pk_wire_reply_parse_in(struct pk_wire_room *room, const char *text, size_t size,
+                       struct pk_wire_reply **ret_reply, struct pk_error *err)
+{
+    struct pk_wire_json *json = pk_wire_json_new(room, sizeof(struct pk_wire_reply), text, size);
     if (json == NULL)
         return pk_fail(err, -ENOMEM, "out of memory");
     struct pk_wire_reply *wire = (struct pk_wire_reply *)(void *)(json + 1);

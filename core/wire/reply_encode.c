@@ -116,6 +116,8 @@ put_local(struct pk_wire_out *out, const struct pk_handle *handle, uint32_t fd)
     if (is_path(handle))
         pk_wire_out_text(out, PK_NAME_PATH, handle->text);
     pk_wire_out_integer(out, PK_NAME_FD, fd);
+    if ((handle->flags & PK_HANDLE_SHARED) != 0)
+        pk_wire_out_true(out, PK_NAME_SHARED);
 }
 
 static void

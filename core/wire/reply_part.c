@@ -100,6 +100,7 @@ read_handle(const struct pk_wire_in *in, struct pk_wire_reply *wire, struct pk_h
     static const char *const words[] = { "fd", "path", "url", "http", "known" }; /* PK_HANDLE_* */
     int64_t size = -1;
     int64_t offset = 0;
+    bool shared = false;
     int32_t rc = pk_wire_read_word(in, PK_NAME_KIND, words, 5, &handle->kind);
     bool http = rc == 0 && handle->kind == KIND_HTTP;
     if (http)
@@ -113,11 +114,14 @@ read_handle(const struct pk_wire_in *in, struct pk_wire_reply *wire, struct pk_h
     if (rc == 0 && (handle->kind == PK_HANDLE_FD || handle->kind == PK_HANDLE_PATH))
         rc = read_fd(in, wire, &handle->fd);
     if (rc == 0)
+        rc = pk_wire_in_flag(in, PK_NAME_SHARED, &shared);
+    if (rc == 0)
         rc = pk_wire_in_integer(in, PK_NAME_SIZE, 0, INT64_MAX, &size);
     if (rc == 0)
         rc = pk_wire_in_integer(in, PK_NAME_OFFSET, 0, INT64_MAX, &offset);
     if (rc == 0)
         rc = pk_wire_in_time(in, PK_NAME_EXPIRES_AT, &handle->expires_at);
+    handle->flags = shared ? PK_HANDLE_SHARED : 0;
     handle->size = size < 0 ? PK_UNSIZED : (uint64_t)size;
     handle->offset = (uint64_t)offset;
     return rc;

@@ -47,6 +47,15 @@ decode_create(const struct pk_wire_in *in, struct pk_wire_request *wire)
 }
 
 static int32_t
+decode_shared(const struct pk_wire_in *in, struct pk_wire_request *wire)
+{
+    bool shared = false;
+    int32_t rc = pk_wire_in_flag(in, PK_NAME_SHARED, &shared);
+    wire->request.flags |= shared ? PK_REQUEST_SHARE : 0;
+    return rc;
+}
+
+static int32_t
 decode_read(const struct pk_wire_in *in, struct pk_wire_request *wire)
 {
     int64_t inline_max = 0;
@@ -58,6 +67,8 @@ decode_read(const struct pk_wire_in *in, struct pk_wire_request *wire)
         rc = pk_wire_in_integer(in, PK_NAME_INLINE_MAX, 0, PK_SIZE_MAX, &inline_max);
     if (rc == 0)
         rc = pk_wire_in_integer(in, PK_NAME_KNOWN_EPOCH, 1, INT64_MAX, &known_epoch);
+    if (rc == 0)
+        rc = decode_shared(in, wire);
     wire->request.inline_max = (uint64_t)inline_max;
     wire->request.known_epoch = (uint64_t)known_epoch;
     return rc;

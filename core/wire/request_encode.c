@@ -79,6 +79,8 @@ put_acquire(struct pk_wire_out *out, const struct pk_request *request, struct pk
         pk_wire_out_seconds(out, PK_NAME_WAIT_SECONDS, request->wait);
     if (request->inline_max != 0)
         pk_wire_out_integer(out, PK_NAME_INLINE_MAX, request->inline_max);
+    if ((request->flags & PK_REQUEST_SHARE) != 0)
+        pk_wire_out_true(out, PK_NAME_SHARED);
     if (request->known_epoch != 0)
         pk_wire_out_integer(out, PK_NAME_KNOWN_EPOCH, request->known_epoch);
     return 0;

@@ -213,6 +213,20 @@ blob_fault_handle(void *opaque, uint32_t access, pk_handle_emit_fn *emit, void *
                      err);
 }
 
+/* Rules about `handle` are about this one too. */
+int32_t
+blob_fault_share(void *opaque, pk_handle_emit_fn *emit, void *arg, struct pk_error *err)
+{
+    struct blob_fault_blob *blob = opaque;
+    struct blob_fault *fault = blob->fault;
+    struct fault_verdict verdict;
+    int32_t rc = fault_begin(&fault->plan, PK_BLOB_HANDLE, &verdict, err);
+    if (rc != 0)
+        return rc;
+    struct passing passing = { fault_is_after(&verdict), emit, arg };
+    return fault_end(&verdict, fault->child.share(blob->child, pass_handle, &passing, err), err);
+}
+
 int32_t
 blob_fault_export(void *opaque, pk_handle_emit_fn *emit, void *arg, struct pk_error *err)
 {

@@ -98,6 +98,7 @@ absent_slots(const struct blob_fault *fault)
         { PK_BLOB_VERIFY, child->verify != NULL },
         { PK_BLOB_PUT, child->put != NULL && !in_steps },
         { PK_BLOB_BYTES, child->bytes != NULL && !fault_plan_has(plan, PK_BLOB_READ) },
+        { PK_BLOB_SHARE, child->share != NULL },
     };
     uint64_t absent = 0;
     for (size_t i = 0; i < sizeof(slots) / sizeof(slots[0]); i++) {
@@ -177,6 +178,7 @@ static const struct pk_blob_ops blob_fault_ops = {
     .verify = blob_fault_verify,
     .put = blob_fault_put,
     .bytes = blob_fault_bytes,
+    .share = blob_fault_share,
 };
 
 static const struct pk_plugin blob_fault_plugin = {

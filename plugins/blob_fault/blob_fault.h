@@ -45,6 +45,7 @@ int32_t blob_fault_verify(void *opaque, struct pk_error *err);
 int32_t blob_fault_put(void *instance, const struct pk_key *key, uint32_t index, const void *data,
                        uint64_t size, void **ret_blob, struct pk_error *err);
 const void *blob_fault_bytes(void *opaque);
+int32_t blob_fault_share(void *opaque, pk_handle_emit_fn *emit, void *arg, struct pk_error *err);
 
 /* ---- object.c ---- */
 

@@ -178,7 +178,7 @@ fs_create(void *instance, const struct pk_key *key, uint32_t index, uint64_t siz
     struct pk_error ignored = PK_ERROR_INIT;
     struct fs_blob *blob = NULL;
     int32_t rc = fs_blob_begin(instance, key, index, size, &blob, err);
-    if (rc != 0)
+    if (blob == NULL)
         return rc;
     rc = make_file(blob, err);
     if (rc == 0)

@@ -43,7 +43,7 @@ fs_put(void *instance, const struct pk_key *key, uint32_t index, const void *dat
     struct fs_blob *blob = NULL;
     struct fs_sum sum = { .is_set = fs->root.options.checksum };
     int32_t rc = fs_blob_begin(fs, key, index, size, &blob, err);
-    if (rc != 0)
+    if (blob == NULL)
         return rc;
     rc = make_whole(blob, data, err);
     if (rc != 0) {

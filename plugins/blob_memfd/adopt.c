@@ -16,6 +16,8 @@
 #include <sys/stat.h>
 #include <sys/statfs.h>
 
+#define LARGE_BLOCKS 2048 /* of 512 bytes: so much is worth a worker to free */
+
 /* Of huge pages there are few, and who has some is not who wants them read. */
 static int32_t
 check_kind(int fd, struct pk_error *err)
@@ -42,13 +44,12 @@ check_size(int fd, uint64_t want, struct pk_error *err)
     return rc;
 }
 
-/* A description of its own: the maker keeps the one it sent. Not to wait: a lease that the maker
- * took on the file would hold up whoever opens it, and can't be had any more once this is open. */
+/* A description of its own: the maker keeps the one it sent. */
 static int32_t
 open_own(int fd, int *ret_fd, struct pk_error *err)
 {
     pk_autoclose int own = -1;
-    int32_t rc = memfd_reopen(fd, O_RDONLY | O_NONBLOCK, &own, err);
+    int32_t rc = memfd_reopen(fd, O_RDONLY, &own, err);
     if (rc == -EBUSY)
         return rc;
     if (rc != 0)
@@ -71,6 +72,38 @@ fill_holes(int own, int given, uint64_t size, struct pk_error *err)
     return memfd_reserve(given, size, err);
 }
 
+static void
+close_on_worker(void *arg)
+{
+    (void)close((int)(intptr_t)arg);
+}
+
+/* Whoever offers a large file that can't be taken over has nobody wait while its memory is freed.
+ */
+static int32_t
+refuse(const struct blob_memfd *factory, int given, int32_t why)
+{
+    const struct pk_host *host = factory->host;
+    struct stat status;
+    bool large = given >= 0 && fstat(given, &status) == 0 && status.st_blocks > LARGE_BLOCKS;
+    if (!large || host->submit(host->ctx, close_on_worker, (void *)(intptr_t)given) != 0)
+        (void)close(given);
+    return why;
+}
+
+static int32_t
+take_over(int given, uint64_t size, int *ret_own, struct pk_error *err)
+{
+    int32_t rc = check_kind(given, err);
+    if (rc == 0)
+        rc = check_size(given, size, err);
+    if (rc == 0)
+        rc = open_own(given, ret_own, err);
+    if (rc == 0)
+        rc = fill_holes(*ret_own, given, size, err);
+    return rc;
+}
+
 int32_t
 blob_memfd_adopt(void *instance, const struct pk_key *key, uint32_t index,
                  const struct pk_handle *handle, void **ret_blob, struct pk_error *err)
@@ -80,20 +113,18 @@ blob_memfd_adopt(void *instance, const struct pk_key *key, uint32_t index,
     pk_autoclose int own = -1;
     (void)key;
     (void)index;
-    int32_t rc = check_kind(given, err);
-    if (rc == 0)
-        rc = check_size(given, handle->size, err);
-    if (rc == 0)
-        rc = open_own(given, &own, err);
-    if (rc == 0)
-        rc = fill_holes(own, given, handle->size, err);
-    if (rc != 0)
-        return rc;
+    int32_t rc = take_over(given, handle->size, &own, err);
+    if (rc != 0) {
+        if (own >= 0)
+            (void)close(pk_steal_fd(own)); /* not the last one */
+        return refuse(factory, pk_steal_fd(given), rc);
+    }
     struct blob_memfd_blob *blob = blob_memfd_new(factory, own, handle->size, 0);
     if (blob == NULL)
         return pk_fail(err, -ENOMEM, "out of memory");
     (void)pk_steal_fd(own);
     blob->sealed = true;
+    blob->shares = true;
     blob->whole = true;
     *ret_blob = blob;
     return 0;

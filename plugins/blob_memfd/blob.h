@@ -13,6 +13,7 @@
 #include <stdbool.h>
 
 struct blob_memfd {
+    const struct pk_host *host;
     uint32_t flags; /* of memfd_create(2) */
     _Atomic uint64_t blobs;
     _Atomic uint64_t files; /* memory files that are open for them */
@@ -22,7 +23,8 @@ struct blob_memfd {
 
 struct blob_memfd_blob {
     struct blob_memfd *factory;
-    _Atomic int fd; /* its memory file; -1 = there is none yet, and its bytes are `held` */
+    _Atomic int fd;     /* its memory file; -1 = there is none yet, and its bytes are `held` */
+    atomic_bool shares; /* fd's description is open for reading alone, and others have it too */
     bool sealed;
     bool holds; /* its bytes are `held` */
     bool whole; /* every page of the file is there, now and later: once sealed it may be mapped */
@@ -43,13 +45,20 @@ void blob_memfd_free(void *opaque);
 /* Copies bytes of one that is held. */
 void blob_memfd_copy(const struct blob_memfd_blob *blob, uint64_t offset, void *data, uint64_t size,
                      uint64_t *ret_size);
-/* A descriptor to read it: it gets a memory file for that, which stays, unless descriptors are
- * short. Errors: -EBUSY, -ENOSPC: then it is as it was. */
-int32_t blob_memfd_reader(struct blob_memfd_blob *blob, int *ret_fd, struct pk_error *err);
-
+/* A sealed file of these bytes, which nobody else knows. */
+int32_t blob_memfd_file(const struct blob_memfd *factory, const void *data, uint64_t size,
+                        int *ret_fd, struct pk_error *err);
 int32_t blob_memfd_put(void *instance, const struct pk_key *key, uint32_t index, const void *data,
                        uint64_t size, void **ret_blob, struct pk_error *err);
 const void *blob_memfd_bytes(void *opaque);
+
+/* ---- reader.c ---- */
+
+/* A descriptor to read a sealed blob, of a description of its own. One that is held gets a memory
+ * file for that, which stays, unless descriptors are short. Errors: -EBUSY, -ENOSPC: then it is as
+ * it was. */
+int32_t blob_memfd_reader(struct blob_memfd_blob *blob, int *ret_fd, struct pk_error *err);
+int32_t blob_memfd_share(void *opaque, pk_handle_emit_fn *emit, void *arg, struct pk_error *err);
 
 /* ---- adopt.c ---- */
 

@@ -29,6 +29,7 @@ blob_memfd_open(const struct pk_host *host, const struct pk_conf *conf, void **r
     pk_autofree struct blob_memfd *factory = calloc(1, sizeof(*factory));
     if (factory == NULL)
         return pk_fail(err, -ENOMEM, "out of memory");
+    factory->host = host;
     int32_t rc = memfd_probe(&factory->flags, err);
     if (rc < 0)
         return rc;
@@ -286,6 +287,7 @@ static const struct pk_blob_ops blob_memfd_ops = {
     .adopt = blob_memfd_adopt,
     .put = blob_memfd_put,
     .bytes = blob_memfd_bytes,
+    .share = blob_memfd_share,
 };
 
 static const struct pk_plugin blob_memfd_plugin = {

@@ -138,15 +138,28 @@ memfd_reopen(int fd, int access, int *ret_fd, struct pk_error *err)
 {
     char buffer[sizeof(FD_PATH) + FD_DIGITS];
     const char *path = fd_path(fd, buffer);
-    int opened;
-    do
-        opened = open(path, access | O_CLOEXEC);
-    while (opened < 0 && errno == EINTR);
+    pk_autoclose int opened = open(path, access | O_CLOEXEC | O_NONBLOCK);
     if (opened < 0 && no_descriptors(errno))
         return pk_fail(err, -EBUSY, "out of file descriptors");
+    if (opened < 0 && errno == EAGAIN)
+        return pk_fail(err, -EBUSY, "a lease on the file holds up whoever opens it");
     if (opened < 0)
         return pk_fail(err, -EIO, "cannot open %s: %s", path, strerror(errno));
-    *ret_fd = opened;
+    if (fcntl(opened, F_SETFL, 0) != 0)
+        return pk_fail(err, -EIO, "F_SETFL: %s", strerror(errno));
+    *ret_fd = pk_steal_fd(opened);
+    return 0;
+}
+
+int32_t
+memfd_duplicate(int fd, int *ret_fd, struct pk_error *err)
+{
+    int duplicate = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+    if (duplicate < 0 && no_descriptors(errno))
+        return pk_fail(err, -EBUSY, "out of file descriptors");
+    if (duplicate < 0)
+        return pk_fail(err, -EIO, "cannot duplicate a descriptor: %s", strerror(errno));
+    *ret_fd = duplicate;
     return 0;
 }
 

@@ -40,9 +40,12 @@ int32_t memfd_write(int fd, uint64_t offset, const void *data, uint64_t size, st
  * memory; -EFBIG: over a limit of the process. */
 int32_t memfd_reserve(int fd, uint64_t size, struct pk_error *err);
 
-/* An open file description of its own; access is O_RDWR or O_RDONLY. -EBUSY: no descriptors
- * left. */
+/* An open file description of its own; access is O_RDWR or O_RDONLY. Does not wait. -EBUSY: no
+ * descriptors left, or a lease (F_SETLEASE) on the file would hold up whoever opens it. */
 int32_t memfd_reopen(int fd, int access, int *ret_fd, struct pk_error *err);
+
+/* One more descriptor of the same description. -EBUSY: none left. */
+int32_t memfd_duplicate(int fd, int *ret_fd, struct pk_error *err);
 
 /* How many bytes it holds just now. */
 int32_t memfd_size(int fd, uint64_t *ret_size, struct pk_error *err);

@@ -33,10 +33,9 @@ blob_memfd_copy(const struct blob_memfd_blob *blob, uint64_t offset, void *data,
         memcpy(data, blob->held + offset, *ret_size);
 }
 
-/* A sealed file of these bytes, which nobody else knows. */
-static int32_t
-make_file(const struct blob_memfd *factory, const void *data, uint64_t size, int *ret_fd,
-          struct pk_error *err)
+int32_t
+blob_memfd_file(const struct blob_memfd *factory, const void *data, uint64_t size, int *ret_fd,
+                struct pk_error *err)
 {
     pk_autoclose int fd = -1;
     int32_t rc = memfd_make(factory->flags, &fd, err);
@@ -50,27 +49,6 @@ make_file(const struct blob_memfd *factory, const void *data, uint64_t size, int
 }
 
 int32_t
-blob_memfd_reader(struct blob_memfd_blob *blob, int *ret_fd, struct pk_error *err)
-{
-    pk_autoclose int made = -1;
-    int none = -1;
-    int own = blob->fd;
-    if (own >= 0)
-        return memfd_reopen(own, O_RDONLY, ret_fd, err);
-    int32_t rc = make_file(blob->factory, blob->held, blob->size, &made, err);
-    if (rc == 0)
-        rc = memfd_reopen(made, O_RDONLY, ret_fd, err);
-    if (rc != 0)
-        return rc;
-    /* The first of several readers gives it to the others; each has the same bytes anyway. */
-    if (!memfd_near_limit(made) && atomic_compare_exchange_strong(&blob->fd, &none, made)) {
-        (void)pk_steal_fd(made);
-        blob->factory->files++;
-    }
-    return 0;
-}
-
-int32_t
 blob_memfd_put(void *instance, const struct pk_key *key, uint32_t index, const void *data,
                uint64_t size, void **ret_blob, struct pk_error *err)
 {
@@ -81,7 +59,7 @@ blob_memfd_put(void *instance, const struct pk_key *key, uint32_t index, const v
     (void)index;
     int32_t rc = held ? 0 : memfd_room(size, err);
     if (rc == 0 && !held)
-        rc = make_file(factory, data, size, &fd, err);
+        rc = blob_memfd_file(factory, data, size, &fd, err);
     if (rc == 0 && !held && memfd_near_limit(fd))
         rc = pk_fail(err, -EBUSY, "out of file descriptors: the last ones are kept for readers");
     if (rc != 0)

@@ -149,13 +149,15 @@ http_answer_get(struct http_connection *connection)
 {
     struct http_exchange *exchange = &connection->exchange;
     const char *lease_id = connection->parser.fields[HTTP_LEASE];
+    /* Bytes are sent from offsets; but the locks of a proof must go with what they are on. */
+    bool bytes = connection->parser.method == HTTP_GET;
     struct pk_request request = {
         .struct_size = (uint32_t)sizeof(request),
         .verb = lease_id != NULL ? PK_VERB_OPEN : PK_VERB_ACQUIRE,
         .access = PK_ACCESS_READ,
         .lease_id = lease_id,
         .object_id = exchange->target.id,
-        .flags = PK_REQUEST_BIND,
+        .flags = PK_REQUEST_BIND | (bytes ? PK_REQUEST_SHARE : 0),
         .ttl = PK_FOREVER,
     };
     exchange->own = lease_id == NULL;

@@ -153,6 +153,8 @@ item_format(const struct uds_item *item)
         .tag = call->batch ? NULL : call->tag,
         .first_fd = call->reply.fd_count,
         .item = call->batch,
+        .binary = call->binary,
+        .takes_binary = call->offered,
         .first_data = call->reply.data_size,
     };
 }
@@ -373,7 +375,11 @@ static void
 join_texts(struct uds_call *call, struct pk_wire_item *items)
 {
     struct uds_reply *reply = &call->reply;
-    const struct pk_wire_reply_format format = { .tag = call->tag };
+    const struct pk_wire_reply_format format = {
+        .tag = call->tag,
+        .binary = call->binary,
+        .takes_binary = call->offered,
+    };
     for (size_t i = 0; i < call->item_count; i++) {
         const struct uds_item *item = &call->items[i];
         items[i] = (struct pk_wire_item){ call->texts.bytes + item->begin, item->size };
@@ -401,7 +407,7 @@ complete(struct uds_call *call)
 {
     if (call->batch)
         join_items(call);
-    if (call->reply.text != NULL) /* the newline takes the place of the NUL */
+    if (call->reply.text != NULL && !call->binary) /* the newline takes the place of the NUL */
         call->reply.text[call->reply.text_size++] = '\n';
     uds_loop_complete(&call->connection->transport->loop, call);
 }
@@ -643,6 +649,8 @@ uds_call_new(struct uds_connection *connection, const char *text, size_t size,
     }
     call->text_size = size;
     call->releases = request->release_count;
+    call->binary = request->binary;
+    call->offered = request->offer;
     call->request = request;
     struct pk_error err;
     pk_error_init(&err);
@@ -660,12 +668,13 @@ uds_call_new(struct uds_connection *connection, const char *text, size_t size,
 }
 
 int32_t
-uds_call_new_error(struct uds_connection *connection, const struct pk_error *error,
+uds_call_new_error(struct uds_connection *connection, const struct pk_error *error, bool binary,
                    struct uds_call **ret_call)
 {
     struct uds_call *call = call_alloc(connection, NULL);
     if (call == NULL)
         return -ENOMEM;
+    call->binary = binary;
     answer_error(&call->item, error->code, error->message);
     *ret_call = call;
     return 0;

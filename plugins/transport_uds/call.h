@@ -37,6 +37,8 @@ struct uds_call {
     bool last;         /* nobody can tell where the next request begins */
     bool refused;      /* not for the peer: it is answered already */
     bool batch;
+    bool binary;          /* the notation of the request, and of its answer */
+    bool offered;         /* the client asks whether binary ones are taken */
     pthread_mutex_t lock; /* of a batch, for what completions write: reply, items, left */
     size_t left;          /* of a batch: items not completed, and one while they are started */
     atomic_size_t room;   /* of a batch: bytes that its reply may still have */
@@ -53,11 +55,11 @@ struct uds_call {
  * thread, but uds_call_drop. */
 int32_t uds_call_new(struct uds_connection *connection, const char *text, size_t size,
                      struct uds_call **ret_call);
-/* Makes a call that is answered with an error and has no tag. -ENOMEM. */
+/* Makes a call that is answered with an error, in this notation, and has no tag. -ENOMEM. */
 int32_t uds_call_new_error(struct uds_connection *connection, const struct pk_error *error,
-                           struct uds_call **ret_call);
+                           bool binary, struct uds_call **ret_call);
 
-/* Makes a call small until it is started: JSON that was read takes a hundred times its text. `text`
+/* Makes a call small until it is started: what was read takes a hundred times its text. `text`
  * is what the call was made of, or NULL if it was made of an error or is folded. -ENOMEM. */
 int32_t uds_call_fold(struct uds_call *call, const char *text);
 

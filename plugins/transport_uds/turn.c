@@ -196,8 +196,9 @@ static void
 break_input(struct uds_connection *connection, const struct pk_error *err)
 {
     struct uds_call *call;
+    bool binary = connection->input.frame.binary;
     close_input(connection);
-    if (uds_call_new_error(connection, err, &call) < 0)
+    if (uds_call_new_error(connection, err, binary, &call) < 0)
         connection->gone = true;
     else
         submit(connection, call, NULL);

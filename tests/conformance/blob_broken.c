@@ -441,7 +441,7 @@ broken_handle(void *opaque, uint32_t access, pk_handle_emit_fn *emit, void *arg,
         handle.size++;
     if (is(broken, "handle-unsized") && blob->size == PK_UNSIZED)
         handle.size = 0;
-    handle.reserved = is(broken, "handle-reserved");
+    handle.flags = is(broken, "handle-flags");
     handle.offset = is(broken, "handle-offset") && blob->sealed;
     if (is(broken, "bytes-move") && blob->bytes != NULL)
         memset(blob->bytes, 0, blob->size);
@@ -449,6 +449,38 @@ broken_handle(void *opaque, uint32_t access, pk_handle_emit_fn *emit, void *arg,
         handle.kind = PK_HANDLE_PATH;
         handle.text = "/dev/null";
     }
+    emit(arg, &handle);
+    return 0;
+}
+
+/* Its own descriptor, which is for reading since the seal. */
+static int32_t
+broken_share(void *opaque, pk_handle_emit_fn *emit, void *arg, struct pk_error *err)
+{
+    struct blob *blob = opaque;
+    const struct broken *broken = blob->broken;
+    struct pk_handle handle = { .struct_size = sizeof(handle),
+                                .kind = PK_HANDLE_FD,
+                                .flags = PK_HANDLE_SHARED,
+                                .size = blob->size };
+    if (is(broken, "share-writes")) {
+        char path[NAME_SIZE];
+        (void)snprintf(path, sizeof(path), "/proc/self/fd/%d", blob->fd);
+        (void)fchmod(blob->fd, 0600); /* or only root could */
+        handle.fd = open(path, O_RDWR | O_CLOEXEC);
+        (void)fchmod(blob->fd, 0444);
+    } else {
+        handle.fd = fcntl(blob->fd, is(broken, "share-exec") ? F_DUPFD : F_DUPFD_CLOEXEC, 0);
+    }
+    if (handle.fd < 0)
+        return is(broken, "share-emfile") ? pk_fail(err, -EIO, "dup: %s", strerror(errno))
+                                          : refuse(blob->broken, errno, err);
+    if (is(broken, "share-leak"))
+        (void)!fcntl(handle.fd, F_DUPFD_CLOEXEC, 0);
+    if (is(broken, "share-silent"))
+        handle.flags = 0;
+    if (is(broken, "share-flags"))
+        handle.flags |= 2;
     emit(arg, &handle);
     return 0;
 }
@@ -941,6 +973,7 @@ static const struct pk_blob_ops broken_ops = {
     .adopt = broken_adopt,
     .put = broken_put,
     .bytes = broken_bytes,
+    .share = broken_share,
 };
 
 static const struct pk_plugin broken_plugin = {

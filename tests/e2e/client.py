@@ -170,6 +170,14 @@ def encode(command, **members):
     return json.dumps({"command": command, **members}, ensure_ascii=False).encode()
 
 
+def put_text(object_id, *contents, **members):
+    """A put with its bytes."""
+    data = b"".join(contents)
+    if len(contents) > 1:
+        members["sizes"] = [len(part) for part in contents]
+    return encode("put", object_id=object_id, data=len(data), **members) + data
+
+
 def descriptors(control):
     """The descriptors in a message's control data."""
     fds = array.array("i")

@@ -10,18 +10,10 @@ import socket
 import threading
 import unittest
 
-from client import Closed, encode, write_all
+from client import Closed, encode, put_text, write_all
 from harness import DEADLINE, FILES, SLOW, NodeCase, pattern, poll, scaled
 
 MAX_DATA = 1 << 20
-
-
-def put_text(object_id, *contents, **members):
-    """A put with its bytes."""
-    data = b"".join(contents)
-    if len(contents) > 1:
-        members["sizes"] = [len(part) for part in contents]
-    return encode("put", object_id=object_id, data=len(data), **members) + data
 
 
 class PutBytesCase(NodeCase):

@@ -12,7 +12,7 @@ import json
 import mmap
 import threading
 
-from client import write_all
+from client import encode, put_text, write_all
 from harness import pattern
 
 SIZES = (0, 1, 511, 512, 513, 1500, 4096, 5000, 9000)
@@ -35,7 +35,8 @@ def key_of(entry):
 
 class Book:
     """By (id, epoch): what the answers given so far make of an object. tell() is called before a
-    request that changes something is sent, and after its answer came. Any thread."""
+    request that changes something is sent, and after its answer came. The epoch of what is put is
+    None until it was answered. Any thread."""
 
     def __init__(self, events=()):
         self._lock = threading.Lock()
@@ -47,9 +48,15 @@ class Book:
     def tell(self, what, object_id, epoch, meta=None):
         """what: sealing, sealed, discarding, discarded, lost (it can't come any more)."""
         with self._lock:
+            self._states.pop((object_id, None), None)
             self._states[object_id, epoch] = what
             if meta is not None:
                 self._metas[object_id, epoch] = meta
+
+    def known(self, key):
+        """The key under which this object is told of."""
+        with self._lock:
+            return key if key in self._states else (key[0], None)
 
     def keys(self, *states):
         with self._lock:
@@ -75,16 +82,21 @@ class Book:
         """found: {(id, epoch): (meta, contents)}, all that is served."""
         missing = self.must() - found.keys()
         assert not missing, f"sealed, answered, and gone: {missing}"
-        foreign = found.keys() - self.must() - self.may()
+        foreign = {self.known(key) for key in found} - self.must() - self.may()
         assert not foreign, f"served, but never sealed, or discarded: {foreign}"
         for key, (meta, contents) in found.items():
             check_whole(key, meta, contents)
-            assert meta == self.meta(key), f"{key}: the meta is another's"
+            assert meta == self.meta(self.known(key)), f"{key}: the meta is another's"
 
     def settle(self, found):
         """After a crash and a check: what was under way is decided."""
         for key in self.may():
-            self.tell("sealed" if key in found else "lost", *key)
+            epochs = [key[1]] if key[1] else [epoch for name, epoch in found if name == key[0]]
+            for epoch in epochs:
+                left = (key[0], epoch) in found
+                self.tell("sealed" if left else "lost", key[0], epoch, self.meta(key))
+            if not epochs:
+                self.tell("lost", *key)
 
 
 def check_whole(key, meta, contents):
@@ -117,26 +129,32 @@ class Worker:
         """One thing that a caller does, from its request to its last answer."""
         name = self.name(self.dice.randrange(len(NAMES)))
         if name not in self.held:
-            self.dice.choice((self.make, self.make, self.make, self.give_up))(name)
+            self.dice.choice((self.make, self.make, self.put, self.put, self.give_up))(name)
         else:
             self.dice.choice((self.read, self.discard, self.discard_while_reading))(name)
 
     def ask(self, client, command, **members):
+        return self._ask(client, encode(command, **members) + b"\n")
+
+    def _ask(self, client, request):
         self.before()
-        client.send(command, **members)
+        client.send_bytes(request)
         self.after()
         reply = client.receive()
-        assert reply.get("status") != "error", f"{command} {members}: {dict(reply)}"
+        assert reply.get("status") != "error", f"{request}: {dict(reply)}"
         self.after()
         return reply
 
     # ---- what a caller does ----
 
+    def _meta(self):
+        sizes = [self.dice.choice(SIZES) for _ in range(self.dice.randint(1, 3))]
+        return {"seed": self.dice.getrandbits(40), "sizes": sizes}
+
     def _create(self, name):
-        blobs = self.dice.randint(1, 3)
-        sizes = [self.dice.choice(SIZES) for _ in range(blobs)]
-        meta = {"seed": self.dice.getrandbits(40), "sizes": sizes}
-        room = {"blobs": blobs} if self.dice.random() < 0.2 else {"sizes": sizes}
+        meta = self._meta()
+        sizes = meta["sizes"]
+        room = {"blobs": len(sizes)} if self.dice.random() < 0.2 else {"sizes": sizes}
         created = self.ask(self.client, "acquire", object_id=name, intent="create", meta=meta,
                            bind="connection", **room)
         return created, meta
@@ -169,6 +187,14 @@ class Worker:
             assert lease.get("epoch") == created["epoch"], dict(lease)
             self._check_read(lease)
         self.ask(self.client, "release", lease_id=created["lease_id"])
+
+    def put(self, name):
+        """Has an object made of bytes that come with the request."""
+        meta = self._meta()
+        self.tell("sealing", name, None, meta)
+        answered = self._ask(self.client, put_text(name, *contents_of(meta), meta=meta))
+        self.tell("sealed", *key_of(answered), meta)
+        self.held[name] = answered["epoch"]
 
     def give_up(self, name):
         """Creates, writes a part, and lets it go."""

@@ -133,7 +133,7 @@ class Check:
         """What it said once it says again, and nobody is in the way of the names that are free."""
         found = self.start(make=set(self.names) - {key[0] for key in first}).found
         assert found == first, f"recovered again, it differs: {found.keys() ^ first.keys()}"
-        self.check_tidy(found, book.may())
+        self.check_tidy(found, book)
 
     def start(self, make=()):
         found = self.recovery.start(ids=self.names, make=make)
@@ -146,10 +146,10 @@ class Check:
     def whole(self, book):
         found = self.start().found
         book.check(found)
-        self.check_tidy(found, book.may())
+        self.check_tidy(found, book)
         return found
 
-    def check_tidy(self, found, may):
+    def check_tidy(self, found, book):
         """Nothing is left but what the objects are made of; and what was set aside of objects whose
         seal had no answer yet: names of one folder can come to disk in any order."""
         names = files_beneath(self.cut.root)
@@ -161,7 +161,7 @@ class Check:
             assert text.endswith("}\n"), f"{name}, set aside, is damaged: {text!r}"
             manifest = json.loads(text)
             key = (manifest["id"], int(manifest["epoch"]))
-            assert key in may, f"{key} was set aside"
+            assert book.known(key) in book.may(), f"{key} was set aside"
             hashes.add(os.path.basename(name).split(".")[0])
         manifests = {name for name in names if name.endswith(".json")}
         data = {

@@ -79,6 +79,17 @@ fake_timer_cancel(void *ctx, uint64_t timer)
     return 0;
 }
 
+static int32_t
+fake_submit(void *ctx, void (*work)(void *arg), void *arg)
+{
+    struct fake_factory_host *fake = ctx;
+    if (fake->due != NULL)
+        return -EBUSY;
+    fake->due = work;
+    fake->due_arg = arg;
+    return 0;
+}
+
 static void
 fake_changed(void *ctx, const char *object_id)
 {
@@ -117,6 +128,7 @@ fake_factory_host_init(struct fake_factory_host *fake, const struct pk_plugin *p
         .now = fake_now,
         .random = fake_random,
         .stopping = fake_stopping,
+        .submit = fake_submit,
         .timer = fake_timer,
         .timer_cancel = fake_timer_cancel,
         .changed = fake_changed,

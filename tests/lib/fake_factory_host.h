@@ -2,8 +2,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * A host for one factory under test: virtual time, predictable randomness, options set by name, one
- * timer, which the test fires. It offers log, now, random, timer, timer_cancel and changed; every
- * other service is absent.
+ * timer or work, which the test fires. It offers log, now, random, submit, timer, timer_cancel and
+ * changed; every other service is absent.
  */
 #ifndef FAKE_FACTORY_HOST_H
 #define FAKE_FACTORY_HOST_H
@@ -24,7 +24,7 @@ struct fake_factory_host {
     _Atomic int32_t random_rc; /* what host.random returns */
     _Atomic uint64_t lines;    /* how many went to host.log */
     char last_line[512];       /* of those that were warnings or errors */
-    void (*due)(void *arg);    /* what the timer runs; NULL: none is set */
+    void (*due)(void *arg);    /* what the timer or a worker runs; NULL: none */
     void *due_arg;
     char changes[FAKE_CHANGES_MAX][PK_ID_MAX + 1]; /* the last ids that host.changed was told */
     uint32_t change_count;                         /* of all that it was told */
@@ -40,7 +40,8 @@ void fake_factory_host_set(struct fake_factory_host *fake, const char *option, u
 void fake_factory_host_set_text(struct fake_factory_host *fake, const char *option,
                                 const char *text);
 
-/* Runs what the timer is set for; aborts if it is not. On the thread of the caller. */
+/* Runs what the timer is set for, or was submitted; aborts if nothing is. On the thread of the
+ * caller. */
 void fake_factory_host_fire(struct fake_factory_host *fake);
 
 /* How many descriptors this process has open. */

@@ -24,7 +24,9 @@
 
 struct target target;
 
-static const char *const names[] = { "private", "memory://", "peer", "unix", "files", "http" };
+static const char *const names[] = {
+    "private", "memory://", "peer", "unix", "json", "files", "http"
+};
 
 int
 count_fds(pid_t pid)
@@ -75,7 +77,7 @@ filled(const void *data, uint64_t size, unsigned seed)
 bool
 target_has_node(void)
 {
-    return target.kind == TARGET_UNIX || target.kind == TARGET_FILES || target.kind == TARGET_HTTP;
+    return (ON(target.kind) & ON_NODES) != 0;
 }
 
 /* A port of an address that is this test's alone, so that a node that comes back finds both free:
@@ -222,6 +224,7 @@ target_connect(void)
         MUST(packice_connect_peer(target.peer, &client));
         break;
     case TARGET_UNIX:
+    case TARGET_JSON:
     case TARGET_FILES:
     case TARGET_HTTP:
         MUST(packice_connect(target.socket, &client));
@@ -237,6 +240,8 @@ set_up(enum target_kind kind)
     target.kind = kind;
     target.name = names[kind];
     target.fds = count_fds(getpid());
+    if (kind == TARGET_JSON)
+        ck_assert_int_eq(setenv("PACKICE_NOTATION", "json", 1), 0);
     if (target_has_node()) {
         make_folder();
         (void)snprintf(target.socket, sizeof(target.socket), "%s/s", target.folder);
@@ -347,6 +352,12 @@ set_up_unix(void)
 }
 
 static void
+set_up_json(void)
+{
+    set_up(TARGET_JSON);
+}
+
+static void
 set_up_files(void)
 {
     set_up(TARGET_FILES);
@@ -361,8 +372,8 @@ set_up_http(void)
 int
 run_cases(const char *name, const struct sdk_case *cases, size_t count)
 {
-    static void (*const set_ups[])(void) = { set_up_private, set_up_named, set_up_peer,
-                                             set_up_unix,    set_up_files, set_up_http };
+    static void (*const set_ups[])(void) = { set_up_private, set_up_named, set_up_peer, set_up_unix,
+                                             set_up_json,    set_up_files, set_up_http };
     Suite *suite = suite_create(name);
     for (unsigned kind = TARGET_PRIVATE; kind <= TARGET_HTTP; kind++) {
         TCase *group = tcase_create(names[kind]);

@@ -19,6 +19,7 @@ enum target_kind {
     TARGET_NAMED,
     TARGET_PEER,
     TARGET_UNIX,
+    TARGET_JSON,
     TARGET_FILES,
     TARGET_HTTP
 };
@@ -42,8 +43,9 @@ extern struct target target;
 /* Connects one more client to the same peer; the caller frees it. */
 packice_client *target_connect(void);
 
-/* Whether it has a node: TARGET_UNIX and TARGET_HTTP, with blobs in memory, and TARGET_FILES, by a
- * Unix socket with blobs in files. */
+/* Whether it has a node: TARGET_UNIX and TARGET_HTTP, with blobs in memory, TARGET_JSON, which is
+ * TARGET_UNIX for a client that says all in JSON, and TARGET_FILES, by a Unix socket with blobs in
+ * files. */
 bool target_has_node(void);
 
 /* Targets with a node: starts it, at the place where it was if it was there before, waits until it
@@ -67,7 +69,7 @@ bool filled(const void *data, uint64_t size, unsigned seed);
 
 /* Runs all cases over these kinds of targets, and gives the exit status. */
 #define ON(kind) (1U << (kind))
-#define ON_NODES (ON(TARGET_UNIX) | ON(TARGET_FILES) | ON(TARGET_HTTP))
+#define ON_NODES (ON(TARGET_UNIX) | ON(TARGET_JSON) | ON(TARGET_FILES) | ON(TARGET_HTTP))
 #define ON_SHARED (ON(TARGET_NAMED) | ON(TARGET_PEER) | ON_NODES)
 #define ON_ALL (ON(TARGET_PRIVATE) | ON_SHARED)
 

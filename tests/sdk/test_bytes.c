@@ -268,6 +268,36 @@ START_TEST(sdk_tells_a_file_for_writing_that_the_object_was_sealed)
 }
 END_TEST
 
+START_TEST(sdk_gives_each_reader_an_offset_of_its_own)
+{
+    packice_lease *leases[2] = { NULL, NULL };
+    int fds[3] = { -1, -1, -1 };
+    char got[3][8] = { "", "", "" };
+    struct packice_get_options options = PACKICE_GET_OPTIONS_INIT;
+    options.id = "offsets";
+    options.flags = PACKICE_NO_RENEW; /* a lease, and not the bytes */
+    MUST(packice_put(target.client, "offsets", "0123456789", 10, NULL));
+    for (int i = 0; i < 2; i++)
+        MUST(packice_get_with(target.client, &options, &leases[i]));
+    for (int i = 0; i < 3; i++)
+        MUST(packice_lease_blob_fd(leases[i / 2], 0, &fds[i]));
+    ck_assert_int_eq(read(fds[0], got[0], 4), 4);
+    ck_assert_int_eq(read(fds[1], got[1], 6), 6);
+    ck_assert_int_eq(lseek(fds[0], 0, SEEK_CUR), 4);
+    ck_assert_int_eq(lseek(fds[1], 0, SEEK_CUR), 6);
+    ck_assert_int_eq(read(fds[2], got[2], 2), 2);
+    ck_assert_str_eq(got[0], "0123");
+    ck_assert_str_eq(got[1], "012345");
+    ck_assert_str_eq(got[2], "01");
+    for (int i = 0; i < 3; i++) {
+        ck_assert_int_eq(fcntl(fds[i], F_GETFL) & (O_ACCMODE | O_NONBLOCK), O_RDONLY);
+        ck_assert_int_eq(close(fds[i]), 0);
+    }
+    for (int i = 0; i < 2; i++)
+        MUST(packice_release(leases[i]));
+}
+END_TEST
+
 START_TEST(sdk_gives_descriptors_that_nobody_can_write_through_once_sealed)
 {
     packice_lease *lease = NULL;
@@ -433,6 +463,7 @@ main(void)
         { sdk_opens_files_with_positions_of_their_own, ON_ALL },
         { sdk_copies_through_files_of_any_length, ON_ALL },
         { sdk_tells_a_file_for_writing_that_the_object_was_sealed, ON_ALL },
+        { sdk_gives_each_reader_an_offset_of_its_own, ON_ALL },
         { sdk_gives_descriptors_that_nobody_can_write_through_once_sealed, ON_ALL },
         { sdk_drops_maps_when_asked, ON_ALL },
         { sdk_lets_bytes_come_when_they_are_used, ON_ALL },

@@ -131,6 +131,13 @@ child_handle(void *blob, uint32_t access, pk_handle_emit_fn *emit, void *arg, st
 }
 
 static int32_t
+child_share(void *blob, pk_handle_emit_fn *emit, void *arg, struct pk_error *err)
+{
+    struct child_blob *child = blob;
+    return child_emit(child->f, PK_BLOB_SHARE, emit, arg, err);
+}
+
+static int32_t
 child_export(void *blob, pk_handle_emit_fn *emit, void *arg, struct pk_error *err)
 {
     struct child_blob *child = blob;
@@ -296,6 +303,7 @@ static const struct pk_blob_ops child_ops = {
     .verify = child_verify,
     .put = child_put,
     .bytes = child_bytes,
+    .share = child_share,
 };
 
 /* ---- the host ---- */

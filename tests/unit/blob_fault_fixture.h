@@ -11,7 +11,7 @@
 
 #include <packice/blob.h>
 
-#define FIXTURE_OPS (PK_BLOB_VERIFY + 1U)
+#define FIXTURE_OPS (PK_BLOB_SHARE + 1U)
 #define FIXTURE_RULES_MAX 70U
 #define FIXTURE_FOUND 3U /* blobs of the one object that the child finds */
 

@@ -261,6 +261,19 @@ guarded_handle(void *opaque, uint32_t access, pk_handle_emit_fn *emit, void *arg
     return rc;
 }
 
+static int32_t
+guarded_share(void *opaque, pk_handle_emit_fn *emit, void *arg, struct pk_error *err)
+{
+    struct blob *blob = opaque;
+
+    if (!blob->sealed)
+        guarded_counts.broken++;
+    blob_enter(blob, true);
+    int32_t rc = real.share(blob->content->inner, emit, arg, err);
+    blob_leave(blob, true);
+    return rc;
+}
+
 static void
 guarded_free(void *opaque)
 {
@@ -395,6 +408,7 @@ guarded_blobs_start(struct pk_instance *instance, const struct guarded_options *
     ops->size = guarded_size;
     ops->seal = guarded_seal;
     ops->handle = guarded_handle;
+    ops->share = guarded_share;
     ops->free = guarded_free;
     ops->remove = guarded_remove;
     if (!options.publishes)

@@ -13,6 +13,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 /* What waits is told here instead of waiting. */
 static uint64_t slept;
@@ -260,6 +261,32 @@ START_TEST(what_is_put_and_told_in_one_is_the_childs_business)
 }
 END_TEST
 
+static void
+count_handle(void *arg, const struct pk_handle *handle)
+{
+    ++*(uint32_t *)arg;
+    ck_assert_int_eq(close(handle->fd), 0);
+}
+
+START_TEST(rules_about_handle_are_about_share_too)
+{
+    static const char *const rules[] = { "handle:EIO", "handle:EIO:after" };
+    const struct pk_key key = { "id", 7 };
+    for (uint32_t i = 0; i < 2; i++) {
+        struct fixture f;
+        void *blob = NULL;
+        uint32_t count = 0;
+        fixture_open(&f, rules[i]);
+        ck_assert_int_eq(f.ops->create(f.fault, &key, 2, 10, &blob, &f.err), 0);
+        ck_assert_int_eq(f.ops->share(blob, count_handle, &count, &f.err), -EIO);
+        ck_assert_uint_eq(count, 0);
+        ck_assert_uint_eq(f.calls[PK_BLOB_SHARE], i);
+        f.ops->free(blob);
+        fixture_close(&f);
+    }
+}
+END_TEST
+
 START_TEST(rules_about_steps_and_reads_see_to_it_that_these_are_made)
 {
     const uint64_t put = UINT64_C(1) << PK_BLOB_PUT;
@@ -299,7 +326,8 @@ START_TEST(traits_are_the_childs_and_what_it_lacks_is_absent)
                               | UINT64_C(1) << PK_BLOB_LOOKUP | UINT64_C(1) << PK_BLOB_RECOVER
                               | UINT64_C(1) << PK_BLOB_EVICT | UINT64_C(1) << PK_BLOB_EXPORT
                               | UINT64_C(1) << PK_BLOB_ADOPT | UINT64_C(1) << PK_BLOB_VERIFY
-                              | UINT64_C(1) << PK_BLOB_PUT | UINT64_C(1) << PK_BLOB_BYTES;
+                              | UINT64_C(1) << PK_BLOB_PUT | UINT64_C(1) << PK_BLOB_BYTES
+                              | UINT64_C(1) << PK_BLOB_SHARE;
     ck_assert_uint_eq(traits.absent, optional);
     ck_assert_uint_eq(fixture_stat(&f, "child_blobs"), UINT64_MAX);
     fixture_close(&f);
@@ -400,6 +428,7 @@ main(void)
         delays_add_up_to_a_bound_and_the_first_error_counts,
         what_neither_waits_nor_does_more_blocks_as_the_child_does,
         what_is_put_and_told_in_one_is_the_childs_business,
+        rules_about_handle_are_about_share_too,
         rules_about_steps_and_reads_see_to_it_that_these_are_made,
         traits_are_the_childs_and_what_it_lacks_is_absent,
         traits_of_an_older_host_are_not_overrun,

@@ -213,7 +213,7 @@ START_TEST(lease_on_the_file_does_not_hold_anybody_up)
     ck_assert_int_eq(close(made), 0);
     ck_assert_ptr_ne(signal(SIGIO, SIG_IGN), SIG_ERR);
     ck_assert_int_eq(fcntl(leased, F_SETLEASE, F_WRLCK), 0);
-    refused(fcntl(leased, F_DUPFD_CLOEXEC, 0), 5, -EINVAL, "opened");
+    refused(fcntl(leased, F_DUPFD_CLOEXEC, 0), 5, -EBUSY, "lease");
     ck_assert_int_eq(fcntl(leased, F_SETLEASE, F_UNLCK), 0);
     ck_assert_int_eq(adopt(fcntl(leased, F_DUPFD_CLOEXEC, 0), 5, &blob), 0);
     ck_assert_int_eq(fcntl(leased, F_SETLEASE, F_WRLCK), -1); /* while the node has it open */
@@ -271,6 +271,19 @@ START_TEST(last_descriptors_are_kept_for_readers)
 }
 END_TEST
 
+START_TEST(a_large_file_that_is_refused_is_freed_by_a_worker)
+{
+    int fd = make_file("x");
+    ck_assert_int_eq(posix_fallocate(fd, 0, 4 << 20), 0);
+    const struct pk_handle handle = { sizeof(handle), PK_HANDLE_FD, .fd = fd, .size = 1 };
+    const struct pk_key key = { "x", 1 };
+    void *blob = NULL;
+    ck_assert_int_eq(f.ops->adopt(f.memfd, &key, 0, &handle, &blob, &f.err), -EINVAL);
+    ck_assert_int_eq(fake_open_descriptors(), descriptors + 1);
+    fake_factory_host_fire(&f.fake);
+}
+END_TEST
+
 int
 main(void)
 {
@@ -287,6 +300,7 @@ main(void)
         position_of_the_givers_description_does_not_matter,
         mode_of_the_file_takes_no_byte_from_who_has_it,
         last_descriptors_are_kept_for_readers,
+        a_large_file_that_is_refused_is_freed_by_a_worker,
     };
     return SUITE_RUN_BETWEEN("blob_memfd_adopt", cases, open_fixture, close_fixture);
 }

@@ -448,6 +448,23 @@ START_TEST(calls_and_sessions_are_bounded)
 }
 END_TEST
 
+START_TEST(a_release_is_never_refused_for_load)
+{
+    static struct answer waits[2]; /* answered when the world is closed */
+    struct answer more;
+    struct answer created = create_sized("y", 5);
+
+    world.peer->options.max_calls = 2;
+    wait_for("x", 9, &waits[0]);
+    wait_for("x", 9, &waits[1]);
+    (void)call_in(world.sessions[0], (struct pk_request){ .verb = PK_VERB_LIST }, &more);
+    ck_assert_int_eq(more.status, -EBUSY);
+    ck_assert_int_eq(lease_verb(PK_VERB_RELEASE, created.lease_id).status, 0);
+    ck_assert_uint_eq(stat_of("leases"), 0);
+    ck_assert_int_eq(lease_verb(PK_VERB_RELEASE, created.lease_id).status, 0);
+}
+END_TEST
+
 START_TEST(request_that_no_verb_can_mean_is_refused)
 {
     char long_id[PK_ID_MAX + 2];
@@ -548,6 +565,7 @@ main(void)
         writes_and_reads_through_the_peer,
         list_pages_in_epoch_order,
         calls_and_sessions_are_bounded,
+        a_release_is_never_refused_for_load,
         request_that_no_verb_can_mean_is_refused,
         bound_leases_end_with_their_session_and_no_other,
         expiry_and_discard_act_after_the_seal_that_is_under_way,

@@ -277,6 +277,30 @@ START_TEST(descriptors_of_a_put_are_closed_whatever_becomes_of_it)
 }
 END_TEST
 
+START_TEST(a_large_file_that_is_refused_is_freed_by_a_worker)
+{
+    struct answer answer;
+    int fd = memfd_create("test", MFD_CLOEXEC);
+    ck_assert_int_eq(posix_fallocate(fd, 0, 4 << 20), 0);
+    const struct pk_handle one = { .struct_size = sizeof(one), .kind = PK_HANDLE_FD, .fd = fd };
+    struct pk_request request = {
+        .verb = PK_VERB_PUT, .object_id = "", .handles = &one, .handle_stride = sizeof(one)
+    };
+    for (int i = 0; i < 2; i++) { /* before it is a call, and after */
+        (void)call_in(world.sessions[0], request, &answer);
+        ck_assert_int_lt(answer.status, 0);
+        ck_assert(is_open(fd));
+        world_settle(&world);
+        ck_assert(!is_open(fd));
+        ck_assert_int_eq(memfd_create("test", MFD_CLOEXEC), fd);
+        ck_assert_int_eq(posix_fallocate(fd, 0, 4 << 20), 0);
+        request.object_id = "x";
+        world.peer->options.max_calls = 0;
+    }
+    (void)close(fd);
+}
+END_TEST
+
 START_TEST(descriptors_of_a_put_that_make_no_sense_are_closed)
 {
     char byte = 'x';
@@ -484,6 +508,7 @@ main(void)
         descriptors_of_a_put_become_the_blobs,
         descriptors_of_a_put_are_closed_whatever_becomes_of_it,
         descriptors_of_a_put_that_make_no_sense_are_closed,
+        a_large_file_that_is_refused_is_freed_by_a_worker,
         small_objects_come_without_a_lease,
         larger_objects_come_with_a_lease,
         who_wants_to_repeat_a_read_wants_a_lease,

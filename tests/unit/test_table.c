@@ -183,7 +183,8 @@ START_TEST(slots_that_an_instance_lacks_are_gone)
         { BIT(VERIFY), { SLOT(pk_blob_ops, verify) }, "" },
         { BIT(PUT), { SLOT(pk_blob_ops, put) }, "" },
         { BIT(BYTES), { SLOT(pk_blob_ops, bytes) }, "" },
-        { 1 | BIT(BYTES) << 1 | (uint64_t)1 << 63, { { 0 } }, "" }, /* of a later host */
+        { BIT(SHARE), { SLOT(pk_blob_ops, share) }, "" },
+        { 1 | BIT(SHARE) << 1 | (uint64_t)1 << 63, { { 0 } }, "" }, /* of a later host */
         { PUBLISHING & ~BIT(LOOKUP),
           { { 0 } },
           "x: slot 'publish' is missing, and 'lookup' needs it" },

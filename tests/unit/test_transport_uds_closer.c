@@ -359,6 +359,26 @@ START_TEST(none_of_them_holds_up_the_end)
 }
 END_TEST
 
+START_TEST(one_of_a_client_that_nobody_accepted_holds_up_no_end)
+{
+    struct uds_fixture fixture;
+    struct client client;
+    struct pk_error err = PK_ERROR_INIT;
+    int reader;
+    fixture_init(&fixture, NULL);
+    ck_assert_int_eq(
+        fixture.ops->open(fake_host_table(fixture.host), fixture.conf, &fixture.instance, &err), 0);
+    client_open(&client, &fixture);
+    int fd = new_lingering(&reader);
+    give(&client, PUT_ONE, &fd, 1);
+    fixture.ops->close(fixture.instance);
+    fixture.instance = NULL;
+    (void)close(reader);
+    client_close(&client);
+    fixture_end(&fixture, false);
+}
+END_TEST
+
 int
 main(void)
 {
@@ -372,6 +392,7 @@ main(void)
         one_of_a_client_that_is_turned_away_holds_nobody_up,
         a_client_counts_until_what_it_passed_is_closed,
         none_of_them_holds_up_the_end,
+        one_of_a_client_that_nobody_accepted_holds_up_no_end,
     };
     return SUITE_RUN("transport_uds_closer", cases);
 }

@@ -417,6 +417,59 @@ START_TEST(descriptors_of_all_clients_are_bounded)
 }
 END_TEST
 
+/* Who holds some shares half of the quarter with the others that do. */
+START_TEST(a_client_that_holds_descriptors_has_a_share)
+{
+    if (limits_are_emulated())
+        return;
+    struct uds_fixture fixture;
+    fixture_start(&fixture, NULL);
+    struct client clients[2];
+    struct rlimit before;
+    (void)getrlimit(RLIMIT_NOFILE, &before);
+    struct rlimit low = { 2000, before.rlim_max };
+    ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &low), 0);
+    client_open(&clients[0], &fixture);
+    send_acquire(&clients[0], "held:0:a", NULL);
+    send_put(&clients[0], "now:0:b", 200, 200);
+    send_put(&clients[0], "now:0:b", 100, 100); /* over 250 */
+    fixture_wait_figure(&fixture, "requests", 3);
+    client_open(&clients[1], &fixture);
+    send_put(&clients[1], "now:0:c", 250, 250);
+    client_expect(&clients[1], 0, NULL, 0);
+    fake_host_let(fixture.host, "a");
+    client_expect(&clients[0], 0, NULL, 0);
+    client_expect(&clients[0], 0, NULL, 0);
+    client_expect(&clients[0], -EBUSY, NULL, 0);
+    (void)setrlimit(RLIMIT_NOFILE, &before);
+    client_close(&clients[1]);
+    client_close(&clients[0]);
+    fixture_end(&fixture, true);
+}
+END_TEST
+
+START_TEST(who_passes_descriptors_and_does_not_ask_is_disconnected)
+{
+    static const char *const settings[] = { "write_timeout=50ms", NULL };
+    struct uds_fixture fixture;
+    fixture_start(&fixture, settings);
+    struct client client;
+    struct client other;
+    client_open(&client, &fixture);
+    client_open(&other, &fixture);
+    int fd = new_memfd("first");
+    client_pass(&client, text, put_text("now:0:a", 1) / 2, &fd, 1);
+    (void)close(fd);
+    client_expect_end(&client);
+    ck_assert_uint_eq(fixture_figure(&fixture, "dropped"), 1);
+    send_put(&other, "now:0:b", 1, 1);
+    client_expect(&other, 0, NULL, 0);
+    client_close(&other);
+    client_close(&client);
+    fixture_end(&fixture, true);
+}
+END_TEST
+
 /* Those that can't be received at all, and those that would be the last. */
 START_TEST(out_of_descriptors_puts_are_busy)
 {
@@ -470,6 +523,8 @@ main(void)
         stop_closes_descriptors_that_wait,
         descriptors_of_one_client_are_bounded,
         descriptors_of_all_clients_are_bounded,
+        a_client_that_holds_descriptors_has_a_share,
+        who_passes_descriptors_and_does_not_ask_is_disconnected,
         out_of_descriptors_puts_are_busy,
     };
     return SUITE_RUN("transport_uds_passed", cases);

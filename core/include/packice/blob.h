@@ -20,9 +20,9 @@ extern "C" {
  * until the host gives it to `free` or `remove`.
  *  - Two slots may run at once on different threads for different blobs, never for the same blob,
  *    and never for the same object id among create, put, adopt, seal, publish, unpublish and
- * lookup. `handle`, `read`, `bytes` and `verify` of one sealed blob are the exception: any number
- * at once. `free` and `remove` of one epoch's blobs may run while another epoch of the same id is
- * being made or looked up.
+ * lookup. `handle`, `share`, `read`, `bytes` and `verify` of one sealed blob are the exception: any
+ * number at once. `free` and `remove` of one epoch's blobs may run while another epoch of the same
+ * id is being made or looked up.
  *  - A slot for which may_block answered 0 runs on the thread of whoever asked, and must not wait
  *    for a device, a network or another thread. All others run on a worker of this instance, and
  * recover on a thread of its own.
@@ -52,6 +52,7 @@ extern "C" {
 #define PK_BLOB_VERIFY 16U
 #define PK_BLOB_PUT 17U
 #define PK_BLOB_BYTES 18U
+#define PK_BLOB_SHARE 19U
 
 /* What a factory says of itself. */
 #define PK_BLOB_DURABLE 1U /* what is published outlives the process */
@@ -201,6 +202,12 @@ struct pk_blob_ops {
      * to free or remove; NULL: they are to be had by `read` alone, or by nobody any more. Never
      * blocks. Optional: absent = NULL. */
     const void *(*bytes)(void *blob);
+    /* Emits a handle for READ of a sealed blob, as `handle` does, for one who only maps what is
+     * behind it and reads at offsets. So its descriptor may be a duplicate of what others have:
+     * then the handle is PK_HANDLE_SHARED. Its description is read-only all the same, and was never
+     * anybody's to write through. What may_block says of `handle` holds for it. Optional: absent =
+     * handle. */
+    int32_t (*share)(void *blob, pk_handle_emit_fn *emit, void *arg, struct pk_error *err);
 };
 
 #ifdef __cplusplus

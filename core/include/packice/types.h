@@ -95,12 +95,16 @@ pk_fail(struct pk_error *err, int32_t code, const char *format, ...)
 #define PK_HANDLE_DATA 4U  /* the bytes themselves, in this process; borrowed for the call */
 #define PK_HANDLE_KNOWN 5U /* the one that the caller has already: it asked with known_epoch */
 
+/* fd's open file description is others' too, who may change its offset, its status flags and its
+ * locks at any time: for mmap(2), pread(2) and the like alone. */
+#define PK_HANDLE_SHARED 1U
+
 struct pk_handle {
     uint32_t struct_size;
     uint32_t kind;       /* PK_HANDLE_* */
     int32_t fd;          /* FD: owned by the receiver, CLOEXEC, an open file description of its
                             own. PATH: such a descriptor of the same file, or -1. Others: -1 */
-    uint32_t reserved;   /* 0 */
+    uint32_t flags;      /* PK_HANDLE_SHARED, where it was asked for; else 0 */
     const char *text;    /* PATH, URL: NUL-terminated, borrowed for the call; else NULL */
     uint64_t offset;     /* where the blob starts behind the handle, bytes */
     uint64_t size;       /* of the blob, bytes; PK_UNSIZED while it has none */
@@ -175,6 +179,9 @@ struct pk_lease {
 /* WRITE: what a blob without a size grows by counts at once, and is refused where there is no room
  * for it, instead of when the blob is next looked at. */
 #define PK_REQUEST_COUNT 2U
+/* ACQUIRE, OPEN, SEAL: descriptors of sealed blobs may be PK_HANDLE_SHARED, which makes them come
+ * sooner. */
+#define PK_REQUEST_SHARE 4U
 
 /*
  * One request. Members that its verb does not name are zero and are not read. All pointers are
@@ -196,7 +203,7 @@ struct pk_lease {
  *   READ     lease_id; blob; offset; data, data_size: filled from there on
  *   WRITE    lease_id; blob; offset; data, data_size: written there; flags
  *   VERIFY   object_id
- *   OPEN     lease_id
+ *   OPEN     lease_id; flags
  *   PUT      object_id (NULL: generated); meta; object_ttl; blob_count (0 = 1); sizes (NULL = one
  *            blob of data_size) with, of all blobs, one behind the other, data, data_size; or,
  *            with handles, blob_count of them, whose descriptors are the peer's from now on, on

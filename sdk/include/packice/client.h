@@ -251,11 +251,12 @@ PACKICE_EXPORT uint32_t packice_lease_blob_count(const packice_lease *lease);
 /* Bytes of a blob; of an unsized one, what it holds just now. -EINVAL: no such blob. */
 PACKICE_EXPORT int packice_lease_blob_size(const packice_lease *lease, uint32_t blob,
                                            uint64_t *ret_size);
-/* A duplicate of the blob's descriptor, close-on-exec, the caller's to close: read-only once
- * sealed. Its file offset is shared with the other duplicates, also those of other leases of this
- * client on the object: use pread(2). One that was taken
- * before the seal can be a writer that keeps it from sealing (-EBUSY): close it first. -EINVAL: no
- * such blob; -EOPNOTSUPP: the blob is not behind a descriptor; -EACCES as in packice_write. */
+/* A descriptor of the blob, close-on-exec, the caller's to close. Once sealed it is read-only, and
+ * its file offset is its own, but for a file that this process may not open itself. Before, those
+ * of one lease share their offset: use pwrite(2); and one that was taken then can be a writer that
+ * keeps it from sealing (-EBUSY): close it first. -EINVAL: no such blob; -EOPNOTSUPP: the blob is
+ * not behind a descriptor; -EACCES as in packice_write; -EBUSY, -EMFILE, ...: it can't be opened
+ * anew. */
 PACKICE_EXPORT int packice_lease_blob_fd(const packice_lease *lease, uint32_t blob, int *ret_fd);
 
 /* ---- bytes ---- */
