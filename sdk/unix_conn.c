@@ -142,6 +142,7 @@ free_parts(struct packice_conn *conn)
 {
     packice_conn_forget_releases(conn);
     packice_stream_finish(&conn->stream);
+    pk_wire_reply_free(conn->unfinished);
     pk_cleanup_close(&conn->fd);
     free(conn);
 }

@@ -77,6 +77,8 @@ struct packice_conn {
     struct packice_releases riding; /* with the request that is being sent: the sender's */
     atomic_uint notation;
     struct packice_stream stream;
+    struct pk_wire_reply *unfinished; /* read already, while bytes behind it are still to come; goes
+                                         with the stream */
     struct pk_wire_room room; /* for the reply that is read: of who has the stream, as is memory */
     _Alignas(max_align_t) char memory[PACKICE_REPLY_ROOM];
 };

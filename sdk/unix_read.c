@@ -178,7 +178,10 @@ dispatch(struct packice_conn *conn, const char *text, size_t size, struct pk_err
     struct packice_arrival arrival = { .fds = &fds, .generation = conn->generation };
     struct question question;
     bool whole = false;
-    int32_t rc = pk_wire_reply_parse_in(&conn->room, text, size, &arrival.reply, err);
+    int32_t rc = 0;
+    arrival.reply = pk_steal(conn->unfinished);
+    if (arrival.reply == NULL)
+        rc = pk_wire_reply_parse_in(&conn->room, text, size, &arrival.reply, err);
     if (rc != 0)
         return rc;
     learn_notation(conn, arrival.reply);
@@ -189,6 +192,8 @@ dispatch(struct packice_conn *conn, const char *text, size_t size, struct pk_err
     bool asked = question.exchange != NULL || question.orphan != NULL;
     if (rc == 0 && whole && (asked || !broken))
         rc = deal_with(conn, &arrival, &question, text, size, err);
+    if (rc == 0 && !whole)
+        conn->unfinished = pk_steal(arrival.reply);
     pk_wire_reply_free(arrival.reply);
     return rc;
 }

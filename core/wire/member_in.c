@@ -154,7 +154,7 @@ pk_wire_in_word(const struct pk_wire_in *in, enum pk_wire_name name, const char 
         return 0;
     const char *text = value->kind == PK_WIRE_STRING ? pk_wire_json_string(in->json, value) : NULL;
     for (size_t i = 0; text != NULL && i < count; i++) {
-        if (strcmp(text, words[i]) == 0) {
+        if (*text == *words[i] && strcmp(text, words[i]) == 0) {
             *ret_index = i;
             return 0;
         }

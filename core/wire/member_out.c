@@ -252,9 +252,14 @@ begin_message(struct pk_wire_out *out)
 }
 
 struct pk_wire_out
-pk_wire_out_new(bool binary, bool item)
+pk_wire_out_new(bool binary, bool item, struct pk_wire_texts *into)
 {
-    struct pk_wire_out out = { .binary = binary };
+    struct pk_wire_out out = { .into = into, .binary = binary };
+    if (into != NULL) {
+        out.text = into->bytes;
+        out.size = into->size;
+        out.room = into->room;
+    }
     if (binary && !item)
         begin_message(&out);
     else
@@ -274,10 +279,29 @@ pk_wire_out_reserve(struct pk_wire_out *out, size_t size)
     (void)reserve(out, size);
 }
 
+/* What was written is in there now; its text, or NULL if it failed. */
+static char *
+give_back(struct pk_wire_out *out, size_t *ret_size)
+{
+    struct pk_wire_texts *into = out->into;
+    char *text = pk_steal(out->text);
+    into->bytes = text;
+    into->room = out->room;
+    if (out->failed)
+        return NULL;
+    text[out->size] = '\0';
+    text += into->size;
+    *ret_size = out->size - into->size;
+    into->size = out->size + 1;
+    return text;
+}
+
 char *
 pk_wire_out_take(struct pk_wire_out *out, size_t *ret_size)
 {
     pk_wire_out_end(out, '}');
+    if (out->into != NULL)
+        return give_back(out, ret_size);
     char *text = pk_steal(out->text);
     if (out->failed) {
         free(text);
@@ -313,6 +337,22 @@ pk_wire_out_json(struct pk_wire_out *out, enum pk_wire_name name, const char *js
     char *at = begin_json(out, name, size);
     if (at != NULL)
         extend(out, mempcpy(at, json, size));
+}
+
+void
+pk_wire_out_ascii(struct pk_wire_out *out, enum pk_wire_name name, const char *text, size_t size)
+{
+    if (out->binary) {
+        put_bytes(out, name, PK_BINARY_TEXT, text, size);
+        return;
+    }
+    char *at = begin_json(out, name, size + 2);
+    if (at == NULL)
+        return;
+    *at++ = '"';
+    at = mempcpy(at, text, size);
+    *at++ = '"';
+    extend(out, at);
 }
 
 void

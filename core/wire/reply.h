@@ -16,13 +16,22 @@
 
 /* ---- for who answers ---- */
 
+/* Texts, each with its NUL, one behind the other. Zero it to begin; bytes is the owner's to free.
+ */
+struct pk_wire_texts {
+    char *bytes; /* malloc'd; NULL = nothing yet */
+    size_t size;
+    size_t room;
+};
+
 /* What a reply says beside its content. All encoders borrow what they are given, write one message,
  * JSON on one line without a newline, and give a malloc'd *ret_text that is the caller's, of
  * *ret_size bytes and a NUL, which has room for one more behind it. Text that is not UTF-8 comes
  * out with U+FFFD in its place. 0 or -ENOMEM. */
 struct pk_wire_reply_format {
-    const char *tag;     /* JSON text, as a decoded request holds it; NULL = none */
-    uint32_t first_fd;   /* index of this reply's first descriptor; 0 but in a batch */
+    struct pk_wire_texts *into; /* *ret_text is in there, until more is; NULL = it is malloc'd */
+    const char *tag;            /* JSON text, as a decoded request holds it; NULL = none */
+    uint32_t first_fd;          /* index of this reply's first descriptor; 0 but in a batch */
     bool item;           /* it goes into a batch reply: no tag, no "fds" and "data" of its own */
     bool http;           /* for HTTP: a blob is a URL of the node's, and there are no "fds" */
     bool paths;          /* http: a blob that has a path is that path, beside the URL */

@@ -305,12 +305,14 @@ static int32_t
 new_items(struct pk_wire_reply *wire, size_t count, struct pk_error *err)
 {
     struct pk_wire_reply **items =
-        calloc(1 + count, sizeof(struct pk_wire_reply *) + sizeof(struct pk_wire_reply));
+        malloc((1 + count) * (sizeof(struct pk_wire_reply *) + sizeof(struct pk_wire_reply)));
     if (items == NULL)
         return pk_fail(err, -ENOMEM, "out of memory");
     struct pk_wire_reply *first = (struct pk_wire_reply *)(void *)(items + count);
-    for (size_t i = 0; i < count; i++)
+    for (size_t i = 0; i < count; i++) {
         items[i] = &first[i];
+        memset(items[i], 0, sizeof(*items[i]));
+    }
     wire->items = items;
     wire->item_count = count;
     return 0;

@@ -40,8 +40,8 @@ object_at(const struct pk_reply *reply, uint32_t index)
 static struct pk_wire_out
 begin(const char *status, const struct pk_wire_reply_format *format)
 {
-    struct pk_wire_out out = pk_wire_out_new(format->binary, format->item);
-    pk_wire_out_text(&out, PK_NAME_STATUS, status);
+    struct pk_wire_out out = pk_wire_out_new(format->binary, format->item, format->into);
+    pk_wire_out_word(&out, PK_NAME_STATUS, status);
     if (!format->item)
         pk_wire_out_tag(&out, format->tag);
     if (format->takes_binary && !format->item)
@@ -103,7 +103,7 @@ has_fd(const struct pk_handle *handle)
 static void
 put_url(struct pk_wire_out *out, const struct pk_handle *handle)
 {
-    pk_wire_out_text(out, PK_NAME_KIND, "url");
+    pk_wire_out_word(out, PK_NAME_KIND, "url");
     pk_wire_out_text(out, PK_NAME_URL, handle->text);
     if (handle->expires_at != 0)
         pk_wire_out_time(out, PK_NAME_EXPIRES_AT, handle->expires_at);
@@ -112,7 +112,7 @@ put_url(struct pk_wire_out *out, const struct pk_handle *handle)
 static void
 put_local(struct pk_wire_out *out, const struct pk_handle *handle, uint32_t fd)
 {
-    pk_wire_out_text(out, PK_NAME_KIND, is_path(handle) ? "path" : "fd");
+    pk_wire_out_word(out, PK_NAME_KIND, is_path(handle) ? "path" : "fd");
     if (is_path(handle))
         pk_wire_out_text(out, PK_NAME_PATH, handle->text);
     pk_wire_out_integer(out, PK_NAME_FD, fd);
@@ -125,7 +125,7 @@ put_http(struct pk_wire_out *out, const struct pk_handle *handle, bool path, con
          uint32_t blob)
 {
     pk_autofree char *url = pk_wire_url_blob(id, blob);
-    pk_wire_out_text(out, PK_NAME_KIND, path ? "path" : "http");
+    pk_wire_out_word(out, PK_NAME_KIND, path ? "path" : "http");
     if (path)
         pk_wire_out_text(out, PK_NAME_PATH, handle->text);
     if (url == NULL)
@@ -155,7 +155,7 @@ put_handle(struct pk_wire_out *out, const struct pk_reply *reply, uint32_t blob,
     const struct pk_handle *handle = handle_at(reply, blob);
     pk_wire_out_begin(out, PK_NAME_NONE, '{');
     if (handle->kind == PK_HANDLE_KNOWN)
-        pk_wire_out_text(out, PK_NAME_KIND, "known");
+        pk_wire_out_word(out, PK_NAME_KIND, "known");
     else if (handle->kind == PK_HANDLE_URL)
         put_url(out, handle);
     else if (format->http)
@@ -207,7 +207,7 @@ put_inline(struct pk_wire_out *out, const struct pk_reply *reply,
     for (uint32_t i = 0; i < reply->blob_count; i++) {
         uint64_t size = handle_at(reply, i)->size;
         pk_wire_out_begin(out, PK_NAME_NONE, '{');
-        pk_wire_out_text(out, PK_NAME_KIND, "data");
+        pk_wire_out_word(out, PK_NAME_KIND, "data");
         pk_wire_out_integer(out, PK_NAME_SIZE, size);
         pk_wire_out_integer(out, PK_NAME_OFFSET, offset);
         pk_wire_out_end(out, '}');
@@ -256,9 +256,9 @@ put_lease(struct pk_wire_out *out, const struct pk_reply *reply,
     pk_wire_out_text(out, PK_NAME_LEASE_ID, reply->lease_id);
     pk_wire_out_text(out, PK_NAME_OBJECT_ID, reply->object_id);
     pk_wire_out_integer(out, PK_NAME_EPOCH, reply->epoch);
-    pk_wire_out_text(out, PK_NAME_INTENT, reply->access == PK_ACCESS_CREATE ? "create" : "read");
+    pk_wire_out_word(out, PK_NAME_INTENT, reply->access == PK_ACCESS_CREATE ? "create" : "read");
     pk_wire_out_seconds(out, PK_NAME_TTL_SECONDS, reply->ttl);
-    pk_wire_out_text(out, PK_NAME_STATE, state_name(reply->state));
+    pk_wire_out_word(out, PK_NAME_STATE, state_name(reply->state));
     put_meta(out, reply->meta);
     put_paths(out, reply, format);
     put_blobs(out, reply, format);
@@ -272,7 +272,7 @@ put_bytes(struct pk_wire_out *out, const struct pk_reply *reply,
     pk_wire_out_null(out, PK_NAME_LEASE_ID);
     pk_wire_out_text(out, PK_NAME_OBJECT_ID, reply->object_id);
     pk_wire_out_integer(out, PK_NAME_EPOCH, reply->epoch);
-    pk_wire_out_text(out, PK_NAME_STATE, state_name(reply->state));
+    pk_wire_out_word(out, PK_NAME_STATE, state_name(reply->state));
     put_meta(out, reply->meta);
     put_inline(out, reply, format);
 }
@@ -294,7 +294,7 @@ put_object(struct pk_wire_out *out, const struct pk_object_info *object, bool al
 {
     pk_wire_out_text(out, PK_NAME_OBJECT_ID, object->key.id);
     pk_wire_out_integer(out, PK_NAME_EPOCH, object->key.epoch);
-    pk_wire_out_text(out, PK_NAME_STATE, state_name(object->state));
+    pk_wire_out_word(out, PK_NAME_STATE, state_name(object->state));
     pk_wire_out_integer(out, PK_NAME_SIZE, object->size);
     pk_wire_out_integer(out, PK_NAME_BLOBS, object->blob_count);
     if (all) {
@@ -394,7 +394,7 @@ pk_wire_error_encode(int32_t code, const char *message, const struct pk_wire_rep
                      char **ret_text, size_t *ret_size)
 {
     struct pk_wire_out out = begin("error", format);
-    pk_wire_out_text(&out, PK_NAME_ERROR, pk_wire_error_name(code));
+    pk_wire_out_word(&out, PK_NAME_ERROR, pk_wire_error_name(code));
     pk_wire_out_text(&out, PK_NAME_MESSAGE, message != NULL ? message : "");
     return finish(&out, format, 0, 0, ret_text, ret_size);
 }

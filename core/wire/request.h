@@ -29,8 +29,6 @@ struct pk_wire_request {
                                   those of its items together, one item's behind the other's. Of an
                                   item that is wrong too. PK_UNSIZED: nobody can tell what comes
                                   with the request, so that nothing behind it can be read */
-    struct pk_error error;     /* code is not 0 if it is wrong; then request is zero but for
-                                  data_size, and this is what to answer */
     const char *tag;           /* the tag's JSON text (string or integer); NULL = untagged */
     uint32_t request_fds;      /* descriptors that come with it ("fds"), at most PK_BLOBS_MAX */
     bool binary;               /* the notation in which it came, and is to be answered */
@@ -45,6 +43,8 @@ struct pk_wire_request {
     uint64_t *sizes;
     char *tag_text;
     char *meta_text;
+    struct pk_error error; /* code is not 0 if it is wrong; then request is zero but for
+                              data_size, and this is what to answer */
 };
 
 /*

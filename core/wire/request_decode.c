@@ -11,6 +11,7 @@
 
 #include <errno.h>
 #include <packice/cleanup.h>
+#include <stddef.h>
 #include <string.h>
 
 /* ---- the members of each verb ---- */
@@ -331,16 +332,12 @@ decode_releases(const struct pk_wire_in *in, struct pk_wire_request *wire)
 
 /* ---- a batch ---- */
 
-/* Reads the verb of a request or of an item, and its members. */
+/* Reads the members of a request or of an item. */
 static int32_t
-decode_members(const struct pk_wire_in *in, const char *name, struct pk_wire_request *wire)
+decode_members(const struct pk_wire_in *in, const struct verb *verb, struct pk_wire_request *wire)
 {
-    const struct verb *verb = NULL;
-    int32_t rc = decode_verb(in, name, &verb);
-    if (rc != 0 || verb == NULL)
-        return rc;
     wire->request.verb = verb->number;
-    rc = check_baggage(in, wire);
+    int32_t rc = check_baggage(in, wire);
     return rc != 0 ? rc : verb->decode(in, wire);
 }
 
@@ -358,7 +355,7 @@ decode_single(const struct pk_wire_in *in, struct pk_wire_request *item)
         return pk_fail(in->err, -EINVAL, "command: %s can't be part of a batch", verb->name);
     if (item->request_fds > 0)
         return pk_wire_in_fail(in, PK_NAME_FDS, "descriptors can't be part of a batch");
-    return decode_members(in, verb->name, item);
+    return decode_members(in, verb, item);
 }
 
 /* What is wrong is told instead of what was asked. */
@@ -394,7 +391,7 @@ static void
 begin_request(struct pk_wire_request *wire)
 {
     wire->request.struct_size = sizeof(wire->request);
-    wire->error.struct_size = sizeof(wire->error);
+    pk_error_init(&wire->error);
 }
 
 /* Items of a batch, and where they are, in one block. */
@@ -402,12 +399,13 @@ static int32_t
 new_items(struct pk_wire_request *wire, size_t count, struct pk_error *err)
 {
     struct pk_wire_request **items =
-        calloc(1 + count, sizeof(struct pk_wire_request *) + sizeof(struct pk_wire_request));
+        malloc((1 + count) * (sizeof(struct pk_wire_request *) + sizeof(struct pk_wire_request)));
     if (items == NULL)
         return pk_fail(err, -ENOMEM, "out of memory");
     struct pk_wire_request *first = (struct pk_wire_request *)(void *)(items + count);
     for (size_t i = 0; i < count; i++) {
         items[i] = &first[i];
+        memset(items[i], 0, offsetof(struct pk_wire_request, error));
         begin_request(items[i]);
     }
     wire->items = items;
@@ -466,7 +464,10 @@ decode(struct pk_wire_request *wire, const char *name)
     if (rc != 0)
         wire->error = first;
     rc = rc == 0 || released == -ENOMEM ? released : rc;
-    return rc != 0 ? rc : decode_members(&in, name, wire);
+    const struct verb *verb = NULL;
+    if (rc == 0)
+        rc = decode_verb(&in, name, &verb);
+    return rc != 0 || verb == NULL ? rc : decode_members(&in, verb, wire);
 }
 
 /* Text that can't be read may have bytes or descriptors with it all the same: then what is behind

@@ -61,7 +61,7 @@ put_acquire(struct pk_wire_out *out, const struct pk_request *request, struct pk
     bool create = request->access == PK_ACCESS_CREATE;
     if (!create && request->access != PK_ACCESS_READ)
         return pk_fail(err, -EINVAL, "intent: neither create nor read");
-    pk_wire_out_text(out, PK_NAME_INTENT, create ? "create" : "read");
+    pk_wire_out_word(out, PK_NAME_INTENT, create ? "create" : "read");
     int32_t rc = put_text(out, PK_NAME_OBJECT_ID, request->object_id, err);
     if (rc == 0)
         rc = put_ttl(out, request, err);
@@ -70,7 +70,7 @@ put_acquire(struct pk_wire_out *out, const struct pk_request *request, struct pk
     if (rc != 0)
         return rc;
     if ((request->flags & PK_REQUEST_BIND) != 0)
-        pk_wire_out_text(out, PK_NAME_BIND, "connection");
+        pk_wire_out_word(out, PK_NAME_BIND, "connection");
     if (create)
         return put_create(out, request, err);
     if (request->wait == PK_FOREVER) /* the longest that can be said is 292 years */
@@ -200,7 +200,7 @@ put_request(struct pk_wire_out *out, const struct pk_request *request,
     for (size_t i = 0; i < sizeof(verbs) / sizeof(verbs[0]); i++) {
         if (verbs[i].number != request->verb)
             continue;
-        pk_wire_out_text(out, PK_NAME_COMMAND, verbs[i].name);
+        pk_wire_out_word(out, PK_NAME_COMMAND, verbs[i].name);
         put_format(out, format);
         return verbs[i].put(out, request, err);
     }
@@ -250,7 +250,7 @@ pk_wire_request_encode(const struct pk_request *request,
                        size_t *ret_size, struct pk_error *err)
 {
     format = format != NULL ? format : &no_format;
-    struct pk_wire_out out = pk_wire_out_new(format->binary, false);
+    struct pk_wire_out out = pk_wire_out_new(format->binary, false, NULL);
     int32_t rc = check_format(format, err);
     if (rc == 0)
         rc = put_request(&out, request, format, err);
@@ -318,8 +318,8 @@ pk_wire_batch_encode(const struct pk_request *requests, size_t count,
         rc = add_data(requests, count, &data, err);
     if (rc != 0)
         return rc;
-    struct pk_wire_out out = pk_wire_out_new(format->binary, false);
-    pk_wire_out_text(&out, PK_NAME_COMMAND, "batch");
+    struct pk_wire_out out = pk_wire_out_new(format->binary, false, NULL);
+    pk_wire_out_word(&out, PK_NAME_COMMAND, "batch");
     put_format(&out, format);
     if (data > 0)
         pk_wire_out_integer(&out, PK_NAME_DATA, data);

@@ -20,43 +20,49 @@
  * be small and their replies large. */
 #define UDS_BATCH_REPLY_MAX ((size_t)4 << 20)
 
+/* Bytes that a batch's reply gets room for at most, because its items are often alike. */
+#define UDS_BATCH_DATA ((size_t)128 << 10)
+
 /* Held for one connection beyond max_output, above which its replies are `busy`: as with
  * descriptors, for all that completes at once. */
 #define UDS_REPLY_SPARE ((size_t)12 << 20)
 
+/* A call of one item. */
 static struct uds_call *
-call_alloc(struct uds_connection *connection, size_t items, const char *tag)
+call_alloc(struct uds_connection *connection, const char *tag)
 {
     size_t tag_size = tag != NULL ? strlen(tag) + 1 : 0;
-    size_t room = items > 0 ? items : 1; /* an error is an item */
-    size_t size = sizeof(struct uds_call) + room * sizeof(struct uds_item) + tag_size;
-    struct uds_call *call = malloc(size); /* calloc does not use what was freed last */
+    struct uds_call *call = malloc(sizeof(*call) + tag_size);
     if (call == NULL)
         return NULL;
-    memset(call, 0, size);
-    call->reply = uds_reply_new();
-    if (call->reply == NULL) {
-        free(call);
-        return NULL;
-    }
-    call->item_count = items;
-    for (size_t i = 0; i < room; i++)
-        call->items[i].call = call;
+    *call = (struct uds_call){
+        .connection = connection,
+        .item_count = 1,
+        .items = &call->item,
+        .item = { .call = call },
+    };
     if (tag != NULL)
-        call->tag = memcpy(&call->items[room], tag, tag_size);
-    call->connection = connection;
+        call->tag = memcpy(call->tag_text, tag, tag_size);
     connection->refs++;
     connection->transport->calls++;
     return call;
 }
 
-static void
-make_batch(struct uds_call *call)
+static int32_t
+make_batch(struct uds_call *call, size_t count)
 {
+    struct uds_item *items = calloc(count + 1, sizeof(*items));
+    if (items == NULL)
+        return -ENOMEM;
+    for (size_t i = 0; i < count; i++)
+        items[i].call = call;
     call->batch = true;
-    call->left = call->item_count + 1;
+    call->items = items;
+    call->item_count = count;
+    call->left = count + 1;
     atomic_init(&call->room, UDS_BATCH_REPLY_MAX);
     (void)pthread_mutex_init(&call->lock, NULL);
+    return 0;
 }
 
 static void
@@ -82,28 +88,43 @@ close_passed(struct uds_call *call)
 }
 
 static void
-call_free(struct uds_call *call)
+free_batch(struct uds_call *call)
 {
-    for (size_t i = 0; i < call->item_count; i++)
-        free(call->items[i].text);
-    uds_reply_free(&call->connection->output, call->reply);
-    pk_wire_request_free(call->request);
+    free(call->items);
+    free(call->texts.bytes);
+    (void)pthread_mutex_destroy(&call->lock);
+}
+
+/* Frees all but the reply, and drops no reference. */
+static void
+finish(struct uds_call *call)
+{
+    if (call->request != NULL)
+        pk_wire_request_free(call->request);
     free(call->text);
     free(call->data);
     if (call->fds != NULL)
         close_passed(call);
     if (call->batch)
-        (void)pthread_mutex_destroy(&call->lock);
+        free_batch(call);
     call->connection->transport->calls--;
-    free(call);
 }
 
 void
 uds_call_drop(struct uds_call *call)
 {
     struct uds_connection *connection = call->connection;
-    call_free(call);
+    finish(call);
+    uds_reply_free(&connection->output, &call->reply);
     uds_connection_unref(connection);
+}
+
+struct uds_reply *
+uds_call_take_reply(struct uds_call *call)
+{
+    finish(call);
+    uds_connection_unref(call->connection);
+    return &call->reply;
 }
 
 /* A call of one request is completed once, and nobody else knows it then. */
@@ -126,37 +147,65 @@ unlock(struct uds_call *call)
 static struct pk_wire_reply_format
 item_format(const struct uds_item *item)
 {
-    const struct uds_call *call = item->call;
+    struct uds_call *call = item->call;
     return (struct pk_wire_reply_format){
+        .into = call->batch ? &call->texts : NULL,
         .tag = call->batch ? NULL : call->tag,
-        .first_fd = call->reply->fd_count,
+        .first_fd = call->reply.fd_count,
         .item = call->batch,
         .binary = call->binary,
         .takes_binary = call->offered,
-        .first_data = call->reply->data_size,
+        .first_data = call->reply.data_size,
     };
+}
+
+/* The item's answer is this. */
+static void
+tell(struct uds_item *item, char *text, size_t size)
+{
+    struct uds_call *call = item->call;
+    if (call->batch) {
+        item->begin = (size_t)(text - call->texts.bytes);
+        item->size = size;
+    } else {
+        call->reply.text = text;
+        call->reply.text_size = size;
+    }
+}
+
+/* The item's answer isn't this, which was encoded last. */
+static void
+untell(struct uds_item *item, char *text)
+{
+    struct uds_call *call = item->call;
+    if (call->batch)
+        call->texts.size = (size_t)(text - call->texts.bytes);
+    else
+        free(text);
 }
 
 static void
 answer_error(struct uds_item *item, int32_t code, const char *message)
 {
     struct pk_wire_reply_format format = item_format(item);
-    if (pk_wire_error_encode(code, message, &format, &item->text, &item->size) < 0)
-        item->text = NULL;
+    char *text = NULL;
+    size_t size = 0;
+    if (pk_wire_error_encode(code, message, &format, &text, &size) == 0)
+        tell(item, text, size);
 }
 
 /* Whether so many more descriptors can travel with this call's reply. */
 static int32_t
 check_descriptors(struct uds_call *call, uint32_t more, struct pk_error *err)
 {
-    if (call->reply->fd_count + more > PK_WIRE_FDS_MAX)
+    if (call->reply.fd_count + more > PK_WIRE_FDS_MAX)
         return pk_fail(err, -EFBIG, "more than %u descriptors in one reply", PK_WIRE_FDS_MAX);
     if (atomic_load(&call->connection->output.fds_held) + more > UDS_FDS_HELD_MAX)
         return pk_fail(err, -EBUSY, "too many descriptors wait to be received");
-    if (more == 0 || call->reply->fds != NULL)
+    if (more == 0 || call->reply.fds != NULL)
         return 0;
-    call->reply->fds = calloc(call->batch ? PK_WIRE_FDS_MAX : more, sizeof(int));
-    if (call->reply->fds == NULL)
+    call->reply.fds = malloc((call->batch ? PK_WIRE_FDS_MAX : more) * sizeof(int));
+    if (call->reply.fds == NULL)
         return pk_fail(err, -ENOMEM, "out of memory");
     return 0;
 }
@@ -165,7 +214,7 @@ check_descriptors(struct uds_call *call, uint32_t more, struct pk_error *err)
 static int32_t
 check_scarce(struct uds_call *call, const int *fds, uint32_t count, struct pk_error *err)
 {
-    if (atomic_load(&call->connection->output.fds_held) == call->reply->fd_count)
+    if (atomic_load(&call->connection->output.fds_held) == call->reply.fd_count)
         return 0;
     for (uint32_t i = 0; i < count; i++)
         if (uds_descriptors_scarce(fds[i]))
@@ -197,13 +246,24 @@ handle_at(const struct pk_reply *reply, uint32_t index)
                                                     + (size_t)index * reply->handle_stride);
 }
 
+/* How much room there is to be for `more` bytes behind those of the call's. */
+static size_t
+choose_room(const struct uds_call *call, size_t more)
+{
+    const struct uds_reply *to = &call->reply;
+    size_t likely = to->data_room > 0 ? to->data_room * 2 : more * call->item_count;
+    if (to->data_room == 0 && likely > UDS_BATCH_DATA)
+        likely = UDS_BATCH_DATA;
+    return likely > to->data_size + more ? likely : to->data_size + more;
+}
+
 /* Copies the `more` bytes of a reply, which are borrowed, behind those of the call's. */
 static int32_t
-append_data(struct uds_reply *to, const struct pk_reply *reply, size_t more)
+append_data(struct uds_call *call, const struct pk_reply *reply, size_t more)
 {
+    struct uds_reply *to = &call->reply;
     if (to->data_room - to->data_size < more) {
-        size_t room =
-            to->data_room * 2 > to->data_size + more ? to->data_room * 2 : to->data_size + more;
+        size_t room = choose_room(call, more);
         char *data = realloc(to->data, room);
         if (data == NULL)
             return -ENOMEM;
@@ -225,12 +285,12 @@ append_data(struct uds_reply *to, const struct pk_reply *reply, size_t more)
 static int32_t
 take_data(struct uds_call *call, const struct pk_reply *reply, size_t more)
 {
-    struct uds_reply *to = call->reply;
+    struct uds_reply *to = &call->reply;
     if (more == 0)
         return 0;
     if (call->batch || reply->blob_count > 1
         || !uds_loop_is_here(&call->connection->transport->loop))
-        return append_data(to, reply, more);
+        return append_data(call, reply, more);
     to->data = (char *)(uintptr_t)handle_at(reply, 0)->data; /* which is only read */
     to->data_size = more;
     to->borrowed = true;
@@ -240,7 +300,7 @@ take_data(struct uds_call *call, const struct pk_reply *reply, size_t more)
 static void
 hold(struct uds_call *call, size_t more)
 {
-    call->reply->held += more;
+    call->reply.held += more;
     atomic_fetch_add(&call->connection->output.bytes_held, more);
     if (call->batch)
         atomic_fetch_sub(&call->room, more);
@@ -252,20 +312,20 @@ encode_reply(struct uds_item *item, const struct pk_reply *reply, struct pk_erro
 {
     struct uds_call *call = item->call;
     struct pk_wire_reply_format format = item_format(item);
-    pk_autofree char *text = NULL;
+    char *text = NULL;
     size_t size = 0;
     size_t data = pk_wire_reply_data(reply);
     int32_t r = pk_wire_reply_encode(reply, &format, &text, &size);
     if (r < 0)
         return pk_fail(err, r, "out of memory");
     r = check_size(call, size + data, err);
-    if (r < 0)
+    if (r == 0 && take_data(call, reply, data) < 0)
+        r = pk_fail(err, -ENOMEM, "out of memory");
+    if (r < 0) {
+        untell(item, text);
         return r;
-    r = take_data(call, reply, data);
-    if (r < 0)
-        return pk_fail(err, r, "out of memory");
-    item->text = pk_steal(text);
-    item->size = size;
+    }
+    tell(item, text, size);
     hold(call, size + data);
     return 0;
 }
@@ -280,7 +340,7 @@ answer_reply(struct uds_item *item, const struct pk_reply *reply, struct pk_erro
         uds_descriptors_drop(reply);
         return r;
     }
-    int *fds = more > 0 ? call->reply->fds + call->reply->fd_count : NULL;
+    int *fds = more > 0 ? call->reply.fds + call->reply.fd_count : NULL;
     if (more > 0)
         r = uds_descriptors_take(reply, fds, err);
     if (r < 0)
@@ -293,7 +353,7 @@ answer_reply(struct uds_item *item, const struct pk_reply *reply, struct pk_erro
             (void)close(fds[i]);
         return r;
     }
-    call->reply->fd_count += more;
+    call->reply.fd_count += more;
     atomic_fetch_add(&call->connection->output.fds_held, more);
     return 0;
 }
@@ -314,15 +374,16 @@ answer_rollback(struct uds_item *item, const struct pk_reply *reply, const struc
 static void
 join_texts(struct uds_call *call, struct pk_wire_item *items)
 {
-    struct uds_reply *reply = call->reply;
+    struct uds_reply *reply = &call->reply;
     const struct pk_wire_reply_format format = {
         .tag = call->tag,
         .binary = call->binary,
         .takes_binary = call->offered,
     };
     for (size_t i = 0; i < call->item_count; i++) {
-        items[i] = (struct pk_wire_item){ call->items[i].text, call->items[i].size };
-        if (items[i].text == NULL)
+        const struct uds_item *item = &call->items[i];
+        items[i] = (struct pk_wire_item){ call->texts.bytes + item->begin, item->size };
+        if (item->size == 0)
             return;
     }
     if (pk_wire_batch_reply_encode(items, call->item_count, reply->fd_count, reply->data_size,
@@ -335,11 +396,6 @@ join_texts(struct uds_call *call, struct pk_wire_item *items)
 static void
 join_items(struct uds_call *call)
 {
-    if (!call->batch) {
-        call->reply->text = pk_steal(call->items[0].text);
-        call->reply->text_size = call->items[0].size;
-        return;
-    }
     struct pk_wire_item *items = calloc(call->item_count + 1, sizeof(*items));
     if (items != NULL)
         join_texts(call, items);
@@ -349,9 +405,10 @@ join_items(struct uds_call *call)
 static void
 complete(struct uds_call *call)
 {
-    join_items(call);
-    if (call->reply->text != NULL && !call->binary) /* the newline takes the place of the NUL */
-        call->reply->text[call->reply->text_size++] = '\n';
+    if (call->batch)
+        join_items(call);
+    if (call->reply.text != NULL && !call->binary) /* the newline takes the place of the NUL */
+        call->reply.text[call->reply.text_size++] = '\n';
     uds_loop_complete(&call->connection->transport->loop, call);
 }
 
@@ -407,8 +464,10 @@ ask_stats(struct uds_item *item)
     if (figures != NULL)
         host->stats(host->ctx, pk_wire_figures_add, figures);
     struct pk_wire_reply_format format = item_format(item); /* never in a batch */
-    if (pk_wire_figures_encode(figures, &format, &item->text, &item->size) < 0)
-        item->text = NULL;
+    char *text = NULL;
+    size_t size = 0;
+    if (pk_wire_figures_encode(figures, &format, &text, &size) == 0)
+        tell(item, text, size);
     pk_wire_figures_free(figures);
     complete(item->call);
 }
@@ -536,7 +595,7 @@ uds_call_start(struct uds_call *call)
     else if (call->batch)
         ask_batch(call, request);
     else
-        ask(&call->items[0], request, call->data);
+        ask(&call->item, request, call->data);
     pk_wire_request_free(request);
 }
 
@@ -546,8 +605,7 @@ static void
 refuse(struct uds_call *call, int32_t code, const char *message)
 {
     call->refused = true;
-    call->item_count = 1;
-    answer_error(&call->items[0], code, message);
+    answer_error(&call->item, code, message);
 }
 
 /* Takes what was passed with the request, and makes room for the bytes behind it. */
@@ -584,7 +642,7 @@ uds_call_new(struct uds_connection *connection, const char *text, size_t size,
     if (pk_wire_request_decode_in(room, text, size, NULL, &request, NULL) < 0)
         return -ENOMEM;
     bool batch = request->request.verb == PK_WIRE_VERB_BATCH;
-    struct uds_call *call = call_alloc(connection, batch ? request->item_count : 1, request->tag);
+    struct uds_call *call = call_alloc(connection, request->tag);
     if (call == NULL) {
         pk_wire_request_free(request);
         return -ENOMEM;
@@ -597,14 +655,14 @@ uds_call_new(struct uds_connection *connection, const char *text, size_t size,
     struct pk_error err;
     pk_error_init(&err);
     int32_t r = take_baggage(call, &err);
+    if (r == 0 && batch)
+        r = make_batch(call, request->item_count);
     if (r == -ENOMEM) {
         uds_call_drop(call);
         return r;
     }
     if (r < 0)
         refuse(call, r, err.message);
-    else if (batch)
-        make_batch(call);
     *ret_call = call;
     return 0;
 }
@@ -613,11 +671,11 @@ int32_t
 uds_call_new_error(struct uds_connection *connection, const struct pk_error *error, bool binary,
                    struct uds_call **ret_call)
 {
-    struct uds_call *call = call_alloc(connection, 1, NULL);
+    struct uds_call *call = call_alloc(connection, NULL);
     if (call == NULL)
         return -ENOMEM;
     call->binary = binary;
-    answer_error(&call->items[0], error->code, error->message);
+    answer_error(&call->item, error->code, error->message);
     *ret_call = call;
     return 0;
 }
@@ -630,5 +688,4 @@ uds_call_finish(struct uds_call *call)
         if (call->items[i].rollback[0] != '\0')
             release(connection, call->items[i].rollback);
     uds_connection_answer(connection, call);
-    uds_call_drop(call);
 }

@@ -16,12 +16,13 @@ struct uds_connection;
 /* What is asked of the peer for a call: all of it, or one request of a batch. */
 struct uds_item {
     struct uds_call *call;
-    char *text; /* the answer; NULL = none yet, or there was no memory for it */
-    size_t size;
+    size_t begin; /* of a batch: where in its texts the answer is */
+    size_t size;  /* of a batch: its bytes; 0 = none yet, or there was no memory for it */
     char rollback[PK_LEASE_ID_LEN + 1]; /* a lease that the client never hears of; "" = none */
 };
 
 struct uds_call {
+    struct uds_reply reply; /* filled once nothing is left; it outlives the rest in its memory */
     STAILQ_ENTRY(uds_call) next;
     struct uds_connection *connection; /* holds a reference */
     struct pk_wire_request *request;   /* until it is started; NULL = folded, or answered already */
@@ -36,14 +37,16 @@ struct uds_call {
     bool last;         /* nobody can tell where the next request begins */
     bool refused;      /* not for the peer: it is answered already */
     bool batch;
-    bool binary;             /* the notation of the request, and of its answer */
-    bool offered;            /* the client asks whether binary ones are taken */
-    pthread_mutex_t lock;    /* of a batch, for what completions write: reply, items, left */
-    struct uds_reply *reply; /* filled once nothing is left */
-    size_t left;             /* of a batch: items not completed, and one while they are started */
-    atomic_size_t room;      /* of a batch: bytes that its reply may still have */
+    bool binary;          /* the notation of the request, and of its answer */
+    bool offered;         /* the client asks whether binary ones are taken */
+    pthread_mutex_t lock; /* of a batch, for what completions write: reply, items, left */
+    size_t left;          /* of a batch: items not completed, and one while they are started */
+    atomic_size_t room;   /* of a batch: bytes that its reply may still have */
+    struct pk_wire_texts texts; /* of a batch: the answers to its items */
     size_t item_count;
-    struct uds_item items[]; /* behind them the tag */
+    struct uds_item *items; /* of a batch malloc'd; else &item */
+    struct uds_item item;
+    char tag_text[];
 };
 
 /* Makes a call of the request's text that the connection's input gave last, with room for the bytes
@@ -73,6 +76,9 @@ void uds_call_start(struct uds_call *call);
 
 /* Gives the reply to the connection, and frees the call. */
 void uds_call_finish(struct uds_call *call);
+
+/* Frees a call of an open connection but for its reply, which is the caller's. */
+struct uds_reply *uds_call_take_reply(struct uds_call *call);
 
 /* Frees a call that was never started, or that nobody waits for any more, and closes what it
  * holds; drops its reference, and with the last one frees the connection. Under the loop's lock

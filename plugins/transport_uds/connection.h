@@ -79,7 +79,8 @@ void uds_connection_turn(struct uds_connection *connection);
 /* Takes no more input: what was received is answered, then the connection closes. */
 void uds_connection_end_input(struct uds_connection *connection);
 
-/* Queues the call's reply, or closes what it holds if the connection is dead. */
+/* Queues the call's reply, or closes what it holds if the connection is dead, and frees the call.
+ */
 void uds_connection_answer(struct uds_connection *connection, struct uds_call *call);
 
 /* Drops a call's reference. */

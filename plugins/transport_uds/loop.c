@@ -9,6 +9,7 @@
 #include "connection.h"
 #include "transport_uds.h"
 #include <packice/cleanup.h>
+#include <sched.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/eventfd.h>
@@ -112,6 +113,51 @@ end(struct uds_loop *loop)
     pthread_mutex_unlock(&loop->lock);
 }
 
+/* ---- the thread ---- */
+
+/* Not on a single CPU, where those who are waited for run only while nobody spins. */
+static bool
+may_spin(const struct uds_transport *transport)
+{
+    cpu_set_t cpus;
+    if (transport->options.spin == 0)
+        return false;
+    return sched_getaffinity(0, sizeof(cpus), &cpus) != 0 || CPU_COUNT(&cpus) > 1;
+}
+
+/* Looks for events until there were none for a while. */
+static void
+spin(struct uds_transport *transport)
+{
+    const struct pk_host *host = transport->host;
+    struct uds_loop *loop = &transport->loop;
+    uint64_t now = host->now(host->ctx);
+    uint64_t end = now + transport->options.spin;
+    for (; now < end && !event_base_got_break(loop->base); now = host->now(host->ctx)) {
+        uds_count(&transport->counters.spins, 1);
+        loop->found = false;
+        (void)event_base_loop(loop->base, EVLOOP_NONBLOCK | EVLOOP_NO_EXIT_ON_EMPTY);
+        if (loop->found)
+            end = host->now(host->ctx) + transport->options.spin;
+    }
+}
+
+/* Until a callback breaks the loop. */
+static void
+serve(struct uds_transport *transport)
+{
+    struct event_base *base = transport->loop.base;
+    if (!may_spin(transport)) {
+        (void)event_base_loop(base, EVLOOP_NO_EXIT_ON_EMPTY);
+        return;
+    }
+    do {
+        if (event_base_loop(base, EVLOOP_ONCE | EVLOOP_NO_EXIT_ON_EMPTY) < 0)
+            return;
+        spin(transport);
+    } while (!event_base_got_break(base));
+}
+
 static void *
 run(void *arg)
 {
@@ -119,7 +165,7 @@ run(void *arg)
     struct uds_loop *loop = &transport->loop;
     atomic_store_explicit(&loop->self, pthread_self(), memory_order_relaxed);
     (void)pthread_setname_np(pthread_self(), "pk-uds");
-    (void)event_base_loop(loop->base, EVLOOP_NO_EXIT_ON_EMPTY);
+    serve(transport);
     uds_listener_finish(&transport->listener);
     close_connections(transport);
     end(loop);
@@ -273,6 +319,7 @@ settle_round(struct uds_loop *loop)
 void
 uds_loop_settle(struct uds_loop *loop)
 {
+    loop->found = true;
     for (loop->spent = 0; loop->spent < UDS_SPEND && !TAILQ_EMPTY(&loop->turns);)
         settle_round(loop);
     /* Through the kernel: an event made active here would be run before others are looked for. */

@@ -34,6 +34,7 @@ struct uds_loop {
     struct pk_wire_room room; /* of the request that is being started */
     struct uds_turns turns;   /* connections that have something to do */
     int spent;                /* of their budgets, since the loop looked for events */
+    bool found;               /* there were events when it looked last */
 
     pthread_mutex_t lock; /* never held over a call of the host */
     struct uds_calls completed;

@@ -33,20 +33,9 @@ close_descriptors(struct uds_output *output, struct uds_reply *reply)
     free(pk_steal(reply->fds));
 }
 
-struct uds_reply *
-uds_reply_new(void)
-{
-    struct uds_reply *reply = malloc(sizeof(*reply)); /* calloc does not use what was freed last */
-    if (reply != NULL)
-        *reply = (struct uds_reply){ 0 };
-    return reply;
-}
-
 void
 uds_reply_free(struct uds_output *output, struct uds_reply *reply)
 {
-    if (reply == NULL)
-        return;
     close_descriptors(output, reply);
     atomic_fetch_sub(&output->bytes_held, reply->held);
     free(reply->text);

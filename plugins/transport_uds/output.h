@@ -14,7 +14,8 @@
 #include <stddef.h>
 #include <sys/queue.h>
 
-/* One reply: its text, the bytes behind that, and the descriptors that ride on its first byte. */
+/* One reply: its text, the bytes behind that, and the descriptors that ride on its first byte. It
+ * begins memory that was malloc'd, for a call mostly. */
 struct uds_reply {
     STAILQ_ENTRY(uds_reply) next;
     char *text; /* malloc'd; NULL = there was no memory for it */
@@ -62,9 +63,7 @@ int32_t uds_output_keep(struct uds_output *output);
  * in flight; else the connection is of no more use. */
 int32_t uds_output_send(struct uds_output *output, struct uds_sent *sent);
 
-/* An empty reply; NULL without memory. */
-struct uds_reply *uds_reply_new(void);
-/* Frees a reply that isn't queued, and closes its descriptors. NULL is fine. */
+/* Frees a reply that isn't queued, with the memory that it begins, and closes its descriptors. */
 void uds_reply_free(struct uds_output *output, struct uds_reply *reply);
 
 /* Bytes of text and data. */

@@ -10,6 +10,7 @@
 #include <string.h>
 
 #define UDS_GROUP_ROOM (1U << 20) /* bytes: the longest entry of a group that is read */
+#define UDS_SPIN_MAX 1000000000U  /* nanoseconds */
 
 enum {
     OPTION_PATH,
@@ -21,6 +22,7 @@ enum {
     OPTION_MAX_PENDING,
     OPTION_MAX_OUTPUT,
     OPTION_WRITE_TIMEOUT,
+    OPTION_SPIN,
     OPTION_COUNT,
 };
 
@@ -46,6 +48,8 @@ static const struct pk_option uds_option_table[OPTION_COUNT] = {
     [OPTION_WRITE_TIMEOUT] = { PK_OPTION_DURATION, 0, "write_timeout", "30s", NULL,
                                "a client that takes none of its replies for so long is "
                                "disconnected" },
+    [OPTION_SPIN] = { PK_OPTION_DURATION, 0, "spin", "0", NULL,
+                      "look for requests so long after the last one before sleeping, at most 1s" },
 };
 
 /* ---- options ---- */
@@ -102,6 +106,16 @@ parse_bound(const struct pk_conf *conf, uint32_t index, uint64_t *ret_bound, str
 }
 
 static int32_t
+parse_spin(const struct pk_conf *conf, uint64_t *ret_spin, struct pk_error *err)
+{
+    const struct pk_value *value = pk_conf_at(conf, OPTION_SPIN);
+    if (value->number > UDS_SPIN_MAX)
+        return pk_fail(err, -EINVAL, "spin: must be at most 1s");
+    *ret_spin = value->number;
+    return 0;
+}
+
+static int32_t
 parse_options(const struct pk_conf *conf, struct uds_options *options, struct pk_error *err)
 {
     options->path = pk_conf_at(conf, OPTION_PATH)->text;
@@ -121,6 +135,8 @@ parse_options(const struct pk_conf *conf, struct uds_options *options, struct pk
         r = parse_bound(conf, OPTION_MAX_OUTPUT, &options->max_output, err);
     if (r == 0)
         r = parse_bound(conf, OPTION_WRITE_TIMEOUT, &options->write_timeout, err);
+    if (r == 0)
+        r = parse_spin(conf, &options->spin, err);
     return r;
 }
 
@@ -251,6 +267,8 @@ transport_uds_stats(void *instance, void (*emit)(void *arg, const struct pk_stat
         { "queued_bytes", "bytes of replies that wait for their readers", PK_STAT_GAUGE,
           &counters->queued },
         { "turns", "times that a connection was seen to", PK_STAT_COUNTER, &counters->turns },
+        { "spins", "times that requests were looked for without sleeping", PK_STAT_COUNTER,
+          &counters->spins },
     };
     for (size_t i = 0; i < sizeof(figures) / sizeof(figures[0]); i++) {
         struct pk_stat stat = {

@@ -26,6 +26,7 @@ struct uds_options {
     uint64_t max_pending;   /* requests */
     uint64_t max_output;    /* bytes */
     uint64_t write_timeout; /* nanoseconds */
+    uint64_t spin;          /* nanoseconds */
 };
 
 /* Written by the loop alone, read by anybody. */
@@ -41,6 +42,7 @@ struct uds_counters {
     atomic_uint_fast64_t descriptors;
     atomic_uint_fast64_t queued;
     atomic_uint_fast64_t turns;
+    atomic_uint_fast64_t spins;
 };
 
 static inline void

@@ -140,6 +140,20 @@ start_held(struct uds_connection *connection)
     start(connection, call);
 }
 
+static void
+queue_reply(struct uds_connection *connection, struct uds_reply *reply)
+{
+    struct uds_counters *counters = &connection->transport->counters;
+    size_t size = uds_reply_size(reply);
+    bool borrowed = reply->borrowed;
+    uds_count(&counters->replies, 1);
+    uds_count(&counters->queued, size);
+    connection->budget -= (int)(size / UDS_STEP_SIZE);
+    uds_output_append(&connection->output, reply);
+    if (borrowed)
+        send_borrowed(connection);
+}
+
 void
 uds_connection_answer(struct uds_connection *connection, struct uds_call *call)
 {
@@ -147,23 +161,18 @@ uds_connection_answer(struct uds_connection *connection, struct uds_call *call)
     connection->cost -= uds_call_cost(call);
     if (call->tag == NULL)
         connection->untagged = false;
-    if (connection->dead)
-        return; /* the reply goes with the call */
-    struct uds_transport *transport = connection->transport;
-    if (call->reply->text == NULL) {
+    if (connection->dead) {
+        uds_call_drop(call); /* and with the last one the connection */
+        return;
+    }
+    if (call->reply.text == NULL) {
         connection->gone = true; /* out of memory: not even an error can be told */
+        uds_call_drop(call);
     } else {
-        uds_count(&transport->counters.replies, 1);
-        size_t size = uds_reply_size(call->reply);
-        uds_count(&transport->counters.queued, size);
-        connection->budget -= (int)(size / UDS_STEP_SIZE);
-        bool borrowed = call->reply->borrowed;
-        uds_output_append(&connection->output, pk_steal(call->reply));
-        if (borrowed)
-            send_borrowed(connection);
+        queue_reply(connection, uds_call_take_reply(call));
     }
     if (!connection->in_turn)
-        uds_loop_enqueue(&transport->loop, connection);
+        uds_loop_enqueue(&connection->transport->loop, connection);
 }
 
 /* ---- input ---- */

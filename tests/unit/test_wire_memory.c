@@ -305,6 +305,28 @@ encode_error(void)
     return encode_reply(&reply);
 }
 
+/* What is in there stays when there is no memory for more. */
+static int32_t
+encode_into(void)
+{
+    char message[600];
+    struct pk_wire_texts texts = { 0 };
+    const struct pk_wire_reply_format within = { .item = true, .into = &texts };
+    int32_t rc = 0;
+    memset(message, 'm', sizeof(message) - 1);
+    message[sizeof(message) - 1] = '\0';
+    for (int i = 0; rc == 0 && i < 2; i++) {
+        char *text = NULL;
+        size_t size = 0;
+        size_t before = texts.size;
+        rc = pk_wire_error_encode(-EIO, message, &within, &text, &size);
+        bool told = rc == 0 ? text == texts.bytes + before : text == NULL && texts.size == before;
+        rc = told ? rc : 1;
+    }
+    free(texts.bytes);
+    return rc;
+}
+
 static int32_t
 encode_stats(void)
 {
@@ -402,7 +424,7 @@ static int32_t (*const calls[])(void) = {
     decode_batch,       encode_request,     encode_batch,        encode_lease,
     encode_stat,        encode_list,        encode_error,        encode_stats,
     encode_batch_reply, decode_lease_reply, decode_stat_reply,   decode_list_reply,
-    decode_stats_reply, decode_batch_reply,
+    decode_stats_reply, decode_batch_reply, encode_into,
 };
 
 /* Lets the first allocation fail, then the second, until the call gets through without a failure:

@@ -437,6 +437,39 @@ START_TEST(a_batch_numbers_its_descriptors_through)
 }
 END_TEST
 
+/* The same as each would be alone, more of them than there is room for at first. */
+static void
+expect_behind_one_another(bool binary)
+{
+    struct pk_wire_texts texts = { 0 };
+    const struct pk_wire_reply_format alone = { .item = true, .binary = binary };
+    const struct pk_wire_reply_format behind = { .item = true, .binary = binary, .into = &texts };
+    char *expected = NULL;
+    size_t expected_size = 0;
+    size_t begins[100];
+    ck_assert_int_eq(pk_wire_error_encode(-EIO, "gone", &alone, &expected, &expected_size), 0);
+    for (size_t i = 0; i < 100; i++) {
+        char *text = NULL;
+        size_t size = 0;
+        begins[i] = texts.size;
+        ck_assert_int_eq(pk_wire_error_encode(-EIO, "gone", &behind, &text, &size), 0);
+        ck_assert_ptr_eq(text, texts.bytes + begins[i]);
+        ck_assert_uint_eq(size, expected_size);
+        ck_assert_uint_eq(texts.size, begins[i] + size + 1);
+    }
+    for (size_t i = 0; i < 100; i++)
+        ck_assert_mem_eq(texts.bytes + begins[i], expected, expected_size);
+    free(texts.bytes);
+    free(expected);
+}
+
+START_TEST(texts_lie_one_behind_the_other)
+{
+    expect_behind_one_another(false);
+    expect_behind_one_another(true);
+}
+END_TEST
+
 START_TEST(an_empty_batch_is_answered)
 {
     pk_autofree char *text = NULL;
@@ -469,6 +502,7 @@ main(void)
     tcase_add_test(tcase, an_error_has_no_descriptors_whatever_its_handles);
     tcase_add_test(tcase, messages_are_valid_whatever_a_plugin_wrote);
     tcase_add_test(tcase, a_batch_numbers_its_descriptors_through);
+    tcase_add_test(tcase, texts_lie_one_behind_the_other);
     tcase_add_test(tcase, an_empty_batch_is_answered);
     suite_add_tcase(suite, tcase);
     SRunner *runner = srunner_create(suite);
