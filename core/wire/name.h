@@ -10,7 +10,7 @@
 #include <stdint.h>
 
 /* All of them, each as its constant and its text. Their order is the protocol's: it numbers them in
- * the binary notation, so new ones come last. */
+ * the binary notation (docs/protocol.md has the list), so new ones come last. */
 #define PK_WIRE_NAMES(X) \
     X(PK_NAME_TAG, "tag") \
     X(PK_NAME_DATA, "data") \

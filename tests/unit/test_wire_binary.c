@@ -410,6 +410,7 @@ START_TEST(names_keep_their_numbers)
         "handles",
         "binary",
         "known_epoch",
+        "shared",
     };
     ck_assert_uint_ge(PK_NAME_COUNT, COUNT(names));
     for (unsigned i = 0; i < COUNT(names); i++)
