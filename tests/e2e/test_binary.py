@@ -15,16 +15,16 @@ NAME_H = pathlib.Path(__file__).parents[2] / "core" / "wire" / "name.h"
 
 
 class BinaryClient(Client):
-    """Says all in binary, and takes answers in either notation."""
+    """Says all in binary."""
 
     def send(self, command, **members):
         self.send_bytes(binary.encode({"command": command, **members}))
 
     def receive(self):
+        """The next reply, which has to be binary."""
         while not self._text:
             self._receive_some()
-        if self._text[0] != binary.HEAD[0]:
-            return super().receive()
+        assert self._text[0] == binary.HEAD[0], bytes(self._text)
         members, size = None, 0
         while members is None:
             members, size = binary.decode(bytes(self._text))
