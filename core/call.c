@@ -471,7 +471,7 @@ step_may_block(struct pk_call *call)
 static bool
 is_at_hand(const struct pk_call *call, struct pk_queue *here)
 {
-    return call->factory->queue == here && pk_queue_waiting(here) == 0;
+    return here != NULL && call->factory->queue == here && pk_queue_waiting(here) == 0;
 }
 
 static void run_on_worker(struct pk_work *work);

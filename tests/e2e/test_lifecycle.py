@@ -4,6 +4,7 @@
 else is told."""
 
 import mmap
+import fcntl
 import os
 import unittest
 
@@ -108,6 +109,26 @@ class LifecycleTest(NodeCase):
         self.assertEqual((other["epoch"] > epoch, other["fds"]), (True, 1))
         self.assertEqual(os.pread(other.fds[0], 10, other["blobs"][0]["offset"]), b"new")
         other.close()
+
+    def test_description_is_shared_by_those_alone_who_say_that_they_can(self):
+        """And the reply says so. Storage that opens files has none to share."""
+        self.put(self.client, "shared", b"hello")
+        read = {"object_id": "shared", "intent": "read", "bind": "connection"}
+        asked = [self.client.ok("acquire", **read, **more)
+                 for more in ({"shared": True}, {"shared": True}, {"shared": False}, {})]
+        said = [reply["blobs"][0].get("shared", False) for reply in asked]
+        shares = asked[0]["blobs"][0]["kind"] == "fd"
+        self.assertEqual(said, [shares, shares, False, False])
+        os.lseek(asked[0].fds[0], 3, os.SEEK_SET)
+        offsets = [os.lseek(reply.fds[0], 0, os.SEEK_CUR) for reply in asked]
+        self.assertEqual(offsets, [3, 3 if shares else 0, 0, 0])
+        for reply in asked:
+            self.assertEqual(os.pread(reply.fds[0], 10, 0), b"hello")
+            self.assertEqual(fcntl.fcntl(reply.fds[0], fcntl.F_GETFL) & os.O_ACCMODE, os.O_RDONLY)
+            reply.close()
+            self.client.release(reply["lease_id"])
+        self.refused("invalid", self.client.request("acquire", **read, shared=1))
+        self.discard(self.client, "shared")
 
     def test_read_of_nothing_is_not_found(self):
         self.refused("not_found", self.client.request("acquire", object_id="no", intent="read"))
