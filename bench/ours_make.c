@@ -125,7 +125,7 @@ static void
 discard(const struct ours *ours, const char *name, uint64_t others)
 {
     ours_must(packice_discard(ours->client, name), "discard");
-    while (files(ours) > others)
+    while (ours->size > WHOLE_SIZE && files(ours) > others)
         continue;
 }
 
