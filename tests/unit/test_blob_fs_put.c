@@ -150,9 +150,11 @@ END_TEST
 
 START_TEST(last_descriptors_are_not_taken_by_what_is_put)
 {
-    struct rlimit limit = { 64, 64 };
+    struct rlimit limit;
     void *blobs[64];
     uint32_t count = 0;
+    ck_assert_int_eq(getrlimit(RLIMIT_NOFILE, &limit), 0);
+    limit.rlim_cur = 64;
     ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &limit), 0);
     for (int32_t rc = 0; rc == 0 && count < 64; count += rc == 0) {
         char id[16];

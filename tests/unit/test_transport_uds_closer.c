@@ -394,5 +394,8 @@ main(void)
         none_of_them_holds_up_the_end,
         one_of_a_client_that_nobody_accepted_holds_up_no_end,
     };
+    /* Under valgrind, which emulates limits too, no thread goes on while another is in close(2). */
+    if (limits_are_emulated())
+        return 77; /* skipped, as meson has it */
     return SUITE_RUN("transport_uds_closer", cases);
 }
